@@ -1,0 +1,1 @@
+"""The process: wire, sources, pipeline, ledger, journal, publisher, lifecycle."""

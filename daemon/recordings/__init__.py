@@ -1,0 +1,1 @@
+"""Our recording format: write, read, replay."""

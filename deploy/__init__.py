@@ -1,0 +1,1 @@
+"""What a site runs: the command line, benchmarks, the demo bundle."""

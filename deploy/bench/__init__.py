@@ -1,0 +1,1 @@
+"""Benchmarks and scores that the product prints about itself."""

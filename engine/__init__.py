@@ -1,0 +1,1 @@
+"""The computation: arrays in, arrays out; no sockets, threads or clocks."""

@@ -1,0 +1,1 @@
+"""DPC physics: illumination, forward model, symmetry and the simulator."""

@@ -1,0 +1,1 @@
+"""Plain-language summaries of a window of cells, from facts computed by code."""

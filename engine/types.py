@@ -1,0 +1,146 @@
+"""The words of the domain as frozen values: camera, reduced frame, detections, crops, predictions.
+
+Knows array shapes, units and orders; does not know files, sockets or how anything is computed. Per-cell data are
+columns (one array per quantity, first axis = cell), never objects.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+F32 = npt.NDArray[np.float32]
+U8 = npt.NDArray[np.uint8]
+I32 = npt.NDArray[np.int32]
+Bool = npt.NDArray[np.bool_]
+Frame = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+"""Raw counts (4, H, W), shots in `SHOTS` order."""
+
+SHOTS: Final = ("left", "right", "top", "bottom")
+"""Shot order everywhere inside phenostream; the wire may announce another and is mapped at the door."""
+CLASSES: Final = ("lymphocyte", "granulocyte", "monocyte")
+"""Gate classes (SPEC a.5), in the order of `class_logits`."""
+MARKERS: Final = ("CD123/HLA-DR/CD14", "CD3/CD19/CD56", "CD45", "CD16")
+"""Pooled fluorescence channels (SPEC a.6), in the order of `marker_z`; a pool is one number for several proteins."""
+CROP_PX: Final = 28
+"""Side of a crop in reduced pixels."""
+REDUCED_PIXEL_UM: Final = 0.686
+"""Pixel of the reduced frame, µm at the sample (96/28 of 0.2 µm: the BSCCMNIST pixel, SPEC a.3)."""
+RING_PX: Final = 2
+"""Width of the crop's outer ring whose per-shot median is the background."""
+FEATURE_DIM: Final = 256
+
+PixelType = Literal["u8", "u16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """What the microscope said about its pixels at START.
+
+    Attributes:
+        pixel_size_um: Pixel pitch at the sample, µm; 0.05 to 0.686.
+        dark_level: Counts with the light off.
+        white_level: Counts at saturation; above ``dark_level``.
+        dtype: ``u8`` or little-endian ``u16``.
+    """
+
+    pixel_size_um: float
+    dark_level: float
+    white_level: float
+    dtype: PixelType
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """One frame at 0.686 µm/px, flat-fielded.
+
+    Attributes:
+        shots: (4, h, w) float32, fraction of full scale, (count - dark) / (white - dark).
+        factor: Full-resolution pixels per reduced pixel (0.686 / pixel_size_um).
+        four_shot_residual: Median over pixels of |left + right - top - bottom| / (left + right + top + bottom)
+            after per-shot normalisation; 0 for light that adds up. A flag, never a reason to withhold.
+    """
+
+    shots: F32
+    factor: float
+    four_shot_residual: float
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """Cells found in one reduced frame, in order of (y, x). N may be 0.
+
+    Attributes:
+        y: (N,) float32, reduced pixels, 0 = centre of the first pixel.
+        x: (N,) float32, likewise.
+        diameter_um: (N,) float32, apparent diameter.
+        contrast: (N,) float32, strength of the detection in units of the frame's background noise.
+        edge: (N,) bool, the 28-pixel crop would leave the frame: found, not classified.
+    """
+
+    y: F32
+    x: F32
+    diameter_um: F32
+    contrast: F32
+    edge: Bool
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True, slots=True)
+class Crops:
+    """Model input. N may be 0.
+
+    Attributes:
+        images: (N, 4, 28, 28) float32, fraction of full scale.
+        background: (N, 4) float32, per-shot median of the crop's outer two-pixel ring.
+    """
+
+    images: F32
+    background: F32
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What the one graph returns for N crops (DESIGN, "The bundle"); float32 unless a caller narrows it.
+
+    Attributes:
+        class_logits: (N, 3), raw, order `CLASSES`.
+        marker_z: (N, 4), z-scored log10 targets, order `MARKERS`.
+        class_probability: (N, 3), after temperature; rows sum to 1.
+        marker_estimate: (N, 4), in the manifest's declared unit.
+        marker_interval: (N, 4, 2), lower and upper end at the manifest's declared coverage, same unit.
+        ood_score: (N,), larger = less like the training cells.
+        reject_probability: (N,), probability that this is no white cell (red cell, debris, empty tile).
+        feature: (N, 256), the shared representation.
+    """
+
+    class_logits: F32
+    marker_z: F32
+    class_probability: F32
+    marker_estimate: F32
+    marker_interval: F32
+    ood_score: F32
+    reject_probability: F32
+    feature: F32
+
+    def __len__(self) -> int:
+        return len(self.class_logits)
+
+
+OUTPUT_SHAPES: Final[dict[str, tuple[int, ...]]] = {
+    "class_logits": (3,),
+    "marker_z": (4,),
+    "class_probability": (3,),
+    "marker_estimate": (4,),
+    "marker_interval": (4, 2),
+    "ood_score": (),
+    "reject_probability": (),
+    "feature": (FEATURE_DIM,),
+}
+"""Graph outputs in order, with their shape after the batch axis."""

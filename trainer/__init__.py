@@ -1,0 +1,1 @@
+"""The trainer: model, data, training, evaluation and export."""
