@@ -1,0 +1,119 @@
+"""The bundle's manifest: everything that says how to feed a model and how to read what it says.
+
+Closed schema: an unknown key, a missing one or an impossible value refuses the bundle. Knows no file; `bundle` reads it.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+FORMAT_VERSION = 1
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, protected_namespaces=())
+
+
+class FileEntry(_Closed):
+    """One file of the bundle, by its hash and size in bytes."""
+
+    sha256: Sha256
+    size: Annotated[int, Field(gt=0, le=256 << 20)]
+
+
+class Calibration(_Closed):
+    """How raw outputs became probabilities and intervals.
+
+    Attributes:
+        temperature: Divides `class_logits` before the softmax, inside the graph.
+        interval_coverage: Nominal coverage of `marker_interval`, such as 0.9.
+        interval_half_width_z: Split-conformal half widths per marker in z units, inside the graph.
+        ood_threshold: `ood_score` above this is flagged.
+        reject_threshold: `reject_probability` at or above this marks the cell as rejected.
+    """
+
+    status: Literal["calibrated", "uncalibrated"]
+    temperature: Annotated[float, Field(gt=0, le=100)] = 1.0
+    interval_coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    interval_half_width_z: tuple[float, float, float, float]
+    ood_threshold: float
+    reject_threshold: Annotated[float, Field(ge=0, le=1)]
+
+
+class MarkerTransform(_Closed):
+    """marker_estimate = 10 ** (z * sd + mean) where `scale` is ``log10``; = z * sd + mean where ``linear``."""
+
+    scale: Literal["log10", "linear"]
+    mean: tuple[float, float, float, float]
+    sd: tuple[
+        Annotated[float, Field(gt=0)],
+        Annotated[float, Field(gt=0)],
+        Annotated[float, Field(gt=0)],
+        Annotated[float, Field(gt=0)],
+    ]
+
+
+class Metric(_Closed):
+    """One measured figure with its 95 % interval and the data it was measured on."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    n: Annotated[int, Field(ge=0)]
+    data: str
+
+
+class GoldenTolerance(_Closed):
+    """Largest absolute difference allowed in the self-test at load, per output name."""
+
+    tolerance: dict[str, Annotated[float, Field(gt=0)]]
+
+
+class Manifest(_Closed):
+    """`manifest.json` of a bundle.
+
+    Attributes:
+        name: Model name, for people and results.
+        version: Model version.
+        synthetic: True where any weight was trained on simulated cells; every result repeats it.
+        preprocess: ``ratio`` (crop / background - 1) or ``affine`` (a * v + b), inside the graph.
+        golden: Tolerances of the self-test per precision.
+        files: Every other file of the directory, no more and no fewer.
+        metrics: What was measured, on what, with intervals.
+        data_sha256: Hash of the training set.
+    """
+
+    format_version: Literal[1]
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    version: Annotated[str, Field(min_length=1, max_length=32)]
+    created: str
+    licence: str
+    synthetic: bool
+    description: str = ""
+    classes: tuple[str, str, str]
+    markers: tuple[str, str, str, str]
+    marker_unit: str
+    marker_transform: MarkerTransform
+    shots: tuple[str, str, str, str]
+    orientation: Literal["left-bright-right"]
+    pixel_size_um: Annotated[float, Field(gt=0.05, lt=5)]
+    crop_px: Literal[28]
+    reduction_kernel: Literal["area", "bsccm-gaussian"]
+    preprocess: Literal["ratio", "affine"]
+    calibration: Calibration
+    golden: dict[Precision, GoldenTolerance]
+    metrics: tuple[Metric, ...] = ()
+    data_sha256: Sha256
+    parameters: Annotated[int, Field(gt=0)]
+    files: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")], FileEntry]
+
+    @model_validator(mode="after")
+    def _files_complete(self) -> "Manifest":
+        missing = {"model.onnx", "golden.npz"} - set(self.files)
+        if missing:
+            raise ValueError(f"files: {', '.join(sorted(missing))} missing")
+        return self
