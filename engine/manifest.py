@@ -1,6 +1,7 @@
 """The bundle's manifest: everything that says how to feed a model and how to read what it says.
 
-Closed schema: an unknown key, a missing one or an impossible value refuses the bundle. Knows no file; `bundle` reads it.
+Closed schema: an unknown key, a missing one or an impossible value refuses the bundle. Knows no
+file; `bundle` reads it.
 """
 
 from typing import Annotated, Literal

@@ -1,0 +1,66 @@
+"""Bytes to plain msgpack values and back, with a limit on every length.
+
+Knows nothing of what a message means. Every decoder here is safe on hostile bytes: it raises `BadMessage` and allocates
+no more than the input's own size times a small constant.
+"""
+
+from typing import Any, Final
+
+import msgpack
+
+from phenostream.engine.errors import BadMessage
+
+MAX_HEADER_BYTES: Final = 64 << 10
+"""Longest ingest header."""
+MAX_RESULT_BYTES: Final = 64 << 20
+"""Longest journal record payload and result message."""
+
+_HEADER_LIMITS: Final = {
+    "max_str_len": 4096,
+    "max_bin_len": 4096,
+    "max_array_len": 64,
+    "max_map_len": 64,
+    "max_ext_len": 0,
+}
+_RESULT_LIMITS: Final = {
+    "max_str_len": 1 << 16,
+    "max_bin_len": MAX_RESULT_BYTES,
+    "max_array_len": 4096,
+    "max_map_len": 256,
+    "max_ext_len": 0,
+}
+
+
+def pack(value: dict[str, Any]) -> bytes:
+    """Encode one map with string keys."""
+    packed: bytes = msgpack.packb(value, use_bin_type=True)
+    return packed
+
+
+def unpack_header(data: bytes | memoryview) -> dict[str, Any]:
+    """Decode an ingest header.
+
+    Raises:
+        BadMessage: Longer than 64 KiB, not msgpack, not a map with text keys, or a length beyond its limit.
+    """
+    return _unpack(data, MAX_HEADER_BYTES, _HEADER_LIMITS, "header")
+
+
+def unpack_result(data: bytes | memoryview) -> dict[str, Any]:
+    """Decode a result, summary or status payload; see `unpack_header` for what is raised."""
+    return _unpack(data, MAX_RESULT_BYTES, _RESULT_LIMITS, "result")
+
+
+def _unpack(
+    data: bytes | memoryview, max_bytes: int, limits: dict[str, int], what: str
+) -> dict[str, Any]:
+    if len(data) > max_bytes:
+        raise BadMessage(f"{what}: {len(data)} bytes, allowed 1 to {max_bytes}")
+    try:
+        value = msgpack.unpackb(data, raw=False, strict_map_key=True, **limits)
+    except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as err:
+        reason = str(err) or type(err).__name__
+        raise BadMessage(f"{what}: not msgpack within limits ({reason[:120]})") from err
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise BadMessage(f"{what}: {type(value).__name__}, expected a map with text keys")
+    return value

@@ -1,0 +1,224 @@
+"""Messages between a microscope and the daemon: HELLO, WELCOME, START, STARTED, FRAME, ACK, END, REPORT, REFUSED.
+
+One message is one header frame (msgpack) and, for FRAME only, one data frame with the four shots in C order. The
+schema is closed: an unknown key, type or version is refused. A source speaks HELLO first; the daemon answers WELCOME
+with the largest message, the credit (bytes a source may have sent and not seen acknowledged) and where to resume.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from phenostream.daemon.wire.codec import pack, unpack_header
+from phenostream.engine.errors import BadMessage
+from phenostream.engine.types import Camera
+
+VERSION: Final = 1
+Fate = Literal["published", "dropped", "quarantined", "failed"]
+
+RunId = Annotated[
+    str, Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+U64 = Annotated[int, Field(ge=0, le=2**64 - 1)]
+Position = Annotated[float, Field(ge=-1e7, le=1e7, allow_inf_nan=False)]
+Shot = Literal["left", "right", "top", "bottom"]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    v: Literal[1] = 1
+
+
+class Hello(_Message):
+    """Source → daemon: who I am, and which run I would resume."""
+
+    type: Literal["hello"] = "hello"
+    instrument: Name
+    run: RunId | None = None
+
+
+class Welcome(_Message):
+    """Daemon → source: what you may send.
+
+    Attributes:
+        max_message_bytes: Largest data frame accepted.
+        credit_bytes: Data bytes that may be sent and not yet acknowledged; one frame is always allowed.
+        last_acked: Highest frame_seq up to which every frame of the asked run has a fate, or None.
+    """
+
+    type: Literal["welcome"] = "welcome"
+    max_message_bytes: Annotated[int, Field(gt=0)]
+    credit_bytes: Annotated[int, Field(gt=0)]
+    run: RunId | None = None
+    last_acked: U64 | None = None
+
+
+class Start(_Message):
+    """Source → daemon: one run begins. Repeating the same START (after a reconnect) is harmless.
+
+    Attributes:
+        pixel_size_um: Camera pixel at the sample, µm; never guessed.
+        dark_level: Counts in the dark.
+        white_level: Counts at saturation.
+        shots: Order of the four shots in the data frame.
+        orientation: ``left-bright-right``: the left shot has the bright edge of a cell on its right.
+        n_expected: Announced number of frames, or None when open-ended.
+        synthetic: True for a simulated microscope; every result of the run repeats it.
+    """
+
+    type: Literal["start"] = "start"
+    run: RunId
+    instrument: Name
+    pixel_size_um: Annotated[float, Field(ge=0.05, le=0.686)]
+    dark_level: Annotated[float, Field(ge=0, le=65534)]
+    white_level: Annotated[float, Field(gt=0, le=65535)]
+    bit_depth: Annotated[int, Field(ge=1, le=16)]
+    dtype: Literal["u8", "u16"]
+    height: Annotated[int, Field(ge=128, le=16384)]
+    width: Annotated[int, Field(ge=128, le=16384)]
+    shots: Annotated[tuple[Shot, Shot, Shot, Shot], Field(strict=False)]
+    orientation: Literal["left-bright-right"] = "left-bright-right"
+    wavelength_um: Annotated[float, Field(ge=0.3, le=1.1)]
+    numerical_aperture: Annotated[float, Field(gt=0, le=1.5)]
+    n_expected: U64 | None = None
+    synthetic: bool
+    source_utc_ns: U64
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Start":
+        if len(set(self.shots)) != 4:
+            raise ValueError(
+                f"shots: {', '.join(self.shots)}: each of left, right, top, bottom once"
+            )
+        if self.white_level <= self.dark_level:
+            raise ValueError(
+                f"white_level: {self.white_level:g}, allowed above dark_level {self.dark_level:g}"
+            )
+        top = 255 if self.dtype == "u8" else 65535
+        if self.white_level > top or self.bit_depth > (8 if self.dtype == "u8" else 16):
+            raise ValueError(
+                f"white_level {self.white_level:g} or bit_depth {self.bit_depth} beyond dtype {self.dtype}"
+            )
+        return self
+
+    @property
+    def frame_bytes(self) -> int:
+        """Length of one data frame in bytes."""
+        return 4 * self.height * self.width * (1 if self.dtype == "u8" else 2)
+
+    @property
+    def camera(self) -> Camera:
+        """The pixel facts the engine needs."""
+        return Camera(self.pixel_size_um, self.dark_level, self.white_level, self.dtype)
+
+
+class Started(_Message):
+    """Daemon → source: the run is open; frames up to `last_acked` already have their fate."""
+
+    type: Literal["started"] = "started"
+    run: RunId
+    last_acked: U64 | None = None
+
+
+class FrameHeader(_Message):
+    """Source → daemon: one frame; the data frame follows. `crc32` (of the data) is checked when given."""
+
+    type: Literal["frame"] = "frame"
+    run: RunId
+    frame_seq: U64
+    shape: Annotated[tuple[int, int, int], Field(strict=False)]
+    dtype: Literal["u8", "u16"]
+    encoding: Literal["raw"] = "raw"
+    location: Literal["inline", "shm"] = "inline"
+    x_um: Position | None = None
+    y_um: Position | None = None
+    z_um: Position | None = None
+    exposure_ms: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
+    source_utc_ns: U64
+    crc32: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
+
+
+class Ack(_Message):
+    """Daemon → source: the frame's fate is on disk (fdatasync returned)."""
+
+    type: Literal["ack"] = "ack"
+    run: RunId
+    frame_seq: U64
+    fate: Fate
+    reason: str | None = None
+
+
+class End(_Message):
+    """Source → daemon: no more frames; `n_frames` were sent under this run (highest frame_seq + 1)."""
+
+    type: Literal["end"] = "end"
+    run: RunId
+    n_frames: U64
+
+
+class Report(_Message):
+    """Daemon → source: the run's exact ledger, after END and after every frame has its fate."""
+
+    type: Literal["report"] = "report"
+    run: RunId
+    ledger: dict[str, int]
+
+
+class Refused(_Message):
+    """Daemon → source: what you sent broke the contract, or cannot be taken now; one line says why."""
+
+    type: Literal["refused"] = "refused"
+    reason: str
+    run: str | None = None
+    frame_seq: int | None = None
+
+
+FromSource = Hello | Start | FrameHeader | End
+FromDaemon = Welcome | Started | Ack | Report | Refused
+
+_FROM_SOURCE: Final[TypeAdapter[FromSource]] = TypeAdapter(
+    Annotated[FromSource, Field(discriminator="type")]
+)
+_FROM_DAEMON: Final[TypeAdapter[FromDaemon]] = TypeAdapter(
+    Annotated[FromDaemon, Field(discriminator="type")]
+)
+
+
+def encode(message: FromSource | FromDaemon) -> bytes:
+    """One header frame."""
+    return pack(message.model_dump())
+
+
+def decode_from_source(data: bytes | memoryview) -> FromSource:
+    """A header a source sent.
+
+    Raises:
+        BadMessage: One line that names the key, the value and what is allowed.
+    """
+    return _validated(_FROM_SOURCE, unpack_header(data))
+
+
+def decode_from_daemon(data: bytes | memoryview) -> FromDaemon:
+    """A header a daemon sent; see `decode_from_source`."""
+    return _validated(_FROM_DAEMON, unpack_header(data))
+
+
+def describe(err: ValidationError) -> str:
+    """The first fault of a failed validation as one line: key, value, what is allowed."""
+    first = err.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"]) or "message"
+    value = repr(first.get("input"))
+    shown = value if len(value) <= 60 else value[:57] + "..."
+    more = f" (and {err.error_count() - 1} more)" if err.error_count() > 1 else ""
+    return f"{key}: {shown}: {first['msg']}{more}"
+
+
+def _validated(adapter: TypeAdapter[Any], value: dict[str, Any]) -> Any:
+    version = value.get("v")
+    if version != VERSION:
+        raise BadMessage(f"v: {str(version)[:20]!r}, this daemon speaks version {VERSION}")
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as err:
+        raise BadMessage(describe(err)) from err
