@@ -5,7 +5,7 @@ schema is closed: an unknown key, type or version is refused. A source speaks HE
 with the largest message, the credit (bytes a source may have sent and not seen acknowledged) and where to resume.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -174,6 +174,7 @@ class Refused(_Message):
     frame_seq: int | None = None
 
 
+Message = TypeVar("Message")
 FromSource = Hello | Start | FrameHeader | End
 FromDaemon = Welcome | Started | Ack | Report | Refused
 
@@ -214,7 +215,7 @@ def describe(err: ValidationError) -> str:
     return f"{key}: {shown}: {first['msg']}{more}"
 
 
-def _validated(adapter: TypeAdapter[Any], value: dict[str, Any]) -> Any:
+def _validated(adapter: TypeAdapter[Message], value: dict[str, Any]) -> Message:
     version = value.get("v")
     if version != VERSION:
         raise BadMessage(f"v: {str(version)[:20]!r}, this daemon speaks version {VERSION}")

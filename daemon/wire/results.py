@@ -1,8 +1,8 @@
 """What the daemon publishes: `[topic, offset, payload]`, the payload being one msgpack map.
 
 Topics ``result``, ``summary`` and ``status`` are journal records and carry their offset (u64, big-endian);
-``highwater`` carries the newest offset and is not journaled. A subscriber that reads all three journaled topics sees offsets without
-a gap, or knows exactly which it missed. Readers ignore keys they do not know.
+``highwater`` carries the newest offset and is not journaled. A subscriber that reads all three journaled topics sees
+offsets without a gap, or knows exactly which it missed. Readers ignore keys they do not know.
 
 Every frame has exactly one ``result`` record, whatever its fate; `columns` is empty unless the fate is ``published``.
 """
