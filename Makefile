@@ -1,4 +1,63 @@
-.PHONY: view
+# Two commands for a newcomer: `make demo` and `make test`. Each makes its own virtual environment and is quick the
+# second time, with or without a network. Needs only Python >= 3.11 with venv, and make.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
+DEMO := .venv
+TEST := .venv-test
+PIP_QUIET := --quiet --disable-pip-version-check --no-input
+# Pins for libraries that would otherwise start a thread per core each and fight over two cores.
+THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.PHONY: help demo test check lint types view bundle clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+demo: $(DEMO)/.ready  ## simulated microscope, then real cells replayed, through the daemon
+	@echo "== phenostream demo: a simulated microscope, then a recording of real cells"
+	@$(DEMO)/bin/phenostream demo --recording tests/data/real_quads.phenorec
+
+test: $(TEST)/.ready  ## the whole test suite
+	@echo "== pytest"
+	@$(THREADS) $(TEST)/bin/python -m pytest $(PYTEST_ARGS)
+
+check: lint types  ## formatting, lint, import contracts, types
+
+lint: $(TEST)/.ready
+	@$(TEST)/bin/ruff check . && $(TEST)/bin/ruff format --check .
+	@$(TEST)/bin/lint-imports
+
+types: $(TEST)/.ready view
+	@$(TEST)/bin/mypy
+
 view:  # the import names, as links, for type checkers (they cannot follow the editable finder)
 	@mkdir -p .view/phenostream && touch .view/phenostream/py.typed
 	@for d in daemon engine trainer deploy; do ln -sfn ../../$$d .view/phenostream/$$d; done
+
+bundle: $(TEST)/.ready  ## train the demo model again from its fixed seed (about an hour on one core)
+	@$(THREADS) $(TEST)/bin/phenostream train --out work/train --seed 1
+	@$(THREADS) $(TEST)/bin/phenostream export-model work/train deploy/demo_bundle
+
+clean:  ## remove what these commands made
+	rm -rf $(DEMO) $(TEST) .view build *.egg-info
+
+$(DEMO)/.ready: pyproject.toml constraints.txt
+	$(call make_venv,$(DEMO))
+	@echo "== installing phenostream (base: numpy, OpenCV, OpenVINO, ONNX Runtime, ZeroMQ; no compiler, no torch)"
+	@$(DEMO)/bin/python -m pip install $(PIP_QUIET) -c constraints.txt --no-build-isolation -e .
+	@touch $@
+
+$(TEST)/.ready: pyproject.toml constraints.txt
+	$(call make_venv,$(TEST))
+	@echo "== installing phenostream with extras dev, trainer (torch) and exports; the first time takes some minutes"
+	@$(TEST)/bin/python -m pip install $(PIP_QUIET) -c constraints.txt --no-build-isolation -e '.[dev,trainer,exports]'
+	@touch $@
+
+define make_venv
+	@test -n "$(PYTHON)" || { echo "phenostream needs Python 3.11 or newer: apt-get install python3.11 python3.11-venv"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) lacks its venv module: apt-get install $$(basename $(PYTHON))-venv"; exit 2; }
+	@echo "== making the virtual environment $(1) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(1)
+	@$(1)/bin/python -m pip install $(PIP_QUIET) -c constraints.txt setuptools
+endef

@@ -1,0 +1,124 @@
+"""The visible table of commands, and the one place where an error becomes an exit code.
+
+A command is a module with `add_arguments(parser)` and `run(args) -> int`; it is imported only when asked for, so that
+`phenostream run` never loads what `train` needs.
+"""
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Final, NoReturn, Protocol, cast
+
+from phenostream.engine.errors import BadInput, MissingPackage, PhenostreamError
+
+GOOD, FAILED, BAD_USAGE, DEGRADED = 0, 1, 2, 3
+"""Exit codes: all well; the run failed; bad usage or input; it ran, but degraded."""
+
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "demo": ("demo", "simulated microscope → daemon → results and summary, in one terminal"),
+    "run": ("run", "the daemon"),
+    "check": ("check", "validate a configuration, its bundle and its endpoints; start nothing"),
+    "simulate": ("simulate", "a simulated DPC microscope that streams to a daemon"),
+    "replay": ("replay", "send a recording to a daemon, as the microscope did"),
+    "record": ("record", "receive a microscope's frames into a recording"),
+    "info": ("info", "what a recording holds"),
+    "watch": ("watch", "follow results as they are published"),
+    "export": ("export", "results to .csv or .parquet"),
+    "bench": ("bench", "measure engine, pipeline, latency or detection on this box"),
+    "journal": ("journal", "list or verify a journal"),
+    "train": ("train", "train the model (simulated cells)"),
+    "evaluate": ("evaluate", "measure a trained model on held-out simulated cells"),
+    "export-model": ("export_model", "write a trained model as a bundle"),
+}
+"""Name on the command line: module under `deploy/cli`, and one line of help."""
+
+_NOTICE: Final = "Research use only; not a diagnosis. Results made with synthetic weights say so."
+
+
+class Command(Protocol):
+    """What a command module offers."""
+
+    __doc__: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the command's arguments."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do it; return the exit code."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what was wrong in one line, then how to learn more."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_USAGE, f"{self.prog}: {message} (see `{self.prog} --help`)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    name = next((word for word in words if not word.startswith("-")), None)
+    parser = _build_parser(name if name in COMMANDS else None)
+    args = parser.parse_args(words)
+    if "run" not in args:
+        parser.print_help()
+        return GOOD if not words else BAD_USAGE
+    _set_up_logging(args.verbose)
+    try:
+        return cast(int, args.run(args))
+    except (BadInput, MissingPackage) as err:
+        return _complain(args.command, err, BAD_USAGE)
+    except PhenostreamError as err:
+        return _complain(args.command, err, FAILED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return GOOD
+    except OSError as err:
+        where = f"{err.filename}: " if err.filename else ""
+        return _complain(args.command, f"{where}{err.strerror or err}", FAILED)
+    except KeyboardInterrupt:
+        return _complain(args.command, "interrupted", FAILED)
+
+
+def _build_parser(chosen: str | None) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="phenostream",
+        description="Streaming edge inference for label-free imaging cytometry.",
+        epilog=_NOTICE,
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("-v", "--verbose", action="store_true", help="log details")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    for name, (module, help_line) in COMMANDS.items():
+        sub = commands.add_parser(name, help=help_line, description=help_line, epilog=_NOTICE)
+        if name == chosen:
+            command = cast(Command, importlib.import_module(f"phenostream.deploy.cli.{module}"))
+            sub.description = command.__doc__
+            sub.formatter_class = argparse.RawDescriptionHelpFormatter
+            command.add_arguments(sub)
+            sub.set_defaults(run=command.run)
+    return parser
+
+
+def _version() -> str:
+    import zmq
+
+    return f"phenostream {metadata.version('phenostream')} (libzmq {zmq.zmq_version()})"
+
+
+def _set_up_logging(verbose: bool) -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+    )
+
+
+def _complain(command: str, err: object, code: int) -> int:
+    text = " ".join(str(err).split())
+    sys.stderr.write(f"phenostream {command}: {text}\n")
+    return code
