@@ -1,0 +1,112 @@
+"""The slow shading of one reduced frame: estimated from it, divided out of it.
+
+A shot is (sample) x (illumination shading); the shading is smooth and the cells are not. Medians of coarse blocks
+ignore the cells (each shows a bright and a dark half, so even a full block keeps its median), a robust
+low-degree surface through them ignores the blocks that are still wrong. Knows no camera and no cells.
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from phenostream.engine.types import F32
+
+F64 = npt.NDArray[np.float64]
+
+_BLOCK_PX: Final = 64
+_SAMPLE_STEP: Final = 4
+_DEGREE_BY_BLOCKS: Final = ((49, 4), (25, 3), (12, 2), (4, 1), (1, 0))
+_REFITS: Final = 3
+_TUKEY: Final = 4.7
+_DARKEST: Final = 0.25
+
+
+class FlatField:
+    """Removes the shading of frames of one reduced size, in place."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        """Prepare the block grid and the surface basis.
+
+        Args:
+            shape: (h, w) of one reduced shot.
+        """
+        h, w = shape
+        self._rows, self._block_h = _blocks(h)
+        self._columns, self._block_w = _blocks(w)
+        blocks = self._rows * self._columns
+        self._degree = next(degree for least, degree in _DEGREE_BY_BLOCKS if blocks >= least)
+        self._degree = min(self._degree, self._rows - 1, self._columns - 1)
+        y, x = _axis(np.arange(h), h), _axis(np.arange(w), w)
+        centre_y = _axis((np.arange(self._rows) + 0.5) * self._block_h - 0.5, h)
+        centre_x = _axis((np.arange(self._columns) + 0.5) * self._block_w - 0.5, w)
+        i, j = np.indices((self._degree + 1, self._degree + 1))
+        self._terms = (i + j) <= self._degree
+        self._design = np.ascontiguousarray(
+            np.einsum(
+                "yi,xj->yxij", _legendre(centre_y, self._degree), _legendre(centre_x, self._degree)
+            )[:, :, self._terms].reshape(blocks, -1)
+        )
+        self._basis_y = _legendre(y, self._degree).astype(np.float32)
+        self._basis_x = np.ascontiguousarray(_legendre(x, self._degree).T.astype(np.float32))
+
+    def remove(self, shots: F32) -> F32:
+        """Divide the shading out of ``shots`` in place, keeping each shot's mean level.
+
+        A shot without light is left as it is, so that no value becomes infinite or NaN.
+
+        Args:
+            shots: (4, h, w) float32, fraction of full scale; changed in place.
+
+        Returns:
+            (4,) float32, the level of each shot's background after the division.
+        """
+        medians = self._medians(shots)
+        coefficients = self._fit(medians)
+        levels = (coefficients @ self._design.T).mean(axis=1)
+        for shot, coefficient, level in zip(shots, coefficients, levels, strict=True):
+            if level <= 1e-6:
+                continue
+            matrix = np.zeros(self._terms.shape, np.float32)
+            matrix[self._terms] = coefficient / level
+            surface = self._basis_y @ matrix @ self._basis_x
+            np.maximum(surface, np.float32(_DARKEST), out=surface)
+            np.divide(shot, surface, out=shot)
+        return levels.astype(np.float32)
+
+    def _medians(self, shots: F32) -> F64:
+        used = shots[:, : self._rows * self._block_h, : self._columns * self._block_w]
+        grid = used.reshape(4, self._rows, self._block_h, self._columns, self._block_w)
+        grid = grid[:, :, _SAMPLE_STEP // 2 :: _SAMPLE_STEP, :, _SAMPLE_STEP // 2 :: _SAMPLE_STEP]
+        samples = grid.transpose(0, 1, 3, 2, 4).reshape(4, self._rows * self._columns, -1)
+        middle = samples.shape[-1] // 2
+        return np.partition(samples, middle, axis=-1)[..., middle].astype(np.float64)
+
+    def _fit(self, medians: F64) -> F64:
+        """Tukey-weighted least squares of the four shots at once: (4, terms)."""
+        weights = np.ones_like(medians)
+        ridge = 1e-9 * np.eye(self._design.shape[1])
+        for _ in range(_REFITS):
+            weighted = self._design * weights[:, :, None]
+            normal = weighted.transpose(0, 2, 1) @ self._design + ridge
+            target = weighted.transpose(0, 2, 1) @ medians[:, :, None]
+            coefficients: F64 = np.linalg.solve(normal, target)[..., 0]
+            residual = np.abs(medians - coefficients @ self._design.T)
+            scale = _TUKEY * 1.4826 * np.median(residual, axis=1, keepdims=True) + 1e-4
+            weights = np.square(np.clip(1.0 - np.square(residual / scale), 0.0, None)) + 1e-6
+        return coefficients
+
+
+def _blocks(length: int) -> tuple[int, int]:
+    """How many blocks, of which side, cover a length of reduced pixels."""
+    count = max(1, round(length / _BLOCK_PX))
+    return count, max(1, length // count)
+
+
+def _axis(position: npt.NDArray[np.int_] | F64, length: int) -> F64:
+    """Pixel positions as -1 to 1 over the frame."""
+    return (2.0 * np.asarray(position, np.float64) + 1.0) / length - 1.0
+
+
+def _legendre(position: F64, degree: int) -> F64:
+    return np.polynomial.legendre.legvander(position, degree)

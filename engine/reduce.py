@@ -1,0 +1,193 @@
+"""From camera counts to one flat-fielded frame at 0.686 µm/px: the first step, and the only one that reads every pixel.
+
+One reduced pixel is the mean of the camera pixels under its area (an anti-aliased downsampling). The factor is
+exactly 0.686 / pixel_size_um, also where it does not divide the frame: reduced pixel k covers the camera's
+[k f - 1/2, (k + 1) f - 1/2), the remainder at the right and lower border (less than one reduced pixel) is left out.
+So x_full = (x_red + 1/2) f - 1/2 holds everywhere, with 0 = the centre of the first pixel in both scales.
+
+Knows arrays and the camera; no cells, no clock. Pin BLAS to one thread in the process that calls this.
+"""
+
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from phenostream.engine.errors import BadFrame, BadInput
+from phenostream.engine.flatfield import FlatField
+from phenostream.engine.types import CROP_PX, F32, REDUCED_PIXEL_UM, Camera, Frame, Reduced
+
+_HALVINGS: Final = {2: 1, 4: 2, 8: 3}
+_LEAST_COUNTS: Final = 1000.0
+_RESIDUAL_STEP: Final = 4
+_OUTPUT_ROWS: Final = 8
+_OUTPUT_COLUMNS: Final = 16
+
+
+def full_from_reduced(position: F32, factor: float) -> F32:
+    """Camera pixel of a reduced-pixel position; both count from the centre of their first pixel."""
+    return (position + np.float32(0.5)) * np.float32(factor) - np.float32(0.5)
+
+
+def reduced_from_full(position: F32, factor: float) -> F32:
+    """Reduced pixel of a camera-pixel position: the inverse of `full_from_reduced`."""
+    return (position + np.float32(0.5)) / np.float32(factor) - np.float32(0.5)
+
+
+class Reducer:
+    """Reduces frames of one camera and one shape. Holds buffers: one instance per thread.
+
+    Attributes:
+        factor: Camera pixels per reduced pixel.
+        reduced_shape: (h, w) of a reduced shot.
+    """
+
+    def __init__(
+        self, camera: Camera, shape: tuple[int, int], kernel: Literal["area"] = "area"
+    ) -> None:
+        """Choose the quickest exact way for this camera and allocate its buffers.
+
+        Args:
+            camera: Levels, dtype and pixel size as announced at START.
+            shape: (H, W) of one shot, camera pixels.
+            kernel: Reduction kernel of the model bundle; only ``area`` is served.
+
+        Raises:
+            BadInput: The pixel is larger than 0.686 µm, the levels are not in order, or the frame is smaller than
+                one crop.
+        """
+        if kernel != "area":
+            raise BadInput(f"reduction kernel {kernel!r}: this version serves 'area' only")
+        if not 0.05 <= camera.pixel_size_um <= REDUCED_PIXEL_UM:
+            raise BadInput(f"pixel_size_um {camera.pixel_size_um}: allowed 0.05 to {REDUCED_PIXEL_UM}")
+        if not camera.white_level > camera.dark_level:
+            raise BadInput(f"white_level {camera.white_level}: must exceed dark_level {camera.dark_level}")
+        self.factor = _exact(REDUCED_PIXEL_UM / camera.pixel_size_um)
+        self.reduced_shape = (
+            int(shape[0] / self.factor + 1e-9),
+            int(shape[1] / self.factor + 1e-9),
+        )
+        if min(self.reduced_shape) < CROP_PX:
+            least = int(np.ceil(CROP_PX * self.factor))
+            raise BadInput(
+                f"frame {shape[0]} x {shape[1]}: at least {least} pixels a side at "
+                f"{camera.pixel_size_um} µm"
+            )
+        self._shape = (4, *shape)
+        self._dtype = np.dtype(np.uint8 if camera.dtype == "u8" else "<u2")
+        span = camera.white_level - camera.dark_level
+        self._scale = np.float32(1.0 / span)
+        self._offset = np.float32(-camera.dark_level / span)
+        halvings = _HALVINGS.get(int(self.factor)) if self.factor == int(self.factor) else None
+        self._area: _Halving | _Banded = (
+            _Halving(shape, halvings)
+            if halvings and self._dtype == np.uint16 and span >= _LEAST_COUNTS
+            else _Banded(shape, self.reduced_shape, self.factor)
+        )
+        self._flat_field = FlatField(self.reduced_shape)
+
+    def reduce(self, frame: Frame) -> Reduced:
+        """Reduce one frame.
+
+        Args:
+            frame: (4, H, W) raw counts, C order; may be a read-only view of a received message. Not kept.
+
+        Returns:
+            The reduced frame in arrays of its own. Dark or saturated shots give finite values.
+
+        Raises:
+            BadFrame: Shape, dtype or order differ from what START announced.
+        """
+        if frame.shape != self._shape or frame.dtype != self._dtype:
+            raise BadFrame(
+                f"frame {frame.shape} {frame.dtype}: announced {self._shape} {self._dtype}"
+            )
+        if not frame.flags.c_contiguous:
+            raise BadFrame(f"frame {frame.shape}: must be in C order")
+        shots = np.empty((4, *self.reduced_shape), np.float32)
+        for shot, counts in zip(shots, frame, strict=True):
+            self._area.mean(counts, shot)
+        np.multiply(shots, self._scale, out=shots)
+        np.add(shots, self._offset, out=shots)
+        levels = self._flat_field.remove(shots)
+        return Reduced(shots, self.factor, _four_shot_residual(shots, levels))
+
+
+def _four_shot_residual(shots: F32, levels: F32) -> float:
+    """Median of |L + R - T - B| / (L + R + T + B) on every fourth pixel of every fourth row; 0 without light."""
+    sample = shots[:, _RESIDUAL_STEP // 2 :: _RESIDUAL_STEP, _RESIDUAL_STEP // 2 :: _RESIDUAL_STEP]
+    left, right, top, bottom = sample / np.maximum(levels, np.float32(1e-6))[:, None, None]
+    total = left + right + top + bottom
+    difference = np.abs(left + right - top - bottom)
+    return float(np.median(difference / np.maximum(total, np.float32(1e-6))))
+
+
+def _exact(factor: float) -> float:
+    """The factor, with a rounding error around an integer removed."""
+    return float(round(factor)) if abs(factor - round(factor)) < 1e-9 else factor
+
+
+class _Halving:
+    """Factor 2, 4 or 8 of u16 by repeated 2 x 2 means (vectorised in OpenCV).
+
+    Each step rounds to a whole count: an error below one count, of at least a thousand from dark to white.
+    """
+
+    def __init__(self, shape: tuple[int, int], halvings: int) -> None:
+        self._side = 1 << halvings
+        self._sizes = [
+            ((shape[0] // self._side) * self._side >> k, (shape[1] // self._side) * self._side >> k)
+            for k in range(1, halvings + 1)
+        ]
+        self._buffers = [np.empty(size, np.uint16) for size in self._sizes]
+
+    def mean(self, counts: npt.NDArray[np.generic], out: F32) -> None:
+        h, w = out.shape
+        source = counts[: h * self._side, : w * self._side]
+        for buffer in self._buffers:
+            cv2.resize(source, buffer.shape[::-1], dst=buffer, interpolation=cv2.INTER_AREA)
+            source = buffer
+        out[...] = source
+
+
+class _Banded:
+    """Any factor of 1 or more: rows, then columns, each as small dense blocks of the banded area matrix."""
+
+    def __init__(self, shape: tuple[int, int], reduced: tuple[int, int], factor: float) -> None:
+        self._rows = _bands(shape[0], reduced[0], factor, _OUTPUT_ROWS)
+        self._columns = [
+            (start, stop, first, last, np.ascontiguousarray(weights.T))
+            for start, stop, first, last, weights in _bands(
+                shape[1], reduced[1], factor, _OUTPUT_COLUMNS
+            )
+        ]
+        tallest = max(last - first for _, _, first, last, _ in self._rows)
+        self._counts = np.empty((tallest, shape[1]), np.float32)
+        self._half = np.empty((reduced[0], shape[1]), np.float32)
+
+    def mean(self, counts: npt.NDArray[np.generic], out: F32) -> None:
+        for start, stop, first, last, weights in self._rows:
+            block = self._counts[: last - first]
+            block[...] = counts[first:last]
+            np.matmul(weights, block, out=self._half[start:stop])
+        for start, stop, first, last, weights in self._columns:
+            np.matmul(self._half[:, first:last], weights, out=out[:, start:stop])
+
+
+def _bands(
+    length: int, reduced: int, factor: float, step: int
+) -> list[tuple[int, int, int, int, F32]]:
+    """Blocks (start, stop, first, last, weights): outputs start:stop are weights @ inputs first:last."""
+    edges = np.arange(reduced + 1) * factor
+    pixel = np.arange(length)
+    overlap = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
+    weights = (np.clip(overlap, 0.0, None) / factor).astype(np.float32)
+    blocks = []
+    for start in range(0, reduced, step):
+        stop = min(start + step, reduced)
+        used = np.flatnonzero(weights[start:stop].any(axis=0))
+        first, last = int(used[0]), int(used[-1]) + 1
+        block = np.ascontiguousarray(weights[start:stop, first:last])
+        blocks.append((start, stop, first, last, block))
+    return blocks
