@@ -1,0 +1,137 @@
+"""The one visible table of backends, and how one is chosen.
+
+A row's module is imported when the row is chosen, never before. `auto` tries rows in the table's order and takes the
+first that loads and gives the golden outputs.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from phenostream.engine.backends.checked import CheckedBackend, self_test
+from phenostream.engine.backends.options import BackendOptions, usable_cores
+from phenostream.engine.backends.protocol import Backend
+from phenostream.engine.bundle import Bundle
+from phenostream.engine.errors import (
+    BadBundle,
+    BadConfig,
+    EngineFault,
+    MissingPackage,
+    PhenostreamError,
+)
+from phenostream.engine.manifest import Precision
+
+logger = logging.getLogger(__name__)
+
+Factory = Callable[[Bundle, BackendOptions], Backend]
+
+
+def _openvino(bundle: Bundle, options: BackendOptions) -> Backend:
+    from phenostream.engine.backends.openvino import OpenVinoBackend
+
+    return OpenVinoBackend(bundle, options)
+
+
+def _onnxruntime(bundle: Bundle, options: BackendOptions) -> Backend:
+    from phenostream.engine.backends.onnxruntime import OnnxRuntimeBackend
+
+    return OnnxRuntimeBackend(bundle, options)
+
+
+def _fake(bundle: Bundle, options: BackendOptions) -> Backend:
+    from phenostream.engine.backends.fake import FakeBackend
+
+    return FakeBackend(streams=options.streams, max_batch=options.max_batch)
+
+
+def _not_yet(name: str) -> Factory:
+    def refuse(bundle: Bundle, options: BackendOptions) -> Backend:
+        raise MissingPackage(
+            f"backend {name!r} is not in this version; use {', '.join(AUTO_ORDER)}"
+        )
+
+    return refuse
+
+
+BACKENDS: Final[dict[str, Factory]] = {
+    "tensorrt": _not_yet("tensorrt"),
+    "tensorrt_rtx": _not_yet("tensorrt_rtx"),
+    "torch": _not_yet("torch"),
+    "openvino": _openvino,
+    "onnxruntime": _onnxruntime,
+    "fake": _fake,
+}
+AUTO_ORDER: Final = ("openvino", "onnxruntime")
+"""What `auto` tries, best first; `fake` is never chosen by itself."""
+
+
+def open_backend(
+    bundle: Bundle,
+    name: str = "auto",
+    *,
+    threads: int | None = None,
+    streams: int | None = None,
+    max_batch: int = 256,
+    precision: Precision | None = None,
+) -> Backend:
+    """Load a bundle into a backend that has passed the golden self-test.
+
+    Args:
+        bundle: A verified bundle.
+        name: A row of `BACKENDS`, or ``auto``.
+        threads: Threads of all streams together; default: one per stream.
+        streams: Calls that run at the same time; default: the cores this process may use.
+        max_batch: Most crops a call may hold.
+        precision: What to compute in; default: the best the device has.
+
+    Returns:
+        A warm backend that raises `EngineFault` for outputs that are not finite.
+
+    Raises:
+        BadConfig: Unknown name, or an option out of range.
+        MissingPackage: The chosen backend needs a package that is not installed.
+        BadBundle: The golden outputs were not reproduced.
+        EngineFault: The runtime could not load or run the model.
+    """
+    streams = streams if streams is not None else min(usable_cores(), 64)
+    options = BackendOptions(
+        streams, threads if threads is not None else streams, max_batch, precision
+    )
+    if name == "auto":
+        return _first_that_works(bundle, options)
+    if name not in BACKENDS:
+        allowed = ", ".join(("auto", *BACKENDS))
+        raise BadConfig(f"backend: {name!r} is not known, allowed {allowed}")
+    return _open(bundle, name, options)
+
+
+def _open(bundle: Bundle, name: str, options: BackendOptions) -> Backend:
+    backend: Backend = CheckedBackend(BACKENDS[name](bundle, options))
+    try:
+        worst = 0.0 if name == "fake" else self_test(backend, bundle)
+    except PhenostreamError:
+        backend.close()
+        raise
+    logger.info(
+        "backend %s on %s, %s, %d streams: golden difference %.1e",
+        name,
+        backend.device,
+        backend.precision,
+        backend.streams,
+        worst,
+    )
+    return backend
+
+
+def _first_that_works(bundle: Bundle, options: BackendOptions) -> Backend:
+    failures: list[PhenostreamError] = []
+    for name in AUTO_ORDER:
+        try:
+            return _open(bundle, name, options)
+        except (BadBundle, EngineFault, MissingPackage) as err:
+            logger.warning("backend %s passed over: %s", name, err)
+            failures.append(err)
+    reasons = "; ".join(map(str, failures))
+    if any(isinstance(err, BadBundle) for err in failures):
+        raise BadBundle(f"no backend gives the golden outputs: {reasons}") from failures[0]
+    raise EngineFault(f"no backend could be loaded: {reasons}") from failures[0]

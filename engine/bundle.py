@@ -1,0 +1,213 @@
+"""A model bundle, read once and checked: the bytes that were hashed are the bytes that go to the runtime.
+
+Knows files, hashes and the manifest's schema; does not know any runtime. Nothing here trusts the directory: every
+surprise is a `BadBundle` of one line that names the file, what was expected and what was found.
+"""
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from pydantic import ValidationError
+
+from phenostream.engine.errors import BadBundle
+from phenostream.engine.external_data import has_external_data
+from phenostream.engine.manifest import FileEntry, Manifest
+from phenostream.engine.types import (
+    CLASSES,
+    CROP_PX,
+    F32,
+    MARKERS,
+    OUTPUT_SHAPES,
+    REDUCED_PIXEL_UM,
+    SHOTS,
+    Crops,
+    Outputs,
+)
+
+MANIFEST: Final = "manifest.json"
+_MANIFEST_LIMIT = 1 << 20
+_GOLDEN_LIMIT = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """What the model must say about fixed crops."""
+
+    crops: Crops
+    outputs: Outputs
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle.
+
+    Attributes:
+        path: Where it was read, for messages only; nothing reads it again.
+        manifest: How to feed the model and how to read its outputs.
+        files: Verified content of every file but the manifest, by name.
+        golden: Inputs and outputs of the self-test.
+        sha256: Hash of the manifest, which holds the hashes of all else: the identity of the model.
+    """
+
+    path: Path
+    manifest: Manifest
+    files: Mapping[str, bytes]
+    golden: Golden
+    sha256: str
+
+    @property
+    def identity(self) -> str:
+        """Name, version and short hash, for results and logs."""
+        return f"{self.manifest.name} {self.manifest.version} ({self.sha256[:12]})"
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Read and verify a bundle directory.
+
+    Args:
+        path: The directory with `manifest.json`.
+
+    Returns:
+        The bundle; its golden outputs are not yet compared with any runtime (`open_backend` does).
+
+    Raises:
+        BadBundle: Anything is missing, extra, altered, linked, of another version or not understood.
+    """
+    found = _listing(path)
+    if MANIFEST not in found:
+        raise BadBundle(f"{path}: {MANIFEST} is missing")
+    text = _read(path / MANIFEST, _MANIFEST_LIMIT)
+    manifest = _parse_manifest(text)
+    _check_names(path, found - {MANIFEST}, set(manifest.files))
+    files = {name: _verified(path / name, entry) for name, entry in manifest.files.items()}
+    for name, content in files.items():
+        if name.endswith(".onnx"):
+            _refuse_external_data(name, content)
+    golden = _parse_golden(files["golden.npz"])
+    return Bundle(path, manifest, files, golden, hashlib.sha256(text).hexdigest())
+
+
+def _listing(path: Path) -> set[str]:
+    try:
+        with os.scandir(path) as entries:
+            kinds = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
+    except OSError as err:
+        raise BadBundle(f"{path}: not a bundle directory ({err.strerror})") from err
+    for name in sorted(name for name, regular in kinds.items() if not regular):
+        raise BadBundle(f"{path}: {name!r} is not a regular file; links and folders are refused")
+    return set(kinds)
+
+
+def _check_names(path: Path, found: set[str], listed: set[str]) -> None:
+    if MANIFEST in listed:
+        raise BadBundle(f"{MANIFEST}: files: lists itself")
+    for name in sorted(listed - found):
+        raise BadBundle(f"{path}: {name} is missing; the manifest lists it")
+    for name in sorted(found - listed):
+        raise BadBundle(
+            f"{path}: {name!r} is not listed in the manifest; a bundle holds no other files"
+        )
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """The whole file through one descriptor that follows no link; at most `limit` bytes."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            content = file.read(limit + 1)
+    except OSError as err:
+        raise BadBundle(f"{path.name}: cannot be read ({err.strerror})") from err
+    if len(content) > limit:
+        raise BadBundle(f"{path.name}: larger than the {limit} bytes expected")
+    return content
+
+
+def _verified(path: Path, entry: FileEntry) -> bytes:
+    content = _read(path, entry.size)
+    if len(content) != entry.size:
+        raise BadBundle(f"{path.name}: expected {entry.size} bytes, found {len(content)}")
+    found = hashlib.sha256(content).hexdigest()
+    if found != entry.sha256:
+        raise BadBundle(f"{path.name}: expected sha256 {entry.sha256[:16]}…, found {found[:16]}…")
+    return content
+
+
+def _parse_manifest(text: bytes) -> Manifest:
+    try:
+        manifest = Manifest.model_validate(json.loads(text, object_pairs_hook=_unique_keys))
+    except ValidationError as err:
+        first = err.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"])) or "manifest"
+        raise BadBundle(
+            f"{MANIFEST}: {key}: {first['msg']}, found {_short(first['input'])}"
+        ) from err
+    except (ValueError, RecursionError) as err:
+        raise BadBundle(f"{MANIFEST}: not valid JSON: {_short(str(err))}") from err
+    declared: dict[str, tuple[object, object]] = {
+        "classes": (CLASSES, manifest.classes),
+        "markers": (MARKERS, manifest.markers),
+        "shots": (SHOTS, manifest.shots),
+        "pixel_size_um": (REDUCED_PIXEL_UM, manifest.pixel_size_um),
+    }
+    for key, (expected, found) in declared.items():
+        if expected != found:
+            raise BadBundle(f"{MANIFEST}: {key}: expected {expected}, found {_short(found)}")
+    return manifest
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("a key is given twice")
+    return content
+
+
+def _short(value: object) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _refuse_external_data(name: str, content: bytes) -> None:
+    try:
+        external = has_external_data(content)
+    except ValueError as err:
+        raise BadBundle(f"{name}: not an ONNX file ({err})") from err
+    if external:
+        raise BadBundle(f"{name}: keeps tensors in other files; expected one self-contained file")
+
+
+def _parse_golden(content: bytes) -> Golden:
+    name = "golden.npz"
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > _GOLDEN_LIMIT:
+            raise BadBundle(f"{name}: unpacks to {unpacked} bytes, allowed {_GOLDEN_LIMIT}")
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            columns: dict[str, F32] = {key: arrays[key] for key in arrays.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as err:
+        raise BadBundle(f"{name}: not a plain array archive: {_short(err)}") from err
+    shapes = {"images": (4, CROP_PX, CROP_PX), "background": (4,), **OUTPUT_SHAPES}
+    if set(columns) != set(shapes):
+        odd = ", ".join(sorted(set(columns) ^ set(shapes)))
+        raise BadBundle(f"{name}: arrays missing or unknown: {odd}")
+    count = len(columns["images"]) if columns["images"].ndim else 0
+    for key, shape in shapes.items():
+        array = columns[key]
+        if array.dtype != np.float32 or array.shape != (count, *shape) or not 1 <= count <= 1024:
+            raise BadBundle(
+                f"{name}: {key}: expected float32 (N, {', '.join(map(str, shape))}) with N 1 to 1024, "
+                f"found {array.dtype} {array.shape}"
+            )
+        if not np.isfinite(array).all():
+            raise BadBundle(f"{name}: {key}: holds values that are not finite")
+    crops = Crops(columns.pop("images"), columns.pop("background"))
+    return Golden(crops, Outputs(**columns))

@@ -1,0 +1,82 @@
+"""What training leaves behind: weights as safetensors, and beside them the card that says what they are.
+
+One directory: `model.safetensors` (a `BundleGraph` with its calibration), `card.json`, `golden_inputs.npz`.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from phenostream.engine.errors import BadInput
+from phenostream.engine.manifest import Calibration, MarkerTransform, Metric
+from phenostream.engine.types import F32, Crops
+from phenostream.trainer.graph import BundleGraph
+
+WEIGHTS = "model.safetensors"
+CARD = "card.json"
+GOLDEN_INPUTS = "golden_inputs.npz"
+
+
+class Card(BaseModel):
+    """Everything about a trained model that its weights do not say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    version: str
+    synthetic: bool
+    description: str
+    marker_unit: str
+    marker_transform: MarkerTransform
+    calibration: Calibration
+    metrics: tuple[Metric, ...] = ()
+    data_sha256: str
+    settings: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A trained, calibrated graph with its card and the crops its golden outputs will be made from."""
+
+    graph: BundleGraph
+    card: Card
+    golden: Crops
+
+
+def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
+    """Write the three files; returns `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: value.contiguous() for name, value in checkpoint.graph.state_dict().items()}
+    save_file(state, folder / WEIGHTS)
+    (folder / CARD).write_text(checkpoint.card.model_dump_json(indent=1) + "\n")
+    golden = checkpoint.golden
+    np.savez_compressed(folder / GOLDEN_INPUTS, images=golden.images, background=golden.background)
+    return folder
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Read a checkpoint directory.
+
+    Raises:
+        BadInput: A file is missing, of another schema, or does not fit the network.
+    """
+    try:
+        card = Card.model_validate(json.loads((folder / CARD).read_text()))
+        graph = BundleGraph()
+        graph.load_state_dict(load_file(folder / WEIGHTS))
+        with np.load(folder / GOLDEN_INPUTS, allow_pickle=False) as golden:
+            crops = Crops(_f32(golden["images"]), _f32(golden["background"]))
+    except (OSError, ValueError, KeyError, RuntimeError, ValidationError, SafetensorError) as err:
+        reason = " ".join(str(err).split())[:200]
+        raise BadInput(f"{folder}: not a trained checkpoint: {reason}") from err
+    return Checkpoint(graph.eval(), card, crops)
+
+
+def _f32(array: np.ndarray[Any, Any]) -> F32:
+    return np.ascontiguousarray(array, dtype=np.float32)

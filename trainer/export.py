@@ -1,0 +1,244 @@
+"""From a checkpoint to a bundle: one graph in two precisions, golden outputs, and the manifest.
+
+The fp32 graph is canonical: golden outputs are what torch says in float32, and each exported file is checked against
+them with ONNX Runtime before the bundle is written.
+"""
+
+import copy
+import hashlib
+import io
+import logging
+import shutil
+import tempfile
+import warnings
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from phenostream.engine.backends.checked import LOGIT_TOLERANCE
+from phenostream.engine.bundle import MANIFEST
+from phenostream.engine.errors import BadInput, EngineFault
+from phenostream.engine.manifest import FileEntry, GoldenTolerance, Manifest
+from phenostream.engine.types import (
+    CLASSES,
+    CROP_PX,
+    F32,
+    MARKERS,
+    OUTPUT_SHAPES,
+    REDUCED_PIXEL_UM,
+    SHOTS,
+    Crops,
+)
+from phenostream.trainer.checkpoint import Card, Checkpoint, load_checkpoint
+from phenostream.trainer.graph import BundleGraph
+from phenostream.trainer.model import PARAMETERS
+
+logger = logging.getLogger(__name__)
+
+_OPSET = 20
+
+
+def export_model(checkpoint: Path, out_dir: Path) -> Path:
+    """Export a trained checkpoint directory as a bundle.
+
+    Args:
+        checkpoint: Directory written by `train`.
+        out_dir: Bundle directory; replaced if it is there and holds a bundle or nothing.
+
+    Returns:
+        `out_dir`.
+
+    Raises:
+        BadInput: The checkpoint is not one.
+        EngineFault: An exported file does not give the golden outputs.
+    """
+    return write_bundle(load_checkpoint(checkpoint), out_dir)
+
+
+def write_bundle(checkpoint: Checkpoint, out_dir: Path) -> Path:
+    """Export, verify and write; the directory appears complete or not at all."""
+    _refuse_foreign_folder(out_dir)
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
+    graph = fold_batchnorm(checkpoint.graph)
+    golden = run_graph(graph, checkpoint.golden)
+    contents = {
+        "golden.npz": _npz(checkpoint.golden, golden),
+        "model.onnx": to_onnx(graph),
+        "model.fp16.onnx": to_onnx(copy.deepcopy(graph).narrow_body()),
+    }
+    tolerances = _tolerances(checkpoint.card, golden)
+    _verify(contents["model.onnx"], checkpoint.golden, golden, tolerances["fp32"])
+    _verify(contents["model.fp16.onnx"], checkpoint.golden, golden, tolerances["fp16"])
+    manifest = _manifest(checkpoint.card, contents, tolerances)
+    with tempfile.TemporaryDirectory(dir=out_dir.parent) as scratch:
+        fresh = Path(scratch) / "bundle"
+        fresh.mkdir()
+        for name, content in contents.items():
+            (fresh / name).write_bytes(content)
+        text = manifest.model_dump_json(indent=1, exclude_defaults=False)
+        (fresh / MANIFEST).write_text(text + "\n")
+        if out_dir.exists():
+            shutil.rmtree(out_dir)
+        fresh.rename(out_dir)
+    logger.info("bundle %s: %d KiB", out_dir, sum(map(len, contents.values())) >> 10)
+    return out_dir
+
+
+def _refuse_foreign_folder(out_dir: Path) -> None:
+    """Only an empty folder or an earlier bundle may be replaced."""
+    if out_dir.is_dir() and any(out_dir.iterdir()) and not (out_dir / MANIFEST).is_file():
+        raise BadInput(f"{out_dir}: is not empty and not a bundle; choose another folder")
+
+
+def fold_batchnorm(graph: BundleGraph) -> BundleGraph:
+    """A copy in evaluation mode with each batch normalisation folded into the convolution before it."""
+    folded = copy.deepcopy(graph).eval()
+    for module in list(folded.modules()):
+        if not isinstance(module, nn.Sequential):
+            continue
+        for index in range(len(module) - 1):
+            conv, norm = module[index], module[index + 1]
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                module[index] = fuse_conv_bn_eval(conv, norm)
+                module[index + 1] = nn.Identity()
+    return folded
+
+
+def run_graph(graph: BundleGraph, crops: Crops) -> dict[str, F32]:
+    """The eight outputs as arrays, by name."""
+    with torch.inference_mode():
+        images, background = torch.from_numpy(crops.images), torch.from_numpy(crops.background)
+        outputs: tuple[Tensor, ...] = graph.eval()(images, background)
+    return {name: out.numpy() for name, out in zip(OUTPUT_SHAPES, outputs, strict=True)}
+
+
+def to_onnx(graph: BundleGraph) -> bytes:
+    """One self-contained ONNX file with a dynamic batch axis and no trace of the machine that made it."""
+    example = (torch.full((2, 4, CROP_PX, CROP_PX), 0.4), torch.full((2, 4), 0.4))
+    batch = torch.export.Dim("batch", min=1, max=4096)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns that torchvision is absent
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns about its own internals
+        program = torch.onnx.export(
+            graph.eval(),
+            example,
+            dynamo=True,
+            opset_version=_OPSET,
+            input_names=["images", "background"],
+            output_names=list(OUTPUT_SHAPES),
+            dynamic_shapes=({0: batch}, {0: batch}),
+            external_data=False,
+            verbose=False,
+        )
+    if program is None:
+        raise EngineFault("the ONNX exporter returned nothing")
+    model = program.model_proto
+    _strip(model)
+    onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Drop stack traces and source paths, which change from machine to machine."""
+    model.doc_string = ""
+    del model.metadata_props[:]
+    del model.functions[:]
+    graph = model.graph
+    graph.doc_string = ""
+    for part in (
+        graph,
+        *graph.node,
+        *graph.initializer,
+        *graph.value_info,
+        *graph.input,
+        *graph.output,
+    ):
+        del part.metadata_props[:]
+        part.doc_string = ""
+
+
+def _npz(crops: Crops, outputs: Mapping[str, F32]) -> bytes:
+    buffer = io.BytesIO()
+    columns: dict[str, Any] = dict(outputs)
+    np.savez_compressed(buffer, images=crops.images, background=crops.background, **columns)
+    return buffer.getvalue()
+
+
+def _tolerances(card: Card, golden: Mapping[str, F32]) -> dict[str, dict[str, float]]:
+    """Absolute tolerances per precision and output, scaled from those of the logits."""
+    decade = np.log(10.0) * max(card.marker_transform.sd)
+    scale = {
+        "class_logits": 1.0,
+        "marker_z": 1.0,
+        "class_probability": 1.0,
+        "marker_estimate": float(decade * golden["marker_estimate"].max()),
+        "marker_interval": float(decade * golden["marker_interval"].max()),
+        "ood_score": 2.0 * max(1.0, float(golden["ood_score"].max())),
+        "reject_probability": 2.0,
+        "feature": 4.0,
+    }
+    return {
+        precision: {name: base * factor for name, factor in scale.items()}
+        for precision, base in LOGIT_TOLERANCE.items()
+    }
+
+
+def _verify(
+    model: bytes, crops: Crops, golden: Mapping[str, F32], tolerance: Mapping[str, float]
+) -> None:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    feeds = {"images": crops.images, "background": crops.background}
+    for name, out in zip(OUTPUT_SHAPES, session.run(list(OUTPUT_SHAPES), feeds), strict=True):
+        worst = float(np.abs(out.astype(np.float64) - golden[name]).max())
+        logger.info("exported %s: largest difference %.2e", name, worst)
+        if not worst <= tolerance[name]:
+            raise EngineFault(
+                f"exported graph: {name} differs by {worst:.2e}, allowed {tolerance[name]:.2e}"
+            )
+
+
+def _manifest(
+    card: Card, contents: Mapping[str, bytes], tolerances: Mapping[str, dict[str, float]]
+) -> Manifest:
+    files = {
+        name: FileEntry(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+        for name, content in sorted(contents.items())
+    }
+    return Manifest(
+        format_version=1,
+        name=card.name,
+        version=card.version,
+        created=datetime.now(UTC).strftime("%Y-%m-%d"),
+        licence="Apache-2.0",
+        synthetic=card.synthetic,
+        description=card.description,
+        classes=CLASSES,
+        markers=MARKERS,
+        marker_unit=card.marker_unit,
+        marker_transform=card.marker_transform,
+        shots=SHOTS,
+        orientation="left-bright-right",
+        pixel_size_um=REDUCED_PIXEL_UM,
+        crop_px=28,
+        reduction_kernel="area",
+        preprocess="ratio",
+        calibration=card.calibration,
+        golden={key: GoldenTolerance(tolerance=value) for key, value in tolerances.items()},  # type: ignore[misc]
+        metrics=card.metrics,
+        data_sha256=card.data_sha256,
+        parameters=PARAMETERS,
+        files=files,
+    )

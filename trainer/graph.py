@@ -1,0 +1,120 @@
+"""The one graph every backend runs: preprocessing, network, calibration and scores in one module.
+
+Train and serve cannot differ, because everything between counts and declared units is in here. Before and after the
+network all arithmetic is float32; only the network's body may be narrower.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from phenostream.engine.types import CLASSES, FEATURE_DIM, MARKERS
+from phenostream.trainer.model import Phenotyper, RawOutputs
+
+LEAST_BACKGROUND = 1e-3
+"""Backgrounds below this fraction of full scale are treated as this, so that a dark crop stays finite."""
+LARGEST_INPUT = 8.0
+"""Normalised pixels are clipped to this: real cells reach 1, hot pixels must not overflow float16."""
+LARGEST_Z = 8.0
+
+GraphOutputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocess:
+    """How fractions of full scale become network input.
+
+    Attributes:
+        kind: ``ratio``: crop / background - 1. ``affine``: scale * crop + offset, for imported checkpoints.
+        scale: Used by ``affine`` only.
+        offset: Used by ``affine`` only.
+    """
+
+    kind: Literal["ratio", "affine"] = "ratio"
+    scale: float = 2.0
+    offset: float = -1.0
+
+    def __call__(self, images: Tensor, background: Tensor) -> Tensor:
+        """(B, 4, 28, 28) and (B, 4), fractions of full scale, to the network's float32 input."""
+        if self.kind == "affine":
+            normalised = images * self.scale + self.offset
+        else:
+            level = background.clamp(min=LEAST_BACKGROUND)[:, :, None, None]
+            normalised = (images - level) / level
+        return normalised.clamp(-LARGEST_INPUT, LARGEST_INPUT)
+
+
+class BundleGraph(nn.Module):
+    """Crops and background in, the eight outputs of `OUTPUT_SHAPES` out.
+
+    The calibration numbers are buffers with neutral initial values; `calibrate` fills them.
+    """
+
+    temperature: Tensor
+    marker_mean: Tensor
+    marker_sd: Tensor
+    half_width_z: Tensor
+    ood_centre: Tensor
+    ood_whiten: Tensor
+
+    def __init__(self, preprocess: Preprocess | None = None) -> None:
+        super().__init__()
+        self.preprocess = preprocess or Preprocess()
+        self.phenotyper = Phenotyper()
+        self.register_buffer("temperature", torch.ones(()))
+        self.register_buffer("marker_mean", torch.zeros(len(MARKERS)))
+        self.register_buffer("marker_sd", torch.ones(len(MARKERS)))
+        self.register_buffer("half_width_z", torch.ones(len(MARKERS)))
+        self.register_buffer("ood_centre", torch.zeros(len(CLASSES), FEATURE_DIM))
+        self.register_buffer("ood_whiten", torch.eye(FEATURE_DIM))
+
+    def narrow_body(self) -> "BundleGraph":
+        """Turn the network (not the edges) to float16, in place."""
+        self.phenotyper.half()
+        return self
+
+    def raw(self, images: Tensor, background: Tensor) -> RawOutputs:
+        """Preprocess and run the network; float32 outputs without calibration."""
+        body = next(self.phenotyper.parameters()).dtype
+        raw: RawOutputs = self.phenotyper(self.preprocess(images, background).to(body))
+        return RawOutputs(
+            raw.class_logits.float(),
+            raw.marker_z.float(),
+            raw.reject_logit.float(),
+            raw.feature.float(),
+        )
+
+    def forward(self, images: Tensor, background: Tensor) -> GraphOutputs:
+        """The eight outputs, in the order of `OUTPUT_SHAPES`.
+
+        Args:
+            images: (B, 4, 28, 28) float32, fraction of full scale.
+            background: (B, 4) float32.
+        """
+        raw = self.raw(images, background)
+        z = raw.marker_z.clamp(-LARGEST_Z, LARGEST_Z)
+        ends = torch.stack([z - self.half_width_z, z + self.half_width_z], dim=2)
+        return (
+            raw.class_logits,
+            raw.marker_z,
+            torch.softmax(raw.class_logits / self.temperature, dim=1),
+            self._unit(z),
+            self._unit(ends.transpose(1, 2)).transpose(1, 2),
+            self.ood_score(raw.feature),
+            torch.sigmoid(raw.reject_logit),
+            raw.feature,
+        )
+
+    def ood_score(self, feature: Tensor) -> Tensor:
+        """Root mean square Mahalanobis distance (B,) of (B, 256) to the nearest class centre (SPEC g.2).
+
+        `ood_centre` is kept whitened, so the distance is Euclidean after one product.
+        """
+        apart = (feature @ self.ood_whiten)[:, None, :] - self.ood_centre
+        return apart.square().mean(dim=2).amin(dim=1).sqrt()
+
+    def _unit(self, z: Tensor) -> Tensor:
+        return torch.exp((z * self.marker_sd + self.marker_mean) * math.log(10.0))

@@ -1,0 +1,215 @@
+"""The building blocks of the published network (SPEC b), with the published attribute names.
+
+Every attribute that owns weights is part of the checkpoint's contract: renaming one breaks imported checkpoints.
+Knows tensors only; knows nothing of bundles, preprocessing or training.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class ChannelAttention(nn.Module):
+    """Scale each shot by a gate computed from the means of its neighbours (ECA)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(1, 1, 3, padding=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) in, the same shape out."""
+        means = x.mean(dim=(2, 3)).unsqueeze(1)
+        gate = torch.sigmoid(self.conv(means)).squeeze(1)
+        return x * gate[:, :, None, None]
+
+
+def _conv_bn_gelu(inputs: int, outputs: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+    conv = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
+    return [conv, nn.BatchNorm2d(outputs), nn.GELU()]
+
+
+class Inception(nn.Module):
+    """Three parallel paths (1x1, 3x3, 3x3 twice), concatenated and added to a projected shortcut."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        third = outputs // 3
+        rest = outputs - 2 * third
+        self.branch1 = nn.Sequential(*_conv_bn_gelu(inputs, third, 1))
+        self.branch2 = nn.Sequential(*_conv_bn_gelu(inputs, third, 3))
+        self.branch3 = nn.Sequential(*_conv_bn_gelu(inputs, rest, 3), *_conv_bn_gelu(rest, rest, 3))
+        self.shortcut = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) to (B, outputs, H, W)."""
+        paths = torch.cat([self.branch1(x), self.branch2(x), self.branch3(x)], dim=1)
+        out: Tensor = paths + self.shortcut(x)
+        return out
+
+
+class ConvBranch(nn.Module):
+    """Local texture: (B, 4, 28, 28) to 196 tokens of 192 numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(*_conv_bn_gelu(4, 64, 3), nn.Dropout2d(0.1))
+        self.inception1 = Inception(64, 128)
+        self.transition = nn.Sequential(*_conv_bn_gelu(128, 128, 3, stride=2), nn.Dropout2d(0.1))
+        self.inception2 = Inception(128, 192)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 4, 28, 28) to (B, 196, 192)."""
+        maps = self.inception2(self.transition(self.inception1(self.stem(x))))
+        return torch.flatten(maps, 2).transpose(1, 2)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with the packed weights of `torch.nn.MultiheadAttention`."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
+        self.out_proj = nn.Linear(width, width)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.out_proj.bias)
+        self._heads = heads
+        self._dropout = dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, width) in, the same shape out."""
+        batch, tokens, width = x.shape
+        packed = functional.linear(x, self.in_proj_weight, self.in_proj_bias)
+        packed = packed.reshape(batch, tokens, 3, self._heads, width // self._heads)
+        query, key, value = packed.permute(2, 0, 3, 1, 4).unbind(0)
+        scale = (width // self._heads) ** -0.5
+        weights = torch.softmax((query * scale) @ key.transpose(-2, -1), dim=-1)
+        weights = functional.dropout(weights, self._dropout, self.training)
+        mixed = (weights @ value).transpose(1, 2).reshape(batch, tokens, width)
+        projected: Tensor = self.out_proj(mixed)
+        return projected
+
+
+class Block(nn.Module):
+    """One pre-norm transformer block."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width)
+        self.attn = Attention(width, heads, dropout)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 4 * width),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(4 * width, width),
+            nn.Dropout(dropout),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, width) in, the same shape out."""
+        x = x + self.attn(self.norm1(x))
+        out: Tensor = x + self.mlp(self.norm2(x))
+        return out
+
+
+class PatchBranch(nn.Module):
+    """Global arrangement: 49 patches of 4x4 pixels and a class token through two blocks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch_embed = nn.Conv2d(4, 128, 4, stride=4)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, 128))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 50, 128))
+        self.pos_drop = nn.Dropout(0.1)
+        self.blocks = nn.ModuleList([Block(128, 4, 0.1) for _ in range(2)])
+        self.norm = nn.LayerNorm(128)
+        nn.init.trunc_normal_(self.cls_token, std=0.02)
+        nn.init.trunc_normal_(self.pos_embed, std=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 4, 28, 28) to (B, 50, 128); token 0 is the class token."""
+        patches = torch.flatten(self.patch_embed(x), 2).transpose(1, 2)
+        token = self.cls_token.expand(x.shape[0], -1, -1)
+        tokens = self.pos_drop(torch.cat([token, patches], dim=1) + self.pos_embed)
+        for block in self.blocks:
+            tokens = block(tokens)
+        out: Tensor = self.norm(tokens)
+        return out
+
+
+class Fusion(nn.Module):
+    """Both branches to one feature, weighted by two learned scalars (no sample dependence)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fusion_weight = nn.Parameter(torch.full((2,), 0.5))
+        self.cnn_proj = nn.Linear(192, 256)
+        self.vit_proj = nn.Linear(128, 256)
+        self.norm = nn.LayerNorm(256)
+
+    def forward(self, cnn: Tensor, vit: Tensor) -> Tensor:
+        """(B, 196, 192) and (B, 50, 128) to the feature (B, 256)."""
+        weight = torch.softmax(self.fusion_weight, dim=0)
+        local, globe = self.cnn_proj(cnn.mean(dim=1)), self.vit_proj(vit[:, 0])
+        out: Tensor = self.norm(weight[0] * local + weight[1] * globe)
+        return out
+
+
+class Refinement(nn.Module):
+    """A residual two-layer step on the feature, one per task."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refinement = nn.Sequential(
+            nn.Linear(256, 256),
+            nn.LayerNorm(256),
+            nn.GELU(),
+            nn.Dropout(0.2),
+            nn.Linear(256, 256),
+            nn.LayerNorm(256),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 256) in, the same shape out."""
+        out: Tensor = x + self.refinement(x)
+        return out
+
+
+class TaskGating(nn.Module):
+    """Each task blends its own feature with a mix of both, per sample and per number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cls_gate = nn.Sequential(nn.Linear(512, 256), nn.Sigmoid())
+        self.reg_gate = nn.Sequential(nn.Linear(512, 256), nn.Sigmoid())
+        self.cls_mix = nn.Linear(512, 256)
+        self.reg_mix = nn.Linear(512, 256)
+        self.cls_norm = nn.LayerNorm(256)
+        self.reg_norm = nn.LayerNorm(256)
+
+    def forward(self, cls: Tensor, reg: Tensor) -> tuple[Tensor, Tensor]:
+        """Two (B, 256) in, two (B, 256) out."""
+        both = torch.cat([cls, reg], dim=1)
+
+        def blend(
+            own: Tensor, gate: Tensor, mix: Tensor, norm: Callable[[Tensor], Tensor]
+        ) -> Tensor:
+            return norm(gate * own + (1 - gate) * mix)
+
+        return (
+            blend(cls, self.cls_gate(both), self.cls_mix(both), self.cls_norm),
+            blend(reg, self.reg_gate(both), self.reg_mix(both), self.reg_norm),
+        )
+
+
+def head(outputs: int) -> nn.Sequential:
+    """256 to 128 to 64 to `outputs`, as published."""
+    layers: list[nn.Module] = []
+    for inputs, width in ((256, 128), (128, 64)):
+        layers += [nn.Linear(inputs, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(0.4)]
+    return nn.Sequential(*layers, nn.Linear(64, outputs))
