@@ -151,7 +151,7 @@ def weak_intensity(
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What of the LED sum depends only on grid and optics: windows (J, W) of indices, pupils (J, W, W), weights (4, J)."""
+    """What depends only on grid and optics: window indices (J, W), pupils (J, W, W), weights (4, J)."""
 
     grid: int
     rows: npt.NDArray[np.int64]

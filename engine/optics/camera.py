@@ -1,0 +1,125 @@
+"""A camera: light becomes 12-bit counts with shading, unequal shots, slide roughness, shot and read noise.
+
+Knows how an exposure is degraded; does not know cells. Noise values come from one tile of normal deviates made at
+the start, read at a random place for every block of every shot: pixels of one block are independent, far blocks and
+later frames may meet the same deviates again. It buys several times the speed and no model can use it.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from phenostream.engine.optics.forward import Optics, weak_intensity
+
+F32 = npt.NDArray[np.float32]
+U16 = npt.NDArray[np.uint16]
+BLOCK_PX: Final = 512
+"""Side of the blocks in which an exposure is computed."""
+_ROUGH_PX: Final = BLOCK_PX // 2
+"""Period of the slide's roughness."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSettings:
+    """Level and faults of a simulated camera.
+
+    Attributes:
+        dark_level: Counts with the light off.
+        white_level: Counts at saturation.
+        background_counts: Counts of the empty field above dark.
+        electrons_per_count: Shot noise is sqrt(counts / electrons_per_count).
+        read_noise_counts: Noise sd in the dark.
+        shading_sd: Relative sd of each shot's smooth shading over the field.
+        gain_spread: Each shot's gain lies within 1 ± this.
+        roughness_um: Sd of the slide's optical path, µm, with structure of about 1 µm.
+    """
+
+    dark_level: int = 30
+    white_level: int = 4095
+    background_counts: float = 1500.0
+    electrons_per_count: float = 5.0
+    read_noise_counts: float = 2.0
+    shading_sd: float = 0.012
+    gain_spread: float = 0.03
+    roughness_um: float = 0.0012
+
+
+class SimulatedCamera:
+    """One camera over one run: shading and gains are drawn once, noise for every frame.
+
+    Attributes:
+        settings: Level and faults.
+        base: (4, H, W) float32, counts above dark of the empty field; read only.
+    """
+
+    def __init__(
+        self,
+        settings: CameraSettings,
+        shape: tuple[int, int],
+        pixel_size_um: float,
+        rng: np.random.Generator,
+    ) -> None:
+        self.settings = settings
+        gains = 1 + rng.uniform(-settings.gain_spread, settings.gain_spread, 4)
+        level = (settings.background_counts * gains).astype(np.float32)
+        self.base: F32 = np.stack(
+            [g * _shading(shape, settings.shading_sd, rng) for g in level]
+        ).astype(np.float32)
+        self.base.setflags(write=False)
+        self._noise = rng.standard_normal((2 * BLOCK_PX, 2 * BLOCK_PX), np.float32)
+        self._roughness = _roughness(settings.roughness_um, pixel_size_um, rng)
+
+    def expose(self, light: F32, rng: np.random.Generator) -> U16:
+        """Counts (4, H, W) uint16 of light given in counts above dark (4, H, W)."""
+        counts = np.empty(light.shape, np.uint16)
+        shift = rng.integers(0, BLOCK_PX, 2)
+        slide = np.roll(self._roughness, tuple(shift), (-2, -1))
+        height, width = light.shape[-2:]
+        for top in range(0, height, BLOCK_PX):
+            for left in range(0, width, BLOCK_PX):
+                rows = slice(top, min(top + BLOCK_PX, height))
+                columns = slice(left, min(left + BLOCK_PX, width))
+                h, w = rows.stop - top, columns.stop - left
+                for shot, (oy, ox) in enumerate(rng.integers(0, BLOCK_PX, (len(light), 2))):
+                    noise = self._noise[oy : oy + h, ox : ox + w]
+                    counts[shot, rows, columns] = self._count(
+                        light[shot, rows, columns] * slide[shot, :h, :w], noise
+                    )
+        return counts
+
+    def _count(self, mean: F32, noise: F32) -> F32:
+        own = self.settings
+        sd = mean * np.float32(1 / own.electrons_per_count)
+        sd += np.float32(own.read_noise_counts**2)
+        np.sqrt(sd, out=sd)
+        sd *= noise
+        mean += sd
+        mean += np.float32(own.dark_level + 0.5)
+        np.clip(mean, 0, own.white_level, out=mean)
+        return mean
+
+
+def _shading(shape: tuple[int, int], sd: float, rng: np.random.Generator) -> F32:
+    """A smooth field about 1: Legendre polynomials up to the third order in each direction."""
+    lines = [np.polynomial.legendre.legvander(np.linspace(-1, 1, n), 3) for n in shape]
+    weights = rng.standard_normal((4, 4))
+    weights[0, 0] = 0.0
+    order = np.add.outer(np.arange(4), np.arange(4))
+    weights *= (order <= 3) / (1.0 + order)
+    coarse = [line[:: max(1, len(line) // 32)] for line in lines]
+    scale = np.std(coarse[0] @ weights @ coarse[1].T)
+    bent = lines[0] @ (weights * (sd / scale)) @ lines[1].T
+    return (1 + bent).astype(np.float32)
+
+
+def _roughness(sd_um: float, pixel_size_um: float, rng: np.random.Generator) -> F32:
+    """What the slide's random optical path does to the four shots, (4, BLOCK_PX, BLOCK_PX), mean 1, periodic."""
+    freq = np.fft.fftfreq(_ROUGH_PX, pixel_size_um)
+    radius2 = freq[:, None] ** 2 + freq[None] ** 2
+    band = 1 / (1 + radius2 * (2 * np.pi * 0.8) ** 2)
+    path = np.fft.ifft2(np.fft.fft2(rng.standard_normal((_ROUGH_PX, _ROUGH_PX))) * band).real
+    optics = Optics()
+    phase = (path / path.std() * sd_um * 2 * np.pi / optics.wavelength_um).astype(np.float32)
+    return np.tile(weak_intensity(phase, None, pixel_size_um, optics), (1, 2, 2))

@@ -1,0 +1,189 @@
+"""How cells vary in the two presets: `easy` for tests of the pipeline, `hard` for demonstrations.
+
+Knows ranges only (SPEC f.3, widened as ZEROSHOT.md recommends); what a number does is in `cells` and `drawing`. Sizes
+were fitted so that the apparent diameters of simulated and real cells agree under one measuring function
+(docs/measurements/simulator.md). A pair is the ends of a uniform range unless it is named mean and sd.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Preset = Literal["easy", "hard"]
+PRESETS: Final[tuple[Preset, ...]] = ("easy", "hard")
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class WhiteRanges:
+    """One class of white cells.
+
+    Attributes:
+        diameter_um: Mean and sd of the diameter in suspension, µm.
+        height: Settled height over diameter.
+        edge: Exponent of the body's profile (1 - r²)^edge; 0.5 is an ellipsoid.
+        body_dn: Index of the cytoplasm over the medium.
+        nucleus_dn: Index of the nucleus over the cytoplasm.
+        nucleus_size: Nuclear diameter over the cell's (one nucleus), or share of the volume (lobes).
+        nucleus_texture: Relative sd of the nucleus' density.
+        body_texture: Relative sd of the cytoplasm's density.
+        granules: Number of granules.
+        granule_um: Radius of a granule, µm.
+        granule_dn: Index of a granule over the cytoplasm.
+        harmonics: Relative sd of the outline's harmonics.
+        skirt: How far the cytoplasm thins toward its edge; 0 leaves the body's profile.
+    """
+
+    diameter_um: Range
+    height: Range
+    edge: Range
+    body_dn: Range
+    nucleus_dn: Range
+    nucleus_size: Range
+    nucleus_texture: Range
+    body_texture: Range
+    granules: Range
+    granule_um: Range
+    granule_dn: Range
+    harmonics: float
+    skirt: Range
+
+
+@dataclass(frozen=True, slots=True)
+class PresetRanges:
+    """Everything that differs between the presets.
+
+    Attributes:
+        white: Ranges by class name.
+        white_mix: Shares of lymphocytes, granulocytes and monocytes among white cells.
+        defocus_um: Distance of a cell from the focal plane, µm.
+        red_diameter_um: Mean and sd of a red cell's diameter, µm.
+        ghost_share: Share of white cells with a thin ghost attached.
+        doublet_share: Share of objects that are two touching cells.
+        lobes: Fewest and most lobes of a granulocyte's nucleus.
+    """
+
+    white: dict[str, WhiteRanges]
+    white_mix: tuple[float, float, float]
+    defocus_um: Range
+    red_diameter_um: Range
+    ghost_share: float
+    doublet_share: float
+    lobes: tuple[int, int]
+
+
+KIND_MIX: Final = {"white": 0.55, "red": 0.35, "debris": 0.10}
+"""Shares of the objects in a frame."""
+
+_EASY: Final = PresetRanges(
+    white={
+        "lymphocyte": WhiteRanges(
+            diameter_um=(7.0, 0.6),
+            height=(0.55, 0.75),
+            edge=(0.45, 0.6),
+            body_dn=(0.018, 0.026),
+            nucleus_dn=(0.009, 0.015),
+            nucleus_size=(0.78, 0.88),
+            nucleus_texture=(0.03, 0.10),
+            body_texture=(0.02, 0.08),
+            granules=(8, 30),
+            granule_um=(0.10, 0.22),
+            granule_dn=(0.015, 0.03),
+            harmonics=0.03,
+            skirt=(0.0, 0.1),
+        ),
+        "granulocyte": WhiteRanges(
+            diameter_um=(8.6, 0.7),
+            height=(0.55, 0.75),
+            edge=(0.42, 0.6),
+            body_dn=(0.016, 0.024),
+            nucleus_dn=(0.011, 0.018),
+            nucleus_size=(0.18, 0.24),
+            nucleus_texture=(0.05, 0.15),
+            body_texture=(0.05, 0.12),
+            granules=(110, 190),
+            granule_um=(0.12, 0.28),
+            granule_dn=(0.025, 0.04),
+            harmonics=0.04,
+            skirt=(0.0, 0.1),
+        ),
+        "monocyte": WhiteRanges(
+            diameter_um=(8.8, 0.8),
+            height=(0.5, 0.7),
+            edge=(0.42, 0.6),
+            body_dn=(0.013, 0.020),
+            nucleus_dn=(0.012, 0.020),
+            nucleus_size=(0.5, 0.68),
+            nucleus_texture=(0.04, 0.12),
+            body_texture=(0.04, 0.10),
+            granules=(20, 70),
+            granule_um=(0.10, 0.22),
+            granule_dn=(0.015, 0.03),
+            harmonics=0.04,
+            skirt=(0.45, 0.75),
+        ),
+    },
+    white_mix=(0.35, 0.45, 0.20),
+    defocus_um=(-1.5, 1.5),
+    red_diameter_um=(7.2, 0.4),
+    ghost_share=0.0,
+    doublet_share=0.0,
+    lobes=(2, 5),
+)
+
+_HARD: Final = PresetRanges(
+    white={
+        "lymphocyte": WhiteRanges(
+            diameter_um=(7.0, 0.9),
+            height=(0.4, 0.9),
+            edge=(0.4, 0.65),
+            body_dn=(0.012, 0.032),
+            nucleus_dn=(0.004, 0.018),
+            nucleus_size=(0.7, 0.9),
+            nucleus_texture=(0.03, 0.25),
+            body_texture=(0.02, 0.15),
+            granules=(10, 70),
+            granule_um=(0.10, 0.25),
+            granule_dn=(0.015, 0.038),
+            harmonics=0.06,
+            skirt=(0.0, 0.35),
+        ),
+        "granulocyte": WhiteRanges(
+            diameter_um=(8.6, 1.1),
+            height=(0.4, 0.9),
+            edge=(0.4, 0.65),
+            body_dn=(0.012, 0.032),
+            nucleus_dn=(0.006, 0.02),
+            nucleus_size=(0.15, 0.27),
+            nucleus_texture=(0.03, 0.25),
+            body_texture=(0.03, 0.15),
+            granules=(70, 200),
+            granule_um=(0.10, 0.28),
+            granule_dn=(0.015, 0.038),
+            harmonics=0.06,
+            skirt=(0.0, 0.3),
+        ),
+        "monocyte": WhiteRanges(
+            diameter_um=(8.8, 1.2),
+            height=(0.4, 0.9),
+            edge=(0.4, 0.65),
+            body_dn=(0.012, 0.030),
+            nucleus_dn=(0.006, 0.02),
+            nucleus_size=(0.48, 0.75),
+            nucleus_texture=(0.03, 0.25),
+            body_texture=(0.03, 0.15),
+            granules=(40, 140),
+            granule_um=(0.10, 0.25),
+            granule_dn=(0.015, 0.038),
+            harmonics=0.06,
+            skirt=(0.2, 0.75),
+        ),
+    },
+    white_mix=(0.30, 0.60, 0.10),
+    defocus_um=(-4.0, 4.0),
+    red_diameter_um=(7.2, 0.7),
+    ghost_share=0.12,
+    doublet_share=0.06,
+    lobes=(1, 5),
+)
+
+RANGES: Final[dict[Preset, PresetRanges]] = {"easy": _EASY, "hard": _HARD}

@@ -1,0 +1,265 @@
+"""Full simulated frames with ground truth: cells of a bank scattered over a field and exposed by a camera.
+
+Knows placement, pasting and truth; does not know how cells or counts are made. Frame `seq` of a simulator depends on
+nothing but the settings, the bank and the seed: any order of calls gives the same bytes. Where patches overlap their
+ratios multiply, which is right for the background and only an approximation between cells that touch (pairs in the
+bank are drawn in one object and are exact).
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from phenostream.engine.errors import BadConfig
+from phenostream.engine.optics import symmetry
+from phenostream.engine.optics.camera import CameraSettings, SimulatedCamera
+from phenostream.engine.optics.presets import PRESETS, Preset
+from phenostream.engine.optics.rendering import CellBank, seed_sequence
+from phenostream.engine.types import CLASSES, CROP_PX, REDUCED_PIXEL_UM, Camera
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+I8 = npt.NDArray[np.int8]
+
+EASY_SPACING_UM: Final = 14.0
+"""Least distance between any two centres of the easy preset, debris included."""
+HALF_CROP_UM: Final = CROP_PX / 2 * REDUCED_PIXEL_UM
+_EASY_MARGIN_UM: Final = HALF_CROP_UM + 2 * REDUCED_PIXEL_UM
+_TRIES: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class SceneSettings:
+    """The field and its crowding.
+
+    Attributes:
+        height_px: Frame height, camera pixels.
+        width_px: Frame width.
+        pixel_size_um: Camera pixel at the sample; must be the bank's.
+        preset: `easy` keeps centres 14 µm apart and cells inside the frame; `hard` lets cells touch and be cut.
+        objects: Objects in a frame; None takes 1621 per mm² (200 in 2048² pixels of 0.1715 µm).
+        camera: Level and faults of the camera.
+    """
+
+    height_px: int = 2048
+    width_px: int = 2048
+    pixel_size_um: float = 0.1715
+    preset: Preset = "hard"
+    objects: int | None = None
+    camera: CameraSettings = field(default_factory=CameraSettings)
+
+    def __post_init__(self) -> None:
+        if min(self.height_px, self.width_px) * self.pixel_size_um < 2.5 * _EASY_MARGIN_UM:
+            raise BadConfig(
+                f"frame {self.height_px} x {self.width_px} at {self.pixel_size_um} um: need a side "
+                f">= {2.5 * _EASY_MARGIN_UM:.0f} um"
+            )
+        if self.preset not in PRESETS:
+            raise BadConfig(f"preset {self.preset!r}: need one of {', '.join(PRESETS)}")
+        if self.objects is not None and self.objects < 0:
+            raise BadConfig(f"objects {self.objects}: need >= 0")
+
+    @property
+    def wanted(self) -> int:
+        """Objects to place in a frame; fewer where the spacing leaves no room."""
+        if self.objects is not None:
+            return self.objects
+        area_um2 = self.height_px * self.width_px * self.pixel_size_um**2
+        return round(200 * area_um2 / (2048 * 0.1715) ** 2)
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedFrame:
+    """Counts and truth; M cells in order of (y, x). Everything about it is synthetic.
+
+    Attributes:
+        seq: Number of the frame in its run.
+        counts: (4, H, W) uint16, shots in `SHOTS` order.
+        y_px: (M,) float32, full-resolution pixels, 0 = centre of the first pixel, down.
+        x_px: (M,) float32, to the right.
+        kind: (M,) int8, index in `cells.KINDS`.
+        class_index: (M,) int8, index in `CLASSES`; -1 for red cells and debris.
+        markers: (M, 4) float32, log10, NaN where the cell is not white.
+        diameter_um: (M,) float32, of the settled outline.
+        touching: (M,) bool, another cell's outline is within 1 µm.
+        edge: (M,) bool, the cell's 28-pixel crop would leave the frame.
+    """
+
+    seq: int
+    counts: npt.NDArray[np.uint16]
+    y_px: F32
+    x_px: F32
+    kind: I8
+    class_index: I8
+    markers: F32
+    diameter_um: F32
+    touching: npt.NDArray[np.bool_]
+    edge: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.y_px)
+
+
+class FrameSimulator:
+    """Frames of one simulated run; holds one field of float32, and makes each frame anew."""
+
+    def __init__(self, settings: SceneSettings, bank: CellBank, seed: int) -> None:
+        """Draw the run's shading, gains and noise.
+
+        Raises:
+            BadConfig: Bank and settings disagree on the pixel or the preset.
+        """
+        if bank.spec.pixel_size_um != settings.pixel_size_um:
+            raise BadConfig(
+                f"bank of pixel {bank.spec.pixel_size_um} um: need {settings.pixel_size_um} um"
+            )
+        if bank.spec.preset != settings.preset:
+            raise BadConfig(f"bank of preset {bank.spec.preset}: need {settings.preset}")
+        self.settings = settings
+        self._bank = bank
+        self._seed = seed
+        self._first_cell = np.searchsorted(bank.cell_object, np.arange(len(bank) + 1))
+        shape = settings.height_px, settings.width_px
+        self._camera = SimulatedCamera(settings.camera, shape, settings.pixel_size_um, self._rng(2))
+
+    @property
+    def camera(self) -> Camera:
+        """What this microscope announces at START."""
+        own = self.settings.camera
+        return Camera(
+            self.settings.pixel_size_um, float(own.dark_level), float(own.white_level), "u16"
+        )
+
+    def frame(self, seq: int) -> SimulatedFrame:
+        """Frame number `seq` with its truth."""
+        rng = self._rng(3, seq)
+        bank, pixel = self._bank, self.settings.pixel_size_um
+        which = rng.integers(0, len(bank), self.settings.wanted)
+        elements = rng.integers(0, symmetry.ELEMENTS, len(which))
+        light = self._camera.base.copy()
+        corners, which, elements = self._place(which, elements, rng)
+        for (top, left), index, element in zip(corners, which, elements, strict=True):
+            _paste(light, symmetry.apply(np, bank.patches[index], int(element)), top, left)
+        counts = self._camera.expose(light, rng)
+        rows, owner = self._cells_of(which)
+        off_y, off_x = _moved(bank.y_um[rows], bank.x_um[rows], elements[owner])
+        middle = (bank.patches.shape[-1] - 1) / 2
+        y_px = (corners[owner, 0] + middle + off_y / pixel).astype(np.float32)
+        x_px = (corners[owner, 1] + middle + off_x / pixel).astype(np.float32)
+        return self._with_truth(seq, counts, rows, y_px, x_px)
+
+    def _rng(self, *path: int) -> np.random.Generator:
+        return np.random.default_rng(seed_sequence(self._bank.spec.purpose, self._seed, *path))
+
+    def _cells_of(
+        self, which: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Rows of the bank's cells for each pasted object, and the object each row belongs to."""
+        first, count = (
+            self._first_cell[which],
+            self._first_cell[which + 1] - self._first_cell[which],
+        )
+        owner = np.repeat(np.arange(len(which)), count)
+        start = np.repeat(np.cumsum(count) - count, count)
+        return first[owner] + np.arange(len(owner)) - start, owner
+
+    def _place(
+        self,
+        which: npt.NDArray[np.int64],
+        elements: npt.NDArray[np.int64],
+        rng: np.random.Generator,
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Top left corners (K, 2) of the patches by throwing darts; objects that find no room are left out.
+
+        Distances are kept between the true centres of all cells of the objects.
+        """
+        own = self.settings
+        easy = own.preset == "easy"
+        size = self._bank.patches.shape[-1]
+        middle, pixel = (size - 1) / 2, own.pixel_size_um
+        margin = _EASY_MARGIN_UM / pixel if easy else 0.0
+        span = np.array([own.height_px, own.width_px]) - 1
+        taken_at = np.empty((2 * len(which), 2))
+        taken_um = np.empty(2 * len(which))
+        n_taken, corners, kept = 0, [], []
+        for order, index in enumerate(which):
+            rows = slice(self._first_cell[index], self._first_cell[index + 1])
+            off = np.stack(
+                symmetry.move(int(elements[order]), self._bank.y_um[rows], self._bank.x_um[rows]), 1
+            )
+            wide = self._bank.diameter_um[rows]
+            darts = rng.uniform(margin, span - margin, (_TRIES, 2)) - middle
+            for corner in np.rint(darts).astype(np.int64):
+                at = corner + middle + off / pixel
+                if easy and ((at < margin).any() or (at > span - margin).any()):
+                    continue
+                gap = np.hypot(*np.moveaxis(at[:, None] - taken_at[None, :n_taken], -1, 0)) * pixel
+                near = EASY_SPACING_UM if easy else (wide[:, None] + taken_um[None, :n_taken]) / 2
+                if (gap < near).any():
+                    continue
+                taken_at[n_taken : n_taken + len(at)] = at
+                taken_um[n_taken : n_taken + len(at)] = wide
+                n_taken += len(at)
+                corners.append(corner)
+                kept.append(order)
+                break
+        found = np.array(corners, np.int64).reshape(-1, 2)
+        return found, which[kept], elements[kept]
+
+    def _with_truth(
+        self,
+        seq: int,
+        counts: npt.NDArray[np.uint16],
+        rows: npt.NDArray[np.int64],
+        y_px: F32,
+        x_px: F32,
+    ) -> SimulatedFrame:
+        own, bank = self.settings, self._bank
+        inside = (
+            (y_px > -0.5)
+            & (x_px > -0.5)
+            & (y_px < own.height_px - 0.5)
+            & (x_px < own.width_px - 0.5)
+        )
+        order = np.lexsort((x_px, y_px))
+        order = order[inside[order]]
+        rows, y_px, x_px = rows[order], y_px[order], x_px[order]
+        kind, wide = bank.kind[rows], bank.diameter_um[rows]
+        half = HALF_CROP_UM / own.pixel_size_um
+        edge = (y_px + 0.5 < half) | (x_px + 0.5 < half)
+        edge |= (own.height_px - 0.5 - y_px < half) | (own.width_px - 0.5 - x_px < half)
+        gap = np.hypot(y_px[:, None] - y_px, x_px[:, None] - x_px) * own.pixel_size_um
+        gap -= (wide[:, None] + wide) / 2
+        np.fill_diagonal(gap, np.inf)
+        return SimulatedFrame(
+            seq=seq,
+            counts=counts,
+            y_px=y_px,
+            x_px=x_px,
+            kind=kind,
+            class_index=np.where(kind < len(CLASSES), kind, -1).astype(np.int8),
+            markers=bank.markers[rows],
+            diameter_um=wide,
+            touching=(gap < 1.0).any(axis=1),
+            edge=edge,
+        )
+
+
+def _paste(light: F32, patch: F32, top: int, left: int) -> None:
+    """Multiply a patch into the field, cut at the frame's borders."""
+    height, width = light.shape[-2:]
+    size = patch.shape[-1]
+    y0, x0 = max(top, 0), max(left, 0)
+    y1, x1 = min(top + size, height), min(left + size, width)
+    if y0 < y1 and x0 < x1:
+        light[:, y0:y1, x0:x1] *= patch[:, y0 - top : y1 - top, x0 - left : x1 - left]
+
+
+def _moved(y_um: F32, x_um: F32, elements: npt.NDArray[np.int64]) -> tuple[F64, F64]:
+    moved_y, moved_x = np.zeros(len(y_um)), np.zeros(len(x_um))
+    for element in range(symmetry.ELEMENTS):
+        of = elements == element
+        moved_y[of], moved_x[of] = symmetry.move(element, y_um[of], x_um[of])
+    return moved_y, moved_x
