@@ -5,7 +5,7 @@ ignore the cells (each shows a bright and a dark half, so even a full block keep
 low-degree surface through them ignores the blocks that are still wrong. Knows no camera and no cells.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -72,7 +72,8 @@ class FlatField:
             surface = self._basis_y @ matrix @ self._basis_x
             np.maximum(surface, np.float32(_DARKEST), out=surface)
             np.divide(shot, surface, out=shot)
-        return levels.astype(np.float32)
+        result: F32 = levels.astype(np.float32)
+        return result
 
     def _medians(self, shots: F32) -> F64:
         used = shots[:, : self._rows * self._block_h, : self._columns * self._block_w]
@@ -103,10 +104,10 @@ def _blocks(length: int) -> tuple[int, int]:
     return count, max(1, length // count)
 
 
-def _axis(position: npt.NDArray[np.int_] | F64, length: int) -> F64:
+def _axis(position: npt.NDArray[Any], length: int) -> F64:
     """Pixel positions as -1 to 1 over the frame."""
     return (2.0 * np.asarray(position, np.float64) + 1.0) / length - 1.0
 
 
 def _legendre(position: F64, degree: int) -> F64:
-    return np.polynomial.legendre.legvander(position, degree)
+    return np.asarray(np.polynomial.legendre.legvander(position, degree), np.float64)

@@ -60,9 +60,13 @@ class Reducer:
         if kernel != "area":
             raise BadInput(f"reduction kernel {kernel!r}: this version serves 'area' only")
         if not 0.05 <= camera.pixel_size_um <= REDUCED_PIXEL_UM:
-            raise BadInput(f"pixel_size_um {camera.pixel_size_um}: allowed 0.05 to {REDUCED_PIXEL_UM}")
+            raise BadInput(
+                f"pixel_size_um {camera.pixel_size_um}: allowed 0.05 to {REDUCED_PIXEL_UM}"
+            )
         if not camera.white_level > camera.dark_level:
-            raise BadInput(f"white_level {camera.white_level}: must exceed dark_level {camera.dark_level}")
+            raise BadInput(
+                f"white_level {camera.white_level}: must exceed dark_level {camera.dark_level}"
+            )
         self.factor = _exact(REDUCED_PIXEL_UM / camera.pixel_size_um)
         self.reduced_shape = (
             int(shape[0] / self.factor + 1e-9),

@@ -1,0 +1,241 @@
+"""Finds cells in a reduced frame, from what makes them visible: the shading dipole of every phase object.
+
+The normalised differences DPC_x = (L - R)/(L + R) and DPC_y = (B - T)/(B + T) point outward all around a cell
+(SPEC f.2: light tilted toward +x brightens the +x edge; ``bottom`` brightens the bottom, y down). Their smoothed
+divergence is therefore one positive blob per cell, the same whether the cell is in focus or not, and blind to
+brightness, absorption and shot gains. Cells are its local maxima.
+
+Works at half the reduced resolution (1.372 µm), with a few separable filters; no step loops over cells.
+Knows arrays; no camera, no clock.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from phenostream.engine.crop import leaves_frame
+from phenostream.engine.errors import BadConfig
+from phenostream.engine.types import F32, REDUCED_PIXEL_UM, Bool, Detections, Reduced
+
+_Index = npt.NDArray[np.intp]
+_HALF_PIXEL_UM: Final = 2 * REDUCED_PIXEL_UM
+_PROFILE_PX: Final = 8
+_PROFILE_STEP: Final = 0.5
+_TINY: Final = np.float32(1e-3)
+_ALLOWED: Final = {
+    "scale_um": (1.4, 12.0),
+    "separation_um": (1.4, 40.0),
+    "least_divergence_per_um": (0.0, 1.0),
+    "least_contrast": (1.0, 1000.0),
+    "least_of_neighbour": (0.0, 1.0),
+    "neighbour_um": (1.4, 100.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorSettings:
+    """What counts as a cell.
+
+    Attributes:
+        scale_um: Standard deviation of the blob filter; half a small cell's radius to a large cell's radius.
+        separation_um: Two maxima closer than this are one cell.
+        least_divergence_per_um: Weakest blob, in DPC contrast per µm; cells reach 0.02 to 0.2.
+        least_contrast: Weakest blob in units of the frame's pixel noise carried through the filter.
+        least_of_neighbour: Weakest blob as a share of the strongest within `neighbour_um`: halos are weaker.
+        neighbour_um: Reach of a bright cell's halo.
+    """
+
+    scale_um: float = 2.75
+    separation_um: float = 4.2
+    least_divergence_per_um: float = 0.012
+    least_contrast: float = 8.0
+    least_of_neighbour: float = 0.15
+    neighbour_um: float = 16.0
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values.
+
+        Raises:
+            BadConfig: Naming the key, the value and the allowed range.
+        """
+        for key, (low, high) in _ALLOWED.items():
+            value = getattr(self, key)
+            if not low <= value <= high:
+                raise BadConfig(f"detect.{key} {value}: allowed {low} to {high}")
+
+
+class Detector:
+    """Finds the cells of frames of one reduced size. Holds filters: one instance per thread."""
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        settings: DetectorSettings = DetectorSettings(),
+    ) -> None:
+        """Prepare the filters.
+
+        Args:
+            shape: (h, w) of a reduced shot.
+            settings: What counts as a cell.
+        """
+        self._shape = shape
+        self._half = (shape[1] // 2, shape[0] // 2)
+        self._settings = settings
+        sigma = settings.scale_um / _HALF_PIXEL_UM
+        reach = int(np.ceil(3 * sigma))
+        offset = np.arange(-reach, reach + 1, dtype=np.float64)
+        bell = np.exp(-(offset**2) / (2 * sigma**2))
+        smooth = bell / bell.sum()
+        slope = offset * smooth / (np.sum(offset**2 * smooth) * _HALF_PIXEL_UM)
+        self._smooth = smooth.astype(np.float32)
+        self._slope = slope.astype(np.float32)
+        self._noise_gain = float(np.sqrt(2 * np.sum(smooth**2) * np.sum(slope**2)))
+        self._near = _disc(settings.separation_um / _HALF_PIXEL_UM)
+        reach = 2 * int(settings.neighbour_um / _HALF_PIXEL_UM) + 1
+        self._far = cv2.getStructuringElement(cv2.MORPH_RECT, (reach, reach))
+        self._profile = _RadialProfile(self._half[::-1])
+
+    def detect(self, reduced: Reduced) -> Detections:
+        """Find the cells of one frame.
+
+        Args:
+            reduced: Frame of the announced shape.
+
+        Returns:
+            Cells sorted by (y, x); the same frame gives the same cells. Empty for a frame without light.
+        """
+        dpc_x, dpc_y = self._contrasts(reduced.shots)
+        blobs = self._divergence(dpc_x, dpc_y)
+        noise = self._noise_gain * _pixel_noise(dpc_x, dpc_y)
+        row, column = self._maxima(blobs, noise)
+        y_half, x_half = _vertex(blobs, row, column)
+        diameter = self._profile.diameter_um(dpc_x, dpc_y, row, column)
+        contrast = blobs[row, column] / np.float32(max(noise, 1e-9))
+        y, x = np.float32(2) * y_half + np.float32(0.5), np.float32(2) * x_half + np.float32(0.5)
+        order = np.lexsort((x, y))
+        edge: Bool = leaves_frame(y, x, self._shape)
+        return Detections(y[order], x[order], diameter[order], contrast[order], edge[order])
+
+    def _contrasts(self, shots: F32) -> tuple[F32, F32]:
+        """DPC_x and DPC_y at half resolution, each pair first brought to one level."""
+        w, h = self._half
+        left, right, top, bottom = (
+            cv2.resize(shot[: 2 * h, : 2 * w], self._half, interpolation=cv2.INTER_AREA)
+            for shot in shots
+        )
+        return _normalised_difference(left, right), _normalised_difference(bottom, top)
+
+    def _divergence(self, dpc_x: F32, dpc_y: F32) -> F32:
+        """Smoothed divergence of the contrast, per µm; outside the frame the contrast is taken as zero."""
+        border = cv2.BORDER_CONSTANT
+        along_x = cv2.sepFilter2D(dpc_x, -1, self._slope, self._smooth, borderType=border)
+        along_y = cv2.sepFilter2D(dpc_y, -1, self._smooth, self._slope, borderType=border)
+        return _f32(np.add(along_x, along_y, out=along_x))
+
+    def _maxima(self, blobs: F32, noise: float) -> tuple[_Index, _Index]:
+        limit = max(self._settings.least_divergence_per_um, self._settings.least_contrast * noise)
+        strongest = cv2.dilate(blobs, self._far)
+        strongest *= np.float32(self._settings.least_of_neighbour)
+        found = (blobs >= cv2.dilate(blobs, self._near)) & (blobs > strongest) & (blobs > limit)
+        row, column = np.nonzero(found)
+        return row, column
+
+
+def detect(reduced: Reduced, settings: DetectorSettings = DetectorSettings()) -> Detections:
+    """Find the cells of one frame; for a stream, keep one `Detector`."""
+    height, width = reduced.shots.shape[1:]
+    return Detector((height, width), settings).detect(reduced)
+
+
+def within_limit(detections: Detections, max_cells: int) -> Bool:
+    """Which cells to classify: not at the edge, and the first ``max_cells`` of those in order.
+
+    Returns:
+        (N,) bool.
+    """
+    inside: Bool = ~detections.edge
+    return inside & (np.cumsum(inside) <= max_cells)
+
+
+def _normalised_difference(first: F32, second: F32) -> F32:
+    """(first - second) / (first + second), the second scaled to the first's median level; 0 without light."""
+    level_first, level_second = (float(np.median(shot[::4, ::4])) for shot in (first, second))
+    if level_first <= _TINY or level_second <= _TINY:
+        return np.zeros_like(first)
+    scaled = second * np.float32(level_first / level_second)
+    total = first + scaled
+    np.maximum(total, _TINY, out=total)
+    np.subtract(first, scaled, out=scaled)
+    return _f32(np.divide(scaled, total, out=scaled))
+
+
+def _pixel_noise(dpc_x: F32, dpc_y: F32) -> float:
+    """Noise of one contrast pixel: from differences of neighbours, by their median, so that cells do not count."""
+    steps = [
+        np.abs(dpc[::3, 1::2] - dpc[::3, : dpc.shape[1] // 2 * 2 : 2]) for dpc in (dpc_x, dpc_y)
+    ]
+    return float(1.4826 / np.sqrt(2) * np.median(np.concatenate(steps, axis=None)))
+
+
+def _disc(radius: float) -> npt.NDArray[np.uint8]:
+    reach = int(radius)
+    y, x = np.indices((2 * reach + 1, 2 * reach + 1)) - reach
+    return (y**2 + x**2 <= radius**2).astype(np.uint8)
+
+
+def _vertex(blobs: F32, row: _Index, column: _Index) -> tuple[F32, F32]:
+    """Sub-pixel position of maxima: the vertex of a parabola along each axis, at most half a pixel away."""
+    padded = np.pad(blobs, 1, mode="edge")
+    row, column = row + 1, column + 1
+    centre = padded[row, column]
+    shifts = []
+    for step_y, step_x in ((1, 0), (0, 1)):
+        before, after = padded[row - step_y, column - step_x], padded[row + step_y, column + step_x]
+        bend = np.maximum(2 * centre - before - after, np.float32(1e-12))
+        shifts.append(np.clip((after - before) / (2 * bend), -0.5, 0.5))
+    return _f32(row - 1 + shifts[0]), _f32(column - 1 + shifts[1])
+
+
+def _f32(values: npt.ArrayLike) -> F32:
+    return np.asarray(values, np.float32)
+
+
+class _RadialProfile:
+    """Apparent diameter: where the ring-mean contrast around the centre has fallen to half of its maximum.
+
+    The contrast is the slope of the cell's phase, so it peaks just inside the rim; its outer half-maximum is the
+    optical rim. Rings go outward from the maximum, so that a neighbour beyond the rim does not count.
+    """
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        side = np.arange(-_PROFILE_PX, _PROFILE_PX + 1)
+        radius = np.hypot(side[:, None], side[None, :]).ravel()
+        rings = np.arange(0, _PROFILE_PX + 1e-9, _PROFILE_STEP)
+        weights = np.clip(1.0 - np.abs(radius[:, None] - rings[None, :]), 0.0, None)
+        self._weights = (weights / weights.sum(axis=0)).astype(np.float32)
+        self._padded = np.zeros(
+            (shape[0] + 2 * _PROFILE_PX, shape[1] + 2 * _PROFILE_PX), np.float32
+        )
+        self._rings = len(rings)
+
+    def diameter_um(self, dpc_x: F32, dpc_y: F32, row: _Index, column: _Index) -> F32:
+        """(N,) float32, µm; cells at (row, column) in half-resolution pixels."""
+        inner = self._padded[_PROFILE_PX:-_PROFILE_PX, _PROFILE_PX:-_PROFILE_PX]
+        inner[...] = cv2.magnitude(dpc_x, dpc_y)
+        side = 2 * _PROFILE_PX + 1
+        patches = np.lib.stride_tricks.sliding_window_view(self._padded, (side, side))[row, column]
+        profile = patches.reshape(len(row), side * side) @ self._weights
+        peak = np.argmax(profile, axis=1)
+        half = 0.5 * profile[np.arange(len(row)), peak]
+        beyond = np.arange(self._rings)[None, :] > peak[:, None]
+        below = beyond & (profile < half[:, None])
+        outer = np.where(below.any(axis=1), np.argmax(below, axis=1), self._rings - 1)
+        inside = np.maximum(outer - 1, 0)
+        cells = np.arange(len(row))
+        drop = np.maximum(profile[cells, inside] - profile[cells, outer], np.float32(1e-9))
+        fraction = np.clip((profile[cells, inside] - half) / drop, 0.0, 1.0)
+        radius_px = (inside + fraction) * _PROFILE_STEP
+        return _f32(2.0 * radius_px * _HALF_PIXEL_UM)
