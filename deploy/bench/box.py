@@ -1,0 +1,48 @@
+"""What box a figure was measured on, and how disturbed it was: printed beside every benchmark."""
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("numpy", "opencv-python-headless", "openvino", "onnxruntime", "pyzmq")
+
+
+def describe_box() -> dict[str, Any]:
+    """CPU, cores, matrix extensions, memory, load, versions; no name that would identify the site."""
+    model, flags = _cpu()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "cpu": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "extensions": [
+            flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags
+        ],
+        "memory_gib": round(memory, 1),
+        "load_1min": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "versions": {name: metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def describe_in_a_line(box: dict[str, Any]) -> str:
+    """The box for the head of a table."""
+    extensions = " ".join(box["extensions"]) or "no AVX"
+    return (
+        f"{box['cpu']}, {box['cores']} cores ({extensions}), {box['memory_gib']} GiB, "
+        f"load {box['load_1min']}; OpenVINO {box['versions']['openvino']}, "
+        f"ONNX Runtime {box['versions']['onnxruntime']}"
+    )
+
+
+def _cpu() -> tuple[str, set[str]]:
+    model, flags = platform.machine(), set[str]()
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == "model name":
+            model = value.strip()
+        elif key.strip() == "flags":
+            flags = set(value.split())
+            break
+    return model, flags

@@ -1,0 +1,138 @@
+"""How fast the bare engine is on this box: cells per second by backend, streams and batch.
+
+Nothing but `Backend.infer` is timed: no sockets, no cropping, no journal. The best row is the yardstick of
+`phenostream bench pipeline`.
+"""
+
+import statistics
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from phenostream.engine.backends.protocol import Backend
+from phenostream.engine.backends.registry import open_backend
+from phenostream.engine.bundle import Bundle
+from phenostream.engine.errors import PhenostreamError
+from phenostream.engine.types import CROP_PX, F32
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFigure:
+    """One row: median, least and most of the rounds.
+
+    Attributes:
+        cells_per_s: Cells finished per second of wall time, all streams together.
+        cpu_ms_per_cell: CPU time of the whole process per cell, ms.
+    """
+
+    backend: str
+    precision: str
+    device: str
+    streams: int
+    batch: int
+    cells_per_s: float
+    low: float
+    high: float
+    cpu_ms_per_cell: float
+    rounds: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def measure_engine(
+    bundle: Bundle,
+    names: Sequence[str],
+    *,
+    streams: Sequence[int] = (1, 2),
+    batches: Sequence[int] = (1, 16, 32, 128),
+    rounds: int = 3,
+    seconds: float = 0.7,
+    on_step: Callable[[], None] = lambda: None,
+) -> tuple[list[EngineFigure], dict[str, str]]:
+    """Time every combination, rounds interleaved so that a disturbance falls on all rows alike.
+
+    Returns:
+        The rows, fastest first, and for each backend that did not load the one line that says why.
+    """
+    absent: dict[str, str] = {}
+    timings: dict[tuple[str, int, int], list[tuple[float, float]]] = {}
+    about: dict[tuple[str, int], tuple[str, str]] = {}
+    for name in names:
+        for count in streams:
+            try:
+                backend = open_backend(
+                    bundle, name, streams=count, threads=count, max_batch=max(batches)
+                )
+            except PhenostreamError as err:
+                absent[name] = str(err)
+                break
+            about[name, count] = (backend.precision, backend.device)
+            for _ in range(rounds):
+                for batch in batches:
+                    rate = time_backend(backend, count, batch, seconds)
+                    timings.setdefault((name, count, batch), []).append(rate)
+                    on_step()
+            backend.close()
+    figures = [
+        _figure(key, *about[key[0], key[1]], timings=rates) for key, rates in timings.items()
+    ]
+    return sorted(figures, key=lambda row: -row.cells_per_s), absent
+
+
+def time_backend(backend: Backend, streams: int, batch: int, seconds: float) -> tuple[float, float]:
+    """Cells per second of wall time and CPU seconds per cell, `streams` callers at once."""
+    images, background = _some_crops(batch)
+    backend.infer(images, background)
+    done = [0] * streams
+    gate = threading.Barrier(streams + 1)
+    stop = threading.Event()
+
+    def work(which: int) -> None:
+        gate.wait()
+        while not stop.is_set():
+            backend.infer(images, background)
+            done[which] += batch
+
+    callers = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(streams)]
+    for caller in callers:
+        caller.start()
+    gate.wait()
+    wall, cpu = time.perf_counter(), time.process_time()
+    stop.wait(seconds)
+    stop.set()
+    for caller in callers:
+        caller.join()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return sum(done) / wall, cpu / max(sum(done), 1)
+
+
+def _some_crops(n: int) -> tuple[F32, F32]:
+    """Crops of plausible brightness; the engine's time does not depend on what they show."""
+    random = np.random.default_rng(0)
+    images = random.normal(0.36, 0.02, (n, 4, CROP_PX, CROP_PX)).astype(np.float32)
+    return images, np.full((n, 4), 0.36, np.float32)
+
+
+def _figure(
+    key: tuple[str, int, int], precision: str, device: str, timings: list[tuple[float, float]]
+) -> EngineFigure:
+    rates = [rate for rate, _ in timings]
+    cpu = statistics.median(cpu for _, cpu in timings)
+    return EngineFigure(
+        backend=key[0],
+        precision=precision,
+        device=device,
+        streams=key[1],
+        batch=key[2],
+        cells_per_s=round(statistics.median(rates), 1),
+        low=round(min(rates), 1),
+        high=round(max(rates), 1),
+        cpu_ms_per_cell=round(cpu * 1e3, 4),
+        rounds=len(rates),
+    )

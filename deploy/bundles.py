@@ -1,0 +1,17 @@
+"""Where the demo bundle lies: it travels inside the package, so `bundle = "demo"` works on any box."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+DEMO: Final = "demo"
+
+
+def demo_bundle() -> Path:
+    """The folder of the synthetic demo bundle."""
+    return Path(str(files("phenostream.deploy") / "demo_bundle"))
+
+
+def bundle_path(name: str) -> Path:
+    """A bundle by path, or the demo bundle by its name."""
+    return demo_bundle() if name == DEMO else Path(name)

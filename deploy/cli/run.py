@@ -1,0 +1,39 @@
+"""The daemon: receives frames, classifies cells, publishes results, until SIGTERM or Ctrl-C.
+
+Prints one line when it is ready. SIGTERM drains: frames already received get their fate, the journal is synced, exit 0.
+A second signal forces. Exit codes: 0 drained, 1 a part died, 2 it could not start, 3 it stopped while degraded.
+
+Example:
+  phenostream run --config deploy/config.example.toml
+"""
+
+import argparse
+from pathlib import Path
+
+from phenostream.deploy.cli.terminal import say, say_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="TOML file")
+    parser.add_argument("--json", action="store_true", help="print the ready line as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until told to stop."""
+    from phenostream.daemon.config import load_config
+    from phenostream.daemon.lifecycle import Ready, serve
+    from phenostream.deploy.bundles import resolve_bundle
+
+    config = resolve_bundle(load_config(args.config))
+
+    def announce(ready: Ready) -> None:
+        if args.json:
+            say_json({"event": "ready", **ready.as_dict()})
+        else:
+            say(
+                f"READY in {ready.startup_s:.2f} s: frames at {ready.ingest}, results at {ready.results}, "
+                f"control at {ready.control}; {ready.model}"
+            )
+
+    return serve(config, announce)

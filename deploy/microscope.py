@@ -1,0 +1,142 @@
+"""A simulated microscope for `simulate`, `demo` and the benchmarks: settings in, START, frames and truth out.
+
+Composes the simulator of `engine.optics` with the wire contract; renders its cells once and keeps them in a cache folder.
+Everything it makes is synthetic and says so.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from phenostream.daemon.wire.ingest import Start
+from phenostream.deploy.bench.truth import Truth, TruthFrame
+from phenostream.engine.errors import BadConfig
+from phenostream.engine.optics.cells import KINDS
+from phenostream.engine.optics.presets import Preset
+from phenostream.engine.optics.rendering import BankSpec, load_or_render
+from phenostream.engine.optics.scene import FrameSimulator, SceneSettings, SimulatedFrame
+from phenostream.engine.types import SHOTS
+
+WAVELENGTH_UM = 0.515
+NUMERICAL_APERTURE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class MicroscopeSettings:
+    """What to simulate.
+
+    Attributes:
+        size_px: Side of the square frame, camera pixels; 128 to 8192.
+        pixel_size_um: Camera pixel at the sample, 0.05 to 0.686.
+        preset: ``easy`` keeps cells 14 µm apart; ``hard`` lets them touch.
+        seed: Same seed, same bytes.
+        cells: Objects in a frame, or None for the preset's density.
+        rendered: Distinct rendered objects to draw from; each appears in eight orientations.
+    """
+
+    size_px: int = 2048
+    pixel_size_um: float = 0.1715
+    preset: Preset = "easy"
+    seed: int = 0
+    cells: int | None = None
+    rendered: int = 200
+    instrument: str = "simulated-dpc"
+
+    def __post_init__(self) -> None:
+        if not 128 <= self.size_px <= 8192:
+            raise BadConfig(f"--size {self.size_px}: allowed 128 to 8192 pixels")
+        if not 0.05 <= self.pixel_size_um <= 0.686:
+            raise BadConfig(f"--pixel-size-um {self.pixel_size_um:g}: allowed 0.05 to 0.686")
+        if not 0 <= self.seed < 2**63:
+            raise BadConfig(f"--seed {self.seed}: allowed 0 to 2^63 - 1")
+        if self.cells is not None and not 0 <= self.cells <= 20_000:
+            raise BadConfig(f"--cells {self.cells}: allowed 0 to 20000 in a frame")
+
+
+@dataclass(slots=True)
+class SimulatedMicroscope:
+    """Frames of one seed, in order, with their truth remembered as they are made."""
+
+    settings: MicroscopeSettings
+    cache: Path
+    _simulator: FrameSimulator = field(init=False)
+    _truth: list[TruthFrame] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        wanted = self.settings
+        spec = BankSpec(
+            seed=wanted.seed,
+            n=wanted.rendered,
+            preset=wanted.preset,
+            purpose="simulate",
+            pixel_size_um=wanted.pixel_size_um,
+        )
+        scene = SceneSettings(
+            height_px=wanted.size_px,
+            width_px=wanted.size_px,
+            pixel_size_um=wanted.pixel_size_um,
+            preset=wanted.preset,
+            objects=wanted.cells,
+        )
+        self._simulator = FrameSimulator(scene, load_or_render(self.cache, spec), wanted.seed)
+
+    def start(self, run: str, n_expected: int | None) -> Start:
+        """The START of a run of this microscope."""
+        camera = self._simulator.camera
+        return Start(
+            run=run,
+            instrument=self.settings.instrument,
+            pixel_size_um=camera.pixel_size_um,
+            dark_level=camera.dark_level,
+            white_level=camera.white_level,
+            bit_depth=12,
+            dtype=camera.dtype,
+            height=self.settings.size_px,
+            width=self.settings.size_px,
+            shots=SHOTS,
+            wavelength_um=WAVELENGTH_UM,
+            numerical_aperture=NUMERICAL_APERTURE,
+            n_expected=n_expected,
+            synthetic=True,
+            source_utc_ns=time.time_ns(),
+        )
+
+    def frame(self, seq: int) -> npt.NDArray[np.uint16]:
+        """Counts (4, H, W) of frame `seq`; its truth is remembered."""
+        made = self._simulator.frame(seq)
+        self._truth.append(_truth_of(made))
+        return made.counts
+
+    def frames(self, count: int) -> Iterator[npt.NDArray[np.uint16]]:
+        """Frames 0 to `count` - 1."""
+        return (self.frame(seq) for seq in range(count))
+
+    def truth(self) -> Truth:
+        """The truth of every frame made so far."""
+        return Truth(
+            synthetic=True,
+            source=f"simulated, preset {self.settings.preset}, seed {self.settings.seed}",
+            pixel_size_um=self.settings.pixel_size_um,
+            frames=sorted(self._truth, key=lambda frame: frame.frame_seq),
+        )
+
+
+def cache_folder() -> Path:
+    """Where rendered cells are kept: ``$XDG_CACHE_HOME/phenostream``, by default under ``~/.cache``."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "phenostream" / "rendered"
+
+
+def _truth_of(made: SimulatedFrame) -> TruthFrame:
+    return TruthFrame(
+        frame_seq=made.seq,
+        x_px=[round(float(x), 3) for x in made.x_px],
+        y_px=[round(float(y), 3) for y in made.y_px],
+        kind=[KINDS[kind] for kind in made.kind],
+        edge=[bool(edge) for edge in made.edge],
+    )
