@@ -1,0 +1,208 @@
+"""From detections and graph outputs to the columns of one frame's result: one row per found cell.
+
+| column | dtype, shape | unit | meaning |
+|---|---|---|---|
+| index | u32 (N,) | 1 | number of the cell in its frame, in order of (y, x) |
+| y_px, x_px | f32 (N,) | px | full-resolution camera pixels, 0 = centre of the first pixel, y down, x right |
+| y_um, x_um | f32 (N,) | um | the same on the stage; only when the frame said where it was taken |
+| diameter_um | f32 (N,) | um | apparent (optical) diameter, as `detect` measures it |
+| contrast | f32 (N,) | 1 | strength of the detection over the frame's noise |
+| edge | bool (N,) | 1 | the crop would leave the frame |
+| status | u8 (N,) | 1 | index in `STATUSES`: classified, edge, rejected, over_limit |
+| class | u8 (N,) | 1 | index in the manifest's classes; 255 (`NO_CLASS`) unless classified |
+| class_probability | f32 (N, 3) | 1 | calibrated, if the manifest says so; rows sum to 1 |
+| class_logits | f32 (N, 3) | 1 | as the network gave them |
+| marker_z | f32 (N, 4) | 1 | z-scored log10 targets, in the manifest's order of (pooled) markers |
+| marker_estimate | f32 (N, 4) | marker unit | the same in the manifest's unit |
+| marker_low, marker_high | f32 (N, 4) | marker unit | ends of the interval, at the manifest's coverage |
+| ood_score | f32 (N,) | 1 | larger = less like the training cells |
+| ood | bool (N,) | 1 | the score exceeds the manifest's threshold |
+| reject_probability | f32 (N,) | 1 | that this is no white cell |
+| feature | f16 (N, 256) | 1 | shared representation; only when asked for |
+
+Cells the model did not see (edge, over_limit) have NaN in every float column of the model. Rejected cells keep their
+numbers, for whoever doubts the rejection, but no class. Pure.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from phenostream.engine.errors import EngineFault
+from phenostream.engine.manifest import Manifest
+from phenostream.engine.reduce import full_from_reduced
+from phenostream.engine.types import F32, FEATURE_DIM, U8, Bool, Detections, Outputs
+
+STATUSES: Final = ("classified", "edge", "rejected", "over_limit")
+CLASSIFIED, EDGE, REJECTED, OVER_LIMIT = range(4)
+NO_CLASS: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One quantity of every cell.
+
+    Attributes:
+        array: (N, ...), first axis = cell.
+        unit: ``px``, ``um``, ``1`` (none) or the manifest's marker unit.
+    """
+
+    array: npt.NDArray[Any]
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class FieldOfView:
+    """Where a frame lies.
+
+    Attributes:
+        factor: Camera pixels per reduced pixel.
+        pixel_size_um: Camera pixel at the sample.
+        shape: (H, W), camera pixels.
+        stage_um: Stage (x, y) of the field's centre, camera axes along the stage's; None when unknown.
+    """
+
+    factor: float
+    pixel_size_um: float
+    shape: tuple[int, int]
+    stage_um: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CellCounts:
+    """What became of the cells; found = classified + edge + rejected + over_limit."""
+
+    found: int = 0
+    classified: int = 0
+    edge: int = 0
+    rejected: int = 0
+    over_limit: int = 0
+
+
+def frame_columns(
+    detections: Detections,
+    seen: Bool,
+    outputs: Outputs | None,
+    view: FieldOfView,
+    manifest: Manifest,
+    *,
+    feature: bool = False,
+) -> dict[str, Column]:
+    """The columns of one frame, in the order of the table above.
+
+    Args:
+        detections: N found cells.
+        seen: (N,) bool, cells that went through the model; never an edge cell.
+        outputs: One row per seen cell, in order; None if there is none.
+        view: Where the frame lies.
+        manifest: Of the model that gave the outputs.
+        feature: Also return the 256 features.
+
+    Raises:
+        EngineFault: The outputs do not have one row per seen cell.
+    """
+    rows = 0 if outputs is None else len(outputs)
+    if rows != int(seen.sum()):
+        raise EngineFault(f"outputs: {rows} rows for {int(seen.sum())} cells")
+    columns = _found_columns(detections, view)
+    model = _model_arrays(seen, outputs, feature)
+    status = _status(detections.edge, seen, model["reject_probability"], manifest)
+    ood = seen & (model["ood_score"] > np.float32(manifest.calibration.ood_threshold))
+    columns["status"] = Column(status, "1")
+    columns["class"] = Column(_classes(status, model["class_logits"]), "1")
+    marker_unit = manifest.marker_unit
+    for name, array in model.items():
+        unit = marker_unit if name in ("marker_estimate", "marker_low", "marker_high") else "1"
+        columns[name] = Column(array, unit)
+        if name == "ood_score":
+            columns["ood"] = Column(ood, "1")
+    return columns
+
+
+def count_cells(status: U8) -> CellCounts:
+    """Count the fates of cells from a ``status`` column (N,)."""
+    counts = np.bincount(status, minlength=len(STATUSES))
+    classified, edge, rejected, over_limit = (int(n) for n in counts[: len(STATUSES)])
+    return CellCounts(len(status), classified, edge, rejected, over_limit)
+
+
+def _found_columns(detections: Detections, view: FieldOfView) -> dict[str, Column]:
+    y_px = full_from_reduced(detections.y, view.factor)
+    x_px = full_from_reduced(detections.x, view.factor)
+    columns = {
+        "index": Column(np.arange(len(detections), dtype=np.uint32), "1"),
+        "y_px": Column(y_px, "px"),
+        "x_px": Column(x_px, "px"),
+    }
+    if view.stage_um is not None:
+        middle_y, middle_x = (view.shape[0] - 1) / 2, (view.shape[1] - 1) / 2
+        stage_x, stage_y = view.stage_um
+        columns["y_um"] = Column(_on_stage(y_px, middle_y, stage_y, view.pixel_size_um), "um")
+        columns["x_um"] = Column(_on_stage(x_px, middle_x, stage_x, view.pixel_size_um), "um")
+    return columns | {
+        "diameter_um": Column(detections.diameter_um, "um"),
+        "contrast": Column(detections.contrast, "1"),
+        "edge": Column(detections.edge, "1"),
+    }
+
+
+def _on_stage(pixel: F32, middle: float, stage_um: float, pixel_size_um: float) -> F32:
+    """Computed in float64, so that nothing is lost before the final rounding to float32."""
+    position: F32 = (stage_um + (pixel.astype(np.float64) - middle) * pixel_size_um).astype(
+        np.float32
+    )
+    return position
+
+
+def _model_arrays(
+    seen: Bool, outputs: Outputs | None, feature: bool
+) -> dict[str, npt.NDArray[Any]]:
+    """Outputs spread over all found cells, NaN where the model saw none."""
+    shapes: dict[str, tuple[int, ...]] = {
+        "class_probability": (3,),
+        "class_logits": (3,),
+        "marker_z": (4,),
+        "marker_estimate": (4,),
+        "marker_low": (4,),
+        "marker_high": (4,),
+        "ood_score": (),
+        "reject_probability": (),
+    }
+    if feature:
+        shapes["feature"] = (FEATURE_DIM,)
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for name, shape in shapes.items():
+        dtype = np.float16 if name == "feature" else np.float32
+        arrays[name] = np.full((len(seen), *shape), np.nan, dtype)
+        if outputs is not None:
+            arrays[name][seen] = _output(outputs, name)
+    return arrays
+
+
+def _output(outputs: Outputs, name: str) -> npt.NDArray[Any]:
+    if name == "marker_low":
+        return outputs.marker_interval[..., 0]
+    if name == "marker_high":
+        return outputs.marker_interval[..., 1]
+    values: npt.NDArray[Any] = getattr(outputs, name)
+    return values
+
+
+def _status(edge: Bool, seen: Bool, reject_probability: F32, manifest: Manifest) -> U8:
+    status = np.full(len(edge), OVER_LIMIT, np.uint8)
+    status[edge] = EDGE
+    threshold = np.float32(manifest.calibration.reject_threshold)
+    with np.errstate(invalid="ignore"):
+        rejected = seen & (reject_probability >= threshold)
+    status[seen] = CLASSIFIED
+    status[rejected] = REJECTED
+    return status
+
+
+def _classes(status: U8, class_logits: F32) -> U8:
+    classes = np.full(len(status), NO_CLASS, np.uint8)
+    classified = status == CLASSIFIED
+    classes[classified] = np.argmax(class_logits[classified], axis=1)
+    return classes
