@@ -1,7 +1,7 @@
 """A simulated microscope for `simulate`, `demo` and the benchmarks: settings in, START, frames and truth out.
 
-Composes the simulator of `engine.optics` with the wire contract; renders its cells once and keeps them in a cache folder.
-Everything it makes is synthetic and says so.
+Composes the simulator of `engine.optics` with the wire contract; renders its cells once and keeps them in a cache
+folder. Everything it makes is synthetic and says so.
 """
 
 import os

@@ -12,7 +12,6 @@ Examples:
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from phenostream.deploy.cli.terminal import progress, say, say_json, say_table

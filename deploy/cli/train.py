@@ -1,0 +1,69 @@
+"""Train the hybrid model on simulated cells, calibrate it, measure it on held-out simulated cells and save it.
+
+Needs the extra: pip install 'phenostream[trainer]'. The result is synthetic and says so. An interrupted training of equal
+settings goes on after its last whole epoch. `phenostream export-model` turns the folder into a bundle.
+
+Example:
+  phenostream train --out work/train --seed 1
+"""
+
+import argparse
+from pathlib import Path
+
+from phenostream.deploy.cli.terminal import say, say_json, say_table
+from phenostream.engine.errors import BadConfig
+
+_OPTIONS = {
+    "seed": (int, "of data, weights, order and augmentation"),
+    "crops": (int, "training crops"),
+    "objects": (int, "distinct rendered objects behind the crops"),
+    "held_out": (int, "crops per preset for each of selection, calibration and test"),
+    "epochs": (int, "passes over the training crops"),
+    "batch": (int, "crops per step"),
+    "threads": (int, "cores to train on"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint folder")
+    for name, (kind, text) in _OPTIONS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=None, help=text)
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, then print what was measured."""
+    from pydantic import ValidationError
+
+    from phenostream.daemon.wire.ingest import describe
+    from phenostream.deploy.extras import need
+
+    need("torch", "trainer")
+    from phenostream.trainer.settings import TrainSettings
+    from phenostream.trainer.train import train
+
+    chosen = {name: getattr(args, name) for name in _OPTIONS if getattr(args, name) is not None}
+    try:
+        settings = TrainSettings(out=args.out, **chosen)
+    except ValidationError as err:
+        raise BadConfig(f"--{describe(err).replace('_', '-')}") from err
+    say_figures(train(settings), args.json)
+    return 0
+
+
+def say_figures(folder: Path, as_json: bool) -> None:
+    """The figures stored with a trained model, each with its 95 % interval."""
+    from phenostream.trainer.checkpoint import load_checkpoint
+
+    card = load_checkpoint(folder).card
+    if as_json:
+        say_json(card.model_dump(mode="json"))
+        return
+    say(
+        f"{card.name} {card.version} in {folder}: {'SYNTHETIC' if card.synthetic else 'real'} cells"
+    )
+    say_table(
+        ["figure", "value", "low", "high", "cells", "measured on"],
+        [(m.name, m.value, m.low, m.high, m.n, m.data) for m in card.metrics],
+    )
