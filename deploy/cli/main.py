@@ -31,7 +31,6 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "bench": ("bench", "measure engine, pipeline, latency or detection on this box"),
     "journal": ("journal", "list or verify a journal"),
     "train": ("train", "train the model (simulated cells)"),
-    "evaluate": ("evaluate", "measure a trained model on held-out simulated cells"),
     "export-model": ("export_model", "write a trained model as a bundle"),
 }
 """Name on the command line: module under `deploy/cli`, and one line of help."""

@@ -1,7 +1,7 @@
 """Train the hybrid model on simulated cells, calibrate it, measure it on held-out simulated cells and save it.
 
-Needs the extra: pip install 'phenostream[trainer]'. The result is synthetic and says so. An interrupted training of equal
-settings goes on after its last whole epoch. `phenostream export-model` turns the folder into a bundle.
+Needs the extra: pip install 'phenostream[trainer]'. The result is synthetic and says so. An interrupted training of
+equal settings goes on after its last whole epoch. `phenostream export-model` turns the folder into a bundle.
 
 Example:
   phenostream train --out work/train --seed 1
@@ -48,11 +48,11 @@ def run(args: argparse.Namespace) -> int:
         settings = TrainSettings(out=args.out, **chosen)
     except ValidationError as err:
         raise BadConfig(f"--{describe(err).replace('_', '-')}") from err
-    say_figures(train(settings), args.json)
+    _say_figures(train(settings), args.json)
     return 0
 
 
-def say_figures(folder: Path, as_json: bool) -> None:
+def _say_figures(folder: Path, as_json: bool) -> None:
     """The figures stored with a trained model, each with its 95 % interval."""
     from phenostream.trainer.checkpoint import load_checkpoint
 
