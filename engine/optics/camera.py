@@ -43,7 +43,7 @@ class CameraSettings:
     read_noise_counts: float = 2.0
     shading_sd: float = 0.012
     gain_spread: float = 0.03
-    roughness_um: float = 0.0012
+    roughness_um: float = 0.001
 
 
 class SimulatedCamera:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from phenostream.engine.optics.cells import Cell, Debris, RedCell, SimulatedObject, WhiteCell
 
 F32 = npt.NDArray[np.float32]
-_TEXTURE_UM: Final = (0.35, 1.1)
+_TEXTURE_UM: Final = (0.45, 1.8)
 """Finest and coarsest scale of cell texture, µm."""
 
 
@@ -61,9 +61,8 @@ def _white(cell: WhiteCell, grid: ObjectGrid) -> F32:
     rho2 = _outline(rng, y, x, cell.footprint_um / 2, cell.harmonics)
     inside = np.clip(1 - rho2, 0, None)
     body = inside ** np.float32(cell.edge)
-    body *= 1 - np.float32(cell.skirt) * np.clip(rho2, 0, 1)
-    body *= np.float32(cell.height * cell.diameter_um)
-    nucleus = np.minimum(_nucleus(rng, cell, y, x), body)
+    body *= np.float32((1 - cell.skirt) * cell.height * cell.diameter_um)
+    nucleus = _nucleus(rng, cell, y, x)
     texture = _texture(rng, grid)
     path = np.float32(cell.body_dn) * body * (1 + np.float32(cell.body_texture) * texture[0])
     path += (
@@ -78,11 +77,11 @@ def _white(cell: WhiteCell, grid: ObjectGrid) -> F32:
 
 
 def _outline(rng: np.random.Generator, y: F32, x: F32, radius_um: float, sd: float) -> F32:
-    """Squared radius over the outline's, whose harmonics 2..6 fall off with their order."""
+    """Squared radius over the outline's, whose harmonics 2..6 fall off with the square of their order."""
     angle = np.arctan2(y, x)
     edge = np.ones_like(angle)
     for order in range(2, 7):
-        size, phase = sd * rng.standard_normal() * 2 / order, rng.uniform(0, 2 * pi)
+        size, phase = sd * rng.standard_normal() * 4 / order**2, rng.uniform(0, 2 * pi)
         edge += np.float32(size) * np.cos(np.float32(order) * angle + np.float32(phase))
     result: F32 = (y**2 + x**2) / (np.float32(radius_um) * np.clip(edge, 0.5, 1.6)) ** 2
     return result
@@ -176,8 +175,10 @@ def _red(cell: RedCell, grid: ObjectGrid) -> F32:
     """Dome and biconcave disc mixed; the disc is sqrt(1-r²)·(c0 + c1 r² + c2 r⁴), Evans and Fung 1972."""
     rng = np.random.default_rng(cell.seed)
     y, x = grid.axes(cell.y_um, cell.x_um)
-    c, s, stretch = np.float32([cos(cell.angle), sin(cell.angle), sqrt(cell.aspect)])
-    along, across = (x * c + y * s) / stretch, (y * c - x * s) * stretch
+    c, s = np.float32(cos(cell.angle)), np.float32(sin(cell.angle))
+    stretch = np.float32(sqrt(cell.aspect))
+    along = np.asarray((x * c + y * s) / stretch, np.float32)
+    across = np.asarray((y * c - x * s) * stretch, np.float32)
     rho2 = _outline(rng, along, across, cell.diameter_um / 2, cell.harmonics)
     rim = np.sqrt(np.clip(1 - rho2, 0, None))
     disc = rim * (0.81 + 7.83 * rho2 - 4.39 * rho2**2) / 2.57

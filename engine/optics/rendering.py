@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 F32 = npt.NDArray[np.float32]
 Purpose = Literal["train", "simulate", "golden"]
 PURPOSES: Final[tuple[Purpose, ...]] = ("train", "simulate", "golden")
-CODE_VERSION: Final = 1
+CODE_VERSION: Final = 2
 """Raise it whenever the same parameters would give other pixels: cached banks of other versions are ignored."""
 GRID: Final = ObjectGrid(160, 0.1715)
 """The objects' own grid: 27.44 µm a side, 40 reduced pixels."""
@@ -233,8 +233,9 @@ def _camera_matrix(grid: int, pixel_size_um: float) -> F32:
     order = np.arange(1, (grid + 1) // 2)
     lag = at[:, None] - np.arange(grid) * extent_um / grid
     wave = np.cos(2 * pi * order * lag[..., None] / extent_um)
-    matrix = (1 + 2 * wave @ np.sinc(order * pixel_size_um / extent_um)) / grid
-    return matrix.astype(np.float32)
+    within = np.sinc(order * pixel_size_um / extent_um)
+    matrix: F32 = ((1 + 2 * wave @ within) / grid).astype(np.float32)
+    return matrix
 
 
 @lru_cache(maxsize=8)
@@ -270,7 +271,7 @@ def _load(path: Path, spec: BankSpec) -> CellBank | None:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as err:
         logger.warning("cell cache %s is damaged and is rendered again: %s", path.name, err)
         return None
-    patches = columns.pop("patches").astype(np.float32) + np.float32(1)
+    patches: F32 = columns.pop("patches").astype(np.float32) + np.float32(1)
     if len(patches) != spec.n or len(columns["kind"]) != len(columns["cell_object"]):
         logger.warning("cell cache %s does not hold its spec and is rendered again", path.name)
         return None
