@@ -1,0 +1,46 @@
+"""Running a trained graph over a cell set, in batches, as arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from phenostream.engine.types import F32
+from phenostream.trainer.data.cell_set import CellSet
+from phenostream.trainer.graph import BundleGraph
+
+_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Uncalibrated outputs for N cells: class_logits (N, 3), marker_z (N, 4), reject_logit (N,), feature (N, 256)."""
+
+    class_logits: F32
+    marker_z: F32
+    reject_logit: F32
+    feature: F32
+
+
+def predict(graph: BundleGraph, cells: CellSet, narrow: bool = False) -> Predictions:
+    """Evaluate the graph on every cell.
+
+    Args:
+        graph: Put into evaluation mode.
+        cells: What to evaluate.
+        narrow: Compute the body in bfloat16, about three times quicker; good enough to select by.
+    """
+    graph.eval()
+    parts = []
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=narrow):
+        for start in range(0, len(cells), _BATCH):
+            images = torch.from_numpy(cells.images[start : start + _BATCH])
+            background = torch.from_numpy(cells.background[start : start + _BATCH])
+            raw = graph.raw(images, background)
+            parts.append(
+                [
+                    part.numpy()
+                    for part in (raw.class_logits, raw.marker_z, raw.reject_logit, raw.feature)
+                ]
+            )
+    return Predictions(*(np.concatenate(column) for column in zip(*parts, strict=True)))
