@@ -18,12 +18,10 @@ import numpy.typing as npt
 
 from phenostream.engine.crop import leaves_frame
 from phenostream.engine.errors import BadConfig
+from phenostream.engine.outline import Index, Outline
 from phenostream.engine.types import F32, REDUCED_PIXEL_UM, Bool, Detections, Reduced
 
-_Index = npt.NDArray[np.intp]
 _HALF_PIXEL_UM: Final = 2 * REDUCED_PIXEL_UM
-_PROFILE_PX: Final = 8
-_PROFILE_STEP: Final = 0.5
 _TINY: Final = np.float32(1e-3)
 _ALLOWED: Final = {
     "scale_um": (1.4, 12.0),
@@ -96,7 +94,7 @@ class Detector:
         self._near = _disc(settings.separation_um / _HALF_PIXEL_UM)
         reach = 2 * int(settings.neighbour_um / _HALF_PIXEL_UM) + 1
         self._far = cv2.getStructuringElement(cv2.MORPH_RECT, (reach, reach))
-        self._profile = _RadialProfile(self._half[::-1])
+        self._outline = Outline(self._half[::-1])
 
     def detect(self, reduced: Reduced) -> Detections:
         """Find the cells of one frame.
@@ -111,13 +109,13 @@ class Detector:
         blobs = self._divergence(dpc_x, dpc_y)
         noise = self._noise_gain * _pixel_noise(dpc_x, dpc_y)
         row, column = self._maxima(blobs, noise)
-        y_half, x_half = _vertex(blobs, row, column)
-        diameter = self._profile.diameter_um(dpc_x, dpc_y, row, column)
-        contrast = blobs[row, column] / np.float32(max(noise, 1e-9))
+        y_half, x_half, diameter_half = self._outline.measure(dpc_x, dpc_y, row, column)
         y, x = np.float32(2) * y_half + np.float32(0.5), np.float32(2) * x_half + np.float32(0.5)
+        diameter_um = diameter_half * np.float32(_HALF_PIXEL_UM)
+        contrast = blobs[row, column] / np.float32(max(noise, 1e-9))
         order = np.lexsort((x, y))
         edge: Bool = leaves_frame(y, x, self._shape)
-        return Detections(y[order], x[order], diameter[order], contrast[order], edge[order])
+        return Detections(y[order], x[order], diameter_um[order], contrast[order], edge[order])
 
     def _contrasts(self, shots: F32) -> tuple[F32, F32]:
         """DPC_x and DPC_y at half resolution, each pair first brought to one level."""
@@ -135,7 +133,7 @@ class Detector:
         along_y = cv2.sepFilter2D(dpc_y, -1, self._smooth, self._slope, borderType=border)
         return _f32(np.add(along_x, along_y, out=along_x))
 
-    def _maxima(self, blobs: F32, noise: float) -> tuple[_Index, _Index]:
+    def _maxima(self, blobs: F32, noise: float) -> tuple[Index, Index]:
         limit = max(self._settings.least_divergence_per_um, self._settings.least_contrast * noise)
         strongest = cv2.dilate(blobs, self._far)
         strongest *= np.float32(self._settings.least_of_neighbour)
@@ -186,56 +184,5 @@ def _disc(radius: float) -> npt.NDArray[np.uint8]:
     return (y**2 + x**2 <= radius**2).astype(np.uint8)
 
 
-def _vertex(blobs: F32, row: _Index, column: _Index) -> tuple[F32, F32]:
-    """Sub-pixel position of maxima: the vertex of a parabola along each axis, at most half a pixel away."""
-    padded = np.pad(blobs, 1, mode="edge")
-    row, column = row + 1, column + 1
-    centre = padded[row, column]
-    shifts = []
-    for step_y, step_x in ((1, 0), (0, 1)):
-        before, after = padded[row - step_y, column - step_x], padded[row + step_y, column + step_x]
-        bend = np.maximum(2 * centre - before - after, np.float32(1e-12))
-        shifts.append(np.clip((after - before) / (2 * bend), -0.5, 0.5))
-    return _f32(row - 1 + shifts[0]), _f32(column - 1 + shifts[1])
-
-
 def _f32(values: npt.ArrayLike) -> F32:
     return np.asarray(values, np.float32)
-
-
-class _RadialProfile:
-    """Apparent diameter: where the ring-mean contrast around the centre has fallen to half of its maximum.
-
-    The contrast is the slope of the cell's phase, so it peaks just inside the rim; its outer half-maximum is the
-    optical rim. Rings go outward from the maximum, so that a neighbour beyond the rim does not count.
-    """
-
-    def __init__(self, shape: tuple[int, int]) -> None:
-        side = np.arange(-_PROFILE_PX, _PROFILE_PX + 1)
-        radius = np.hypot(side[:, None], side[None, :]).ravel()
-        rings = np.arange(0, _PROFILE_PX + 1e-9, _PROFILE_STEP)
-        weights = np.clip(1.0 - np.abs(radius[:, None] - rings[None, :]), 0.0, None)
-        self._weights = (weights / weights.sum(axis=0)).astype(np.float32)
-        self._padded = np.zeros(
-            (shape[0] + 2 * _PROFILE_PX, shape[1] + 2 * _PROFILE_PX), np.float32
-        )
-        self._rings = len(rings)
-
-    def diameter_um(self, dpc_x: F32, dpc_y: F32, row: _Index, column: _Index) -> F32:
-        """(N,) float32, µm; cells at (row, column) in half-resolution pixels."""
-        inner = self._padded[_PROFILE_PX:-_PROFILE_PX, _PROFILE_PX:-_PROFILE_PX]
-        inner[...] = cv2.magnitude(dpc_x, dpc_y)
-        side = 2 * _PROFILE_PX + 1
-        patches = np.lib.stride_tricks.sliding_window_view(self._padded, (side, side))[row, column]
-        profile = patches.reshape(len(row), side * side) @ self._weights
-        peak = np.argmax(profile, axis=1)
-        half = 0.5 * profile[np.arange(len(row)), peak]
-        beyond = np.arange(self._rings)[None, :] > peak[:, None]
-        below = beyond & (profile < half[:, None])
-        outer = np.where(below.any(axis=1), np.argmax(below, axis=1), self._rings - 1)
-        inside = np.maximum(outer - 1, 0)
-        cells = np.arange(len(row))
-        drop = np.maximum(profile[cells, inside] - profile[cells, outer], np.float32(1e-9))
-        fraction = np.clip((profile[cells, inside] - half) / drop, 0.0, 1.0)
-        radius_px = (inside + fraction) * _PROFILE_STEP
-        return _f32(2.0 * radius_px * _HALF_PIXEL_UM)
