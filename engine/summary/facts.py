@@ -1,0 +1,106 @@
+"""The facts of one window of frames: every number a summary may state, and nothing else.
+
+Frozen values with units in their names; a reporter (template or language model) receives these and may not compute.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+INTERVAL_COVERAGE: Final = 0.95
+"""Of the intervals of shares (Wilson); cells are taken as independent."""
+_NORMAL_QUANTILE: Final = 1.959963984540054
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerFacts:
+    """One (pooled) marker over the classified cells of one class.
+
+    Attributes:
+        name: As in the manifest; proteins of a pool are joined by ``/``.
+        median: Of the estimates, in the marker unit.
+        lower_quartile: Likewise.
+        upper_quartile: Likewise.
+    """
+
+    name: str
+    median: float
+    lower_quartile: float
+    upper_quartile: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFacts:
+    """One class of the classified cells.
+
+    Attributes:
+        name: Singular, as in the manifest.
+        count: Cells.
+        share: Of the classified cells; 0 where there are none.
+        share_low: Lower end of its 95 % Wilson interval.
+        share_high: Upper end.
+        mean_confidence: Mean probability of this class over its cells; None without cells.
+        markers: One per marker; empty without cells.
+    """
+
+    name: str
+    count: int
+    share: float
+    share_low: float
+    share_high: float
+    mean_confidence: float | None
+    markers: tuple[MarkerFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One window; found = classified + edge + rejected + over_limit.
+
+    Attributes:
+        frames: Frames merged into the window.
+        rejected_share: Of classified + rejected; 0 where there are none.
+        mean_confidence: Mean probability of the predicted class; None without classified cells.
+        unusual: Classified cells whose out-of-distribution score exceeds the threshold.
+        unusual_share: Of the classified cells.
+        classes: In the manifest's order.
+        marker_unit: Of every marker value.
+        calibrated: Probabilities and intervals were calibrated.
+        synthetic: The model or the cells are simulated.
+        model: Name and version.
+    """
+
+    frames: int
+    found: int
+    classified: int
+    edge: int
+    rejected: int
+    over_limit: int
+    rejected_share: float
+    mean_confidence: float | None
+    unusual: int
+    unusual_share: float
+    classes: tuple[ClassFacts, ...]
+    marker_unit: str
+    calibrated: bool
+    synthetic: bool
+    model: str
+
+    @property
+    def majority(self) -> ClassFacts | None:
+        """The class that holds more than half of the classified cells, if any."""
+        return next((one for one in self.classes if 2 * one.count > self.classified), None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON or msgpack."""
+        return asdict(self)
+
+
+def wilson_interval(count: int, total: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927); (0, 1) of nothing."""
+    if total == 0:
+        return 0.0, 1.0
+    z2 = _NORMAL_QUANTILE**2
+    share = count / total
+    centre = (share + z2 / (2 * total)) / (1 + z2 / total)
+    variance = share * (1 - share) / total + z2 / (4 * total**2)
+    half = _NORMAL_QUANTILE / (1 + z2 / total) * variance**0.5
+    return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))

@@ -1,0 +1,98 @@
+"""A window's facts as two or three plain sentences: the reporter that is always there.
+
+Every number comes from the facts, formatted here. It names a majority only where one class holds more than half of
+the classified cells, names pooled channels as pooled, and says what is synthetic, uncalibrated, and not a diagnosis.
+"""
+
+from phenostream.engine.summary.facts import ClassFacts, Facts, MarkerFacts
+
+
+def write_summary(facts: Facts) -> str:
+    """Describe one window.
+
+    Returns:
+        Plain English on one line.
+    """
+    sentences = [_counts(facts)]
+    if facts.classified:
+        sentences += [_composition(facts), _markers(facts)]
+    sentences.append(_caveat(facts))
+    return " ".join(sentences)
+
+
+def _counts(facts: Facts) -> str:
+    frames = f"{facts.frames:,} frame{_s(facts.frames)}"
+    if not facts.found:
+        return f"No cells were found in {frames}."
+    fates = [f"{facts.classified:,} classified"]
+    fates += [f"{facts.rejected:,} rejected as not a white cell"] if facts.rejected else []
+    fates += [f"{facts.edge:,} at a frame's edge"] if facts.edge else []
+    fates += [f"{facts.over_limit:,} beyond the limit per frame"] if facts.over_limit else []
+    return f"{_listed(fates)} of {facts.found:,} cell{_s(facts.found)} found in {frames}."
+
+
+def _composition(facts: Facts) -> str:
+    ordered = sorted(facts.classes, key=lambda one: -one.count)
+    shares = [_share(one) for one in ordered if one.count]
+    absent = [f"no {one.name}s" for one in ordered if not one.count]
+    listed = _listed(shares + absent)
+    majority = facts.majority
+    lead = f"mostly {majority.name}s" if majority else "no class a majority"
+    confidence = f"mean confidence {_percent(facts.mean_confidence or 0.0)}"
+    if not facts.calibrated:
+        confidence += ", uncalibrated"
+    unusual = (
+        f"; {facts.unusual:,} ({_percent(facts.unusual_share)}) look unlike the training cells"
+        if facts.unusual
+        else ""
+    )
+    return f"Classified cells, {lead}: {listed} ({confidence}){unusual}."
+
+
+def _share(one: ClassFacts) -> str:
+    interval = f"95 % interval {_percent(one.share_low)} to {_percent(one.share_high)}"
+    return f"{_percent(one.share)} {one.name}s ({interval})"
+
+
+def _markers(facts: Facts) -> str:
+    largest = max(facts.classes, key=lambda one: one.count)
+    values = "; ".join(_marker(marker) for marker in largest.markers)
+    return (
+        f"Estimated median signal of the {largest.count:,} {largest.name}{_s(largest.count)}, with quartiles, "
+        f"in {facts.marker_unit}: {values}."
+    )
+
+
+def _marker(marker: MarkerFacts) -> str:
+    proteins = marker.name.split("/")
+    pooled = len(proteins) > 1
+    name = (
+        f"at least one of {_listed(proteins, 'or')} (pooled, cannot be separated)"
+        if pooled
+        else marker.name
+    )
+    quartiles = f"{_value(marker.lower_quartile)} to {_value(marker.upper_quartile)}"
+    return f"{name} {_value(marker.median)} ({quartiles})"
+
+
+def _caveat(facts: Facts) -> str:
+    synthetic = (
+        "Synthetic: from simulated cells or a model trained on them. " if facts.synthetic else ""
+    )
+    return f"{synthetic}Research use only, not a diagnosis."
+
+
+def _listed(items: list[str], word: str = "and") -> str:
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {word} {items[-1]}"
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _value(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

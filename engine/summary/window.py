@@ -1,0 +1,191 @@
+"""Accumulates the cells of many frames into the facts of one window, in a fixed amount of memory.
+
+Counts are exact. Marker values are kept as histograms of their z score (steps of 0.005 from -8 to 8, the ends
+gathering what lies beyond), so that windows merge without loss and a run of any length costs the same; a quantile is
+exact to one step, and becomes the manifest's unit through its monotone target transform. Pure: what a window is in
+time is the caller's affair.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from phenostream.engine.errors import EngineFault
+from phenostream.engine.manifest import Manifest, MarkerTransform
+from phenostream.engine.postprocess import CLASSIFIED, STATUSES
+from phenostream.engine.summary.facts import ClassFacts, Facts, MarkerFacts, wilson_interval
+
+_STEP: Final = 0.005
+_LIMIT: Final = 8.0
+_BINS: Final = round(2 * _LIMIT / _STEP)
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryContext:
+    """What the numbers mean: from the manifest of the model that made them.
+
+    Attributes:
+        classes: In the order of the ``class`` column.
+        markers: In the order of the marker columns.
+        marker_unit: Of the estimates.
+        marker_transform: From z to the unit.
+        calibrated: The manifest says so.
+        synthetic: The model was trained on simulated cells, or the cells are simulated.
+        model: Name and version.
+    """
+
+    classes: tuple[str, ...]
+    markers: tuple[str, ...]
+    marker_unit: str
+    marker_transform: MarkerTransform
+    calibrated: bool
+    synthetic: bool
+    model: str
+
+    @classmethod
+    def of(cls, manifest: Manifest, *, simulated_cells: bool = False) -> Self:
+        """The context of one model; ``simulated_cells`` where the source says that it is a simulator."""
+        return cls(
+            manifest.classes,
+            manifest.markers,
+            manifest.marker_unit,
+            manifest.marker_transform,
+            manifest.calibration.status == "calibrated",
+            manifest.synthetic or simulated_cells,
+            f"{manifest.name} {manifest.version}",
+        )
+
+
+class Tally:
+    """The plain sums behind a window.
+
+    Attributes:
+        frames: Frames added.
+        status: (4,) cells per fate, order `STATUSES`.
+        count: (C,) classified cells per class.
+        confidence: (C,) sum of the predicted class's probability.
+        unusual: Classified cells flagged as out of distribution.
+        z: (C, M, bins) histograms of marker z.
+    """
+
+    def __init__(self, classes: int, markers: int) -> None:
+        """Start empty."""
+        self.frames = 0
+        self.status = np.zeros(len(STATUSES), np.int64)
+        self.count = np.zeros(classes, np.int64)
+        self.confidence = np.zeros(classes, np.float64)
+        self.unusual = 0
+        self.z = np.zeros((classes, markers, _BINS), np.int64)
+
+    def merge(self, other: "Tally") -> None:
+        """Add another tally of the same shape."""
+        self.frames += other.frames
+        self.status += other.status
+        self.count += other.count
+        self.confidence += other.confidence
+        self.unusual += other.unusual
+        self.z += other.z
+
+
+class WindowStatistics:
+    """A mergeable accumulator of result columns.
+
+    Attributes:
+        context: What the numbers mean.
+        tally: The sums so far.
+    """
+
+    def __init__(self, context: SummaryContext) -> None:
+        """Start empty."""
+        self.context = context
+        self.tally = Tally(len(context.classes), len(context.markers))
+
+    def add(self, columns: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Add one frame.
+
+        Args:
+            columns: The arrays of a frame's result by name (see `postprocess`); N may be 0.
+        """
+        tally = self.tally
+        status = columns["status"]
+        tally.frames += 1
+        tally.status += np.bincount(status, minlength=len(STATUSES))[: len(STATUSES)]
+        chosen = status == CLASSIFIED
+        kind = columns["class"][chosen].astype(np.int64)
+        probability = columns["class_probability"][chosen]
+        classes, markers = len(self.context.classes), len(self.context.markers)
+        tally.count += np.bincount(kind, minlength=classes)
+        confidence = probability[np.arange(len(kind)), kind].astype(np.float64)
+        tally.confidence += np.bincount(kind, weights=confidence, minlength=classes)
+        tally.unusual += int(columns["ood"][chosen].sum())
+        step = np.floor((columns["marker_z"][chosen].astype(np.float64) + _LIMIT) / _STEP)
+        step = np.clip(step, 0, _BINS - 1).astype(np.int64)
+        np.add.at(tally.z, (kind[:, None], np.arange(markers)[None, :], step), 1)
+
+    def merge(self, other: "WindowStatistics") -> None:
+        """Add everything another window of the same context holds.
+
+        Raises:
+            EngineFault: The contexts differ.
+        """
+        if other.context != self.context:
+            raise EngineFault(f"window of {other.context.model}: cannot join {self.context.model}")
+        self.tally.merge(other.tally)
+
+    def facts(self) -> Facts:
+        """The facts so far."""
+        classified, edge, rejected, over_limit = (int(n) for n in self.tally.status)
+        seen = classified + rejected
+        return Facts(
+            frames=self.tally.frames,
+            found=int(self.tally.status.sum()),
+            classified=classified,
+            edge=edge,
+            rejected=rejected,
+            over_limit=over_limit,
+            rejected_share=rejected / seen if seen else 0.0,
+            mean_confidence=float(self.tally.confidence.sum()) / classified if classified else None,
+            unusual=self.tally.unusual,
+            unusual_share=self.tally.unusual / classified if classified else 0.0,
+            classes=tuple(self._class(k, classified) for k in range(len(self.context.classes))),
+            marker_unit=self.context.marker_unit,
+            calibrated=self.context.calibrated,
+            synthetic=self.context.synthetic,
+            model=self.context.model,
+        )
+
+    def _class(self, index: int, classified: int) -> ClassFacts:
+        count = int(self.tally.count[index])
+        low, high = wilson_interval(count, classified)
+        markers = range(len(self.context.markers)) if count else range(0)
+        return ClassFacts(
+            name=self.context.classes[index],
+            count=count,
+            share=count / classified if classified else 0.0,
+            share_low=low,
+            share_high=high,
+            mean_confidence=float(self.tally.confidence[index]) / count if count else None,
+            markers=tuple(self._marker(index, marker) for marker in markers),
+        )
+
+    def _marker(self, index: int, marker: int) -> MarkerFacts:
+        histogram = self.tally.z[index, marker]
+        lower, middle, upper = (
+            self._in_unit(_quantile(histogram, q), marker) for q in (0.25, 0.5, 0.75)
+        )
+        return MarkerFacts(self.context.markers[marker], middle, lower, upper)
+
+    def _in_unit(self, z: float, marker: int) -> float:
+        transform = self.context.marker_transform
+        value = z * transform.sd[marker] + transform.mean[marker]
+        return float(10.0**value) if transform.scale == "log10" else value
+
+
+def _quantile(histogram: npt.NDArray[np.int64], q: float) -> float:
+    """Centre of the step that holds the value of rank ceil(q n)."""
+    rank = max(1, int(np.ceil(q * int(histogram.sum()))))
+    step = int(np.searchsorted(np.cumsum(histogram), rank))
+    return (step + 0.5) * _STEP - _LIMIT

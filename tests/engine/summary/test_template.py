@@ -1,0 +1,121 @@
+import re
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phenostream.engine.summary.facts import ClassFacts, Facts, MarkerFacts, wilson_interval
+from phenostream.engine.summary.template import write_summary
+from phenostream.engine.types import CLASSES, MARKERS
+
+_INTERVAL_PERCENT = 95.0
+
+
+def _facts(
+    counts: tuple[int, int, int], *, rejected: int = 0, edge: int = 0, synthetic: bool = True
+) -> Facts:
+    classified = sum(counts)
+    classes = []
+    for k, (name, count) in enumerate(zip(CLASSES, counts, strict=True)):
+        low, high = wilson_interval(count, classified)
+        markers = tuple(
+            MarkerFacts(marker, 12.34 * (k + m + 1), 5.6 * (m + 1), 7890.1 * (m + 1))
+            for m, marker in enumerate(MARKERS)
+        )
+        share = count / classified if classified else 0.0
+        has = count > 0
+        classes.append(
+            ClassFacts(name, count, share, low, high, 0.8 if has else None, markers if has else ())
+        )
+    return Facts(
+        frames=3,
+        found=classified + rejected + edge,
+        classified=classified,
+        edge=edge,
+        rejected=rejected,
+        over_limit=0,
+        rejected_share=0.0,
+        mean_confidence=0.876 if classified else None,
+        unusual=classified // 7,
+        unusual_share=(classified // 7) / classified if classified else 0.0,
+        classes=tuple(classes),
+        marker_unit="a.u.",
+        calibrated=True,
+        synthetic=synthetic,
+        model="demo 1",
+    )
+
+
+def _numbers_of(facts: Facts) -> Iterator[float]:
+    yield from (facts.frames, facts.found, facts.classified, facts.edge, facts.rejected)
+    yield from (facts.unusual, 100 * facts.unusual_share, _INTERVAL_PERCENT)
+    if facts.mean_confidence is not None:
+        yield 100 * facts.mean_confidence
+    for one in facts.classes:
+        yield from (one.count, 100 * one.share, 100 * one.share_low, 100 * one.share_high)
+        for marker in one.markers:
+            yield from (marker.median, marker.lower_quartile, marker.upper_quartile)
+
+
+def _numbers_in(text: str) -> list[float]:
+    words = re.sub(r"\bCD\d+|HLA-DR", "", text)
+    return [float(n.replace(",", "")) for n in re.findall(r"\d[\d,]*\.?\d*(?:e[+-]\d+)?", words)]
+
+
+cells = st.tuples(st.integers(0, 5000), st.integers(0, 5000), st.integers(0, 5000))
+
+
+@given(counts=cells, rejected=st.integers(0, 99), edge=st.integers(0, 99))
+def test_every_number_in_the_text_is_a_fact(
+    counts: tuple[int, int, int], rejected: int, edge: int
+) -> None:
+    facts = _facts(counts, rejected=rejected, edge=edge)
+    known = list(_numbers_of(facts))
+    for number in _numbers_in(write_summary(facts)):
+        assert any(number == pytest.approx(k, rel=0.006, abs=0.051) for k in known), number
+
+
+@given(counts=cells)
+def test_mostly_is_said_only_of_more_than_half(counts: tuple[int, int, int]) -> None:
+    text = write_summary(_facts(counts))
+    majority = [n for n, c in zip(CLASSES, counts, strict=True) if 2 * c > sum(counts)]
+    said = re.findall(r"mostly (\w+)s:", text)
+    assert said == majority
+
+
+@pytest.mark.parametrize("counts", [(0, 0, 0), (1, 0, 0), (5, 5, 0), (100, 900, 30)])
+def test_it_always_says_that_it_is_no_diagnosis(counts: tuple[int, int, int]) -> None:
+    text = write_summary(_facts(counts))
+    assert text.endswith("Research use only, not a diagnosis.")
+    assert "\n" not in text
+
+
+def test_pooled_channels_are_named_as_pooled() -> None:
+    text = write_summary(_facts((1, 9, 2)))
+    assert "at least one of CD3, CD19 or CD56 (pooled, cannot be separated)" in text
+    assert "at least one of CD45" not in text
+
+
+def test_synthetic_is_said_exactly_when_it_is_so() -> None:
+    assert "Synthetic" in write_summary(_facts((1, 2, 3)))
+    assert "ynthetic" not in write_summary(_facts((1, 2, 3), synthetic=False))
+
+
+def test_no_cells_are_reported_without_shares_or_markers() -> None:
+    text = write_summary(_facts((0, 0, 0), synthetic=False))
+    assert text == "No cells were found in 3 frames. Research use only, not a diagnosis."
+
+
+def test_one_cell_is_written_in_the_singular() -> None:
+    text = write_summary(_facts((0, 1, 0)))
+    assert "of 1 cell found" in text
+    assert "the 1 granulocyte," in text
+
+
+def test_frames_whose_cells_were_all_rejected_claim_no_class() -> None:
+    text = write_summary(_facts((0, 0, 0), rejected=4, edge=1))
+    assert text.startswith(
+        "0 classified, 4 rejected as not a white cell and 1 at a frame's edge of 5"
+    )
+    assert "ytes" not in text
