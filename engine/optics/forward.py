@@ -166,10 +166,10 @@ def _plan(n: int, height: int, pixel_um: float, optics: Optics) -> _Plan:
     extent_um = n * pixel_um
     window = _window(extent_um, optics)
     tilt = optics.na_outer / optics.wavelength_um
-    if height != n or 2 * (optics.cutoff + tilt) * extent_um + 2 > 2 * n:
+    if height != n or 2 * (optics.cutoff + tilt) * extent_um + 2 > n:
         raise BadConfig(
             f"object grid {height} x {n} at {pixel_um} um: need a square of pixels <= "
-            f"{1 / (optics.cutoff + tilt):.3f} um"
+            f"{0.5 / (optics.cutoff + tilt):.3f} um"
         )
     leds = half_annuli(optics.na_inner, optics.na_outer, optics.rings, optics.per_ring)
     v_y, v_x = leds.na_y / optics.wavelength_um, leds.na_x / optics.wavelength_um

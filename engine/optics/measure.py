@@ -39,7 +39,7 @@ def apparent_diameter(image: npt.NDArray[np.uint8] | F32) -> float:
         BadFrame: The image is too small or not a plane.
     """
     mask = object_mask(image)
-    widened = _WIDENED_SHARE * min(image.shape)
+    widened: float = _WIDENED_SHARE * min(image.shape)
     across: float = 2 * sqrt(np.count_nonzero(mask) / pi)
     return max(0.0, across - widened)
 
@@ -88,7 +88,9 @@ def _nearest_middle(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     count, labels, stats, centres = cv2.connectedComponentsWithStats(mask, connectivity=8)
     middle = (np.array(mask.shape[::-1]) - 1) / 2
     far = np.linalg.norm(centres[1:] - middle, axis=1) / (min(mask.shape) / 4)
-    best = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA] * np.exp(-(far**2)))) if count > 1 else 0
+    if count == 1:
+        return np.zeros_like(mask)
+    best = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA] * np.exp(-(far**2))))
     return np.asarray(labels == best, np.uint8)
 
 

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 F32 = npt.NDArray[np.float32]
 Purpose = Literal["train", "simulate", "golden"]
 PURPOSES: Final[tuple[Purpose, ...]] = ("train", "simulate", "golden")
-CODE_VERSION: Final = 2
+CODE_VERSION: Final = 3
 """Raise it whenever the same parameters would give other pixels: cached banks of other versions are ignored."""
 GRID: Final = ObjectGrid(160, 0.1715)
 """The objects' own grid: 27.44 µm a side, 40 reduced pixels."""
