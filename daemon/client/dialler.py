@@ -1,0 +1,118 @@
+"""HELLO → WELCOME → START → STARTED on a fresh connection, again and again until a daemon answers or time is up."""
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeVar
+
+from phenostream.daemon.client.errors import Cancelled, Refusal, TimedOut, Unreachable
+from phenostream.daemon.client.link import Link, LinkLost, Prepare
+from phenostream.daemon.socket_options import Context
+from phenostream.daemon.wire import ingest
+from phenostream.engine.errors import BadMessage
+
+SLICE_S: Final = 0.05
+"""How often a waiting call looks at the cancel event."""
+_ATTEMPT_S: Final = 2.0
+"""How long one connection may take to answer before it is tried anew."""
+_PAUSE_S: Final = (0.02, 0.05, 0.1, 0.2, 0.5)
+"""Pauses between attempts; the last one repeats."""
+_TRY_AGAIN: Final = ("draining:", "busy:")
+_Reply = TypeVar("_Reply", ingest.Welcome, ingest.Started)
+
+
+class Opened(NamedTuple):
+    """A connection on which a run is open."""
+
+    link: Link
+    welcome: ingest.Welcome
+    started: ingest.Started
+
+
+class _TryLater(Exception):
+    """The daemon refuses for now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialler:
+    """How to reach the daemon."""
+
+    context: Context
+    url: str
+    cancel: threading.Event | None = None
+    prepare: Prepare | None = None
+
+    def dial(self, start: ingest.Start, timeout_s: float) -> Opened:
+        """Connect and open (or go on with) a run; the caller closes the link.
+
+        Raises:
+            Unreachable: No daemon answered within `timeout_s`; the text says what the last attempt met.
+            Refusal: The daemon does not take this run.
+            Cancelled: The cancel event was set.
+        """
+        deadline, attempt = time.monotonic() + timeout_s, 0
+        while True:
+            link = Link(self.context, self.url, self.prepare)
+            try:
+                opened = self._handshake(link, start, min(deadline, time.monotonic() + _ATTEMPT_S))
+            except (LinkLost, TimedOut, _TryLater) as err:
+                link.close()
+                why: Exception = err
+            except BaseException:
+                link.close()
+                raise
+            else:
+                return opened
+            pause = _PAUSE_S[min(attempt, len(_PAUSE_S) - 1)]
+            attempt += 1
+            if time.monotonic() + pause >= deadline:
+                if isinstance(why, _TryLater):
+                    raise Refusal(f"{self.url}: {why}")
+                raise Unreachable(f"{self.url}: no daemon within {timeout_s:g} s ({why})")
+            self._pause(pause)
+
+    def _handshake(self, link: Link, start: ingest.Start, deadline: float) -> Opened:
+        link.send([ingest.encode(ingest.Hello(instrument=start.instrument, run=start.run))])
+        welcome = self._await(link, ingest.Welcome, deadline)
+        if start.frame_bytes > welcome.max_message_bytes:
+            raise Refusal(
+                f"{self.url}: frames of {start.frame_bytes} bytes, "
+                f"the daemon takes at most {welcome.max_message_bytes}"
+            )
+        link.send([ingest.encode(start)])
+        return Opened(link, welcome, self._await(link, ingest.Started, deadline))
+
+    def _await(self, link: Link, kind: type[_Reply], deadline: float) -> _Reply:
+        while True:
+            if self.cancel is not None and self.cancel.is_set():
+                raise Cancelled("cancelled while connecting")
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise TimedOut(f"no {kind.__name__.upper()}")
+            parts = link.receive(min(SLICE_S, remaining))
+            if parts is None:
+                continue
+            message = decoded(parts)
+            if isinstance(message, ingest.Refused):
+                if message.reason.startswith(_TRY_AGAIN):
+                    raise _TryLater(message.reason)
+                raise Refusal(f"{self.url}: {message.reason}")
+            if isinstance(message, kind):
+                return message
+
+    def _pause(self, seconds: float) -> None:
+        if self.cancel is None:
+            time.sleep(seconds)
+        elif self.cancel.wait(seconds):
+            raise Cancelled("cancelled while connecting")
+
+
+def decoded(parts: list[bytes]) -> ingest.FromDaemon:
+    """A message of the daemon.
+
+    Raises:
+        BadMessage: Not one part, or not of the schema.
+    """
+    if len(parts) != 1:
+        raise BadMessage(f"message of {len(parts)} parts from the daemon, expected 1")
+    return ingest.decode_from_daemon(parts[0])

@@ -1,0 +1,106 @@
+"""One DEALER connection to a daemon that notices when the peer is gone.
+
+libzmq would reconnect by itself and deliver what was queued for the dead peer to its successor, before any HELLO. A
+`Link` never does: it is opened, lost once, and replaced by its owner. A peer is gone when its socket closes, when it
+answers no heartbeat for `HEARTBEAT_TIMEOUT_MS`, or when it refuses our key. Made, used and closed in one thread.
+"""
+
+import contextlib
+import struct
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import zmq
+
+from phenostream.daemon.socket_options import HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS, Context, Socket
+from phenostream.daemon.wire.codec import MAX_HEADER_BYTES
+
+Prepare = Callable[[Socket], None]
+"""Called with a socket before it connects; the place to set CURVE keys."""
+
+_LOST: Final = {
+    int(zmq.Event.DISCONNECTED): "the connection closed",
+    int(zmq.Event.CLOSED): "nothing listens there",
+    int(zmq.Event.HANDSHAKE_FAILED_AUTH): "the daemon does not accept our key",
+    int(zmq.Event.HANDSHAKE_FAILED_PROTOCOL): "no ZeroMQ peer with our security settings",
+    int(zmq.Event.HANDSHAKE_FAILED_NO_DETAIL): "the handshake failed",
+}
+_EVENT: Final = struct.Struct("=HI")
+
+
+class LinkLost(Exception):
+    """The peer of a `Link` is gone; what was not acknowledged may or may not have arrived."""
+
+
+class Link:
+    """A DEALER and its monitor. Use as a context manager; raises `LinkLost` from `send` and `receive`.
+
+    Args:
+        context: Where the sockets live.
+        url: The daemon's endpoint.
+        prepare: Socket settings beyond ours, such as keys.
+        max_message_bytes: Longest part the peer may send; larger closes the connection.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        url: str,
+        prepare: Prepare | None = None,
+        max_message_bytes: int = MAX_HEADER_BYTES,
+    ) -> None:
+        self._lost: str | None = None
+        self._socket = context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.RECONNECT_IVL, -1)
+        self._socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+        self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
+        self._socket.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
+        self._socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, max_message_bytes)
+        self._socket.setsockopt(zmq.SNDHWM, 0)  # the credit is the bound, in bytes
+        self._socket.setsockopt(zmq.RCVHWM, 0)  # answers to what the credit allowed
+        if prepare is not None:
+            prepare(self._socket)
+        self._monitor = self._socket.get_monitor_socket(sum(_LOST))
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._poller.register(self._monitor, zmq.POLLIN)
+        self._socket.connect(url)
+
+    def __enter__(self) -> "Link":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop the connection and all that was not sent. Harmless when repeated."""
+        if not self._socket.closed:
+            self._socket.disable_monitor()
+            self._monitor.close(0)
+            self._socket.close(0)
+
+    def send(self, parts: Sequence[bytes | memoryview]) -> None:
+        """Queue one message without copying parts above 64 KiB; they must stay unchanged until answered."""
+        try:
+            self._socket.send_multipart(parts, zmq.NOBLOCK, copy=False, track=False)
+        except zmq.ZMQError as err:
+            raise LinkLost(self._lost or "the connection closed") from err
+
+    def receive(self, timeout_s: float) -> list[bytes] | None:
+        """The next message, or None when none came in `timeout_s`; what arrived before a loss comes first."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            with contextlib.suppress(zmq.Again):
+                return self._socket.recv_multipart(zmq.NOBLOCK)
+            if self._lost is not None:
+                raise LinkLost(self._lost)
+            remaining = deadline - time.monotonic()
+            ready = dict(self._poller.poll(max(0, int(remaining * 1000 + 0.999))))
+            if self._monitor in ready:
+                event, _ = _EVENT.unpack(self._monitor.recv_multipart()[0])
+                self._lost = _LOST.get(event, f"monitor event {event}")
+            elif not ready and remaining <= 0:
+                return None
