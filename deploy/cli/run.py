@@ -8,6 +8,7 @@ Example:
 """
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 from phenostream.deploy.cli.terminal import say, say_json
@@ -23,13 +24,12 @@ def run(args: argparse.Namespace) -> int:
     """Serve until told to stop."""
     from phenostream.daemon.config import load_config
     from phenostream.daemon.lifecycle import Ready, serve
-    from phenostream.deploy.bundles import resolve_bundle
 
-    config = resolve_bundle(load_config(args.config))
+    config = load_config(args.config)
 
     def announce(ready: Ready) -> None:
         if args.json:
-            say_json({"event": "ready", **ready.as_dict()})
+            say_json({"event": "ready", **dataclasses.asdict(ready)})
         else:
             say(
                 f"READY in {ready.startup_s:.2f} s: frames at {ready.ingest}, results at {ready.results}, "

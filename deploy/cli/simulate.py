@@ -1,0 +1,70 @@
+"""A simulated DPC microscope: streams frames to a daemon and waits for every frame's fate.
+
+The same seed gives the same frames. Rendered cells are kept in a cache folder, so the second start is quick. With --truth the
+true cells are written for `phenostream bench detect`. Everything it sends is synthetic and says so.
+
+Example:
+  phenostream simulate --to ipc:///tmp/phenostream/ingest --frames 50 --size 2048 --seed 7 --truth truth.json
+"""
+
+import argparse
+from pathlib import Path
+
+from phenostream.deploy.cli.sending import add_rate, say_report, stream_frames
+from phenostream.deploy.cli.terminal import progress
+from phenostream.engine.errors import BadConfig
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_microscope_arguments(parser)
+    parser.add_argument("--to", required=True, metavar="URL", help="the daemon's ingest endpoint")
+    parser.add_argument("--frames", type=int, default=20, help="frames to send (default 20)")
+    parser.add_argument("--truth", type=Path, metavar="FILE", help="write the true cells as JSON")
+    add_rate(parser)
+    parser.add_argument("--json", action="store_true", help="print the ledger as JSON")
+
+
+def add_microscope_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is simulated: shared with `demo`."""
+    parser.add_argument(
+        "--size", type=int, default=2048, help="side of a frame, pixels (default 2048)"
+    )
+    parser.add_argument(
+        "--pixel-size-um", type=float, default=0.1715, help="at the sample (default 0.1715)"
+    )
+    parser.add_argument(
+        "--preset", choices=["easy", "hard"], default="hard", help="easy: cells >= 14 um apart"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same frames (default 0)")
+    parser.add_argument(
+        "--cells", type=int, help="objects in a frame (default: 200 in 2048 x 2048)"
+    )
+    parser.add_argument("--instrument", default="simulated-dpc", help="name in every result")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Simulate and stream."""
+    from phenostream.daemon.client.stream import SourceFrame
+    from phenostream.daemon.run_id import new_run_id
+    from phenostream.deploy.bench.truth import write_truth
+    from phenostream.deploy.microscope import MicroscopeSettings, SimulatedMicroscope, cache_folder
+
+    if args.frames < 1:
+        raise BadConfig(f"--frames {args.frames}: allowed 1 or more")
+    settings = MicroscopeSettings(
+        size_px=args.size,
+        pixel_size_um=args.pixel_size_um,
+        preset=args.preset,
+        seed=args.seed,
+        cells=args.cells,
+        instrument=args.instrument,
+    )
+    with progress(settings.rendered, "rendering cells (once)", "cell") as bar:
+        microscope = SimulatedMicroscope(settings, cache_folder(), on_cell=bar.update)
+    start = microscope.start(new_run_id(), args.frames)
+    frames = (SourceFrame(seq, counts) for seq, counts in enumerate(microscope.frames(args.frames)))
+    report = stream_frames(args, start, frames, args.frames)
+    if args.truth:
+        write_truth(args.truth, microscope.truth())
+    return say_report(report, args.json)
