@@ -7,6 +7,7 @@ low-degree surface through them ignores the blocks that are still wrong. Knows n
 
 from typing import Any, Final
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -20,6 +21,7 @@ _DEGREE_BY_BLOCKS: Final = ((49, 4), (25, 3), (12, 2), (4, 1), (1, 0))
 _REFITS: Final = 3
 _TUKEY: Final = 4.7
 _DARKEST: Final = 0.25
+_COARSE: Final = 64
 
 
 class FlatField:
@@ -37,7 +39,6 @@ class FlatField:
         blocks = self._rows * self._columns
         self._degree = next(degree for least, degree in _DEGREE_BY_BLOCKS if blocks >= least)
         self._degree = min(self._degree, self._rows - 1, self._columns - 1)
-        y, x = _axis(np.arange(h), h), _axis(np.arange(w), w)
         centre_y = _axis((np.arange(self._rows) + 0.5) * self._block_h - 0.5, h)
         centre_x = _axis((np.arange(self._columns) + 0.5) * self._block_w - 0.5, w)
         i, j = np.indices((self._degree + 1, self._degree + 1))
@@ -47,8 +48,8 @@ class FlatField:
                 "yi,xj->yxij", _legendre(centre_y, self._degree), _legendre(centre_x, self._degree)
             )[:, :, self._terms].reshape(blocks, -1)
         )
-        self._basis_y = _legendre(y, self._degree).astype(np.float32)
-        self._basis_x = np.ascontiguousarray(_legendre(x, self._degree).T.astype(np.float32))
+        coarse = _legendre((2.0 * np.arange(_COARSE) + 1.0) / _COARSE - 1.0, self._degree)
+        self._basis = coarse.astype(np.float32)
 
     def remove(self, shots: F32) -> F32:
         """Divide the shading out of ``shots`` in place, keeping each shot's mean level.
@@ -69,8 +70,8 @@ class FlatField:
                 continue
             matrix = np.zeros(self._terms.shape, np.float32)
             matrix[self._terms] = coefficient / level
-            surface = self._basis_y @ matrix @ self._basis_x
-            np.maximum(surface, np.float32(_DARKEST), out=surface)
+            surface = np.maximum(self._basis @ matrix @ self._basis.T, np.float32(_DARKEST))
+            surface = cv2.resize(surface, shot.shape[::-1], interpolation=cv2.INTER_LINEAR)
             np.divide(shot, surface, out=shot)
         result: F32 = levels.astype(np.float32)
         return result

@@ -7,6 +7,7 @@ the diameter is read off the ring-mean profile. Pixels here are those of the con
 
 from typing import Final
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -59,8 +60,10 @@ class Outline:
         Returns:
             y, x and diameter, (N,) float32 each, in pixels of the contrast image.
         """
+        if len(row) == 0:
+            return (np.zeros(0, np.float32),) * 3
         outward = self._outward(dpc_x, dpc_y, row, column)
-        profile = outward @ self._rings
+        profile = np.asarray(cv2.gemm(outward, self._rings, 1.0, None, 0.0), np.float32)
         rim = _crossing(profile, _RIM_LEVEL) * np.float32(_RING_STEP_PX)
         foot = _crossing(profile, _FOOT_LEVEL) * np.float32(_RING_STEP_PX * _FOOT_MARGIN)
         weight = np.clip(foot[:, None] + np.float32(0.75) - self._radius, 0, 1) * outward
@@ -68,8 +71,8 @@ class Outline:
         last_row, last_column = dpc_x.shape[0] - 1, dpc_x.shape[1] - 1
         room = np.minimum(np.minimum(row, last_row - row), np.minimum(column, last_column - column))
         whole = (room >= foot).astype(np.float32)
-        y = row + whole * (weight @ self._y) / total
-        x = column + whole * (weight @ self._x) / total
+        y = row + whole * np.einsum("np,p->n", weight, self._y) / total
+        x = column + whole * np.einsum("np,p->n", weight, self._x) / total
         return np.asarray(y, np.float32), np.asarray(x, np.float32), np.float32(2) * rim
 
     def _outward(self, dpc_x: F32, dpc_y: F32, row: Index, column: Index) -> F32:

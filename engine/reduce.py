@@ -20,9 +20,13 @@ from phenostream.engine.types import CROP_PX, F32, REDUCED_PIXEL_UM, Camera, Fra
 
 _HALVINGS: Final = {2: 1, 4: 2, 8: 3}
 _LEAST_COUNTS: Final = 1000.0
-_RESIDUAL_STEP: Final = 4
+_RESIDUAL_SAMPLES: Final = 128
+_SHADED: Final = 6.0
+_LEAST_SHADED: Final = 16
+_DARK: Final = 1e-4
 _OUTPUT_ROWS: Final = 8
 _OUTPUT_COLUMNS: Final = 16
+_ONE_THREAD: Final = 1 << 18
 
 
 def full_from_reduced(position: F32, factor: float) -> F32:
@@ -119,12 +123,19 @@ class Reducer:
 
 
 def _four_shot_residual(shots: F32, levels: F32) -> float:
-    """Median of |L + R - T - B| / (L + R + T + B) on every fourth pixel of every fourth row; 0 without light."""
-    sample = shots[:, _RESIDUAL_STEP // 2 :: _RESIDUAL_STEP, _RESIDUAL_STEP // 2 :: _RESIDUAL_STEP]
-    left, right, top, bottom = sample / np.maximum(levels, np.float32(1e-6))[:, None, None]
-    total = left + right + top + bottom
+    """How far light fails to add where the sample shades it; see `Reduced`."""
+    lightless = levels <= _DARK
+    if lightless.any():
+        return 0.0 if lightless.all() else 1.0
+    step = max(1, min(shots.shape[1:]) // _RESIDUAL_SAMPLES)
+    sample = shots[:, step // 2 :: step, step // 2 :: step]
+    left, right, top, bottom = sample / levels[:, None, None]
+    shading = np.abs(left - right) + np.abs(top - bottom)
+    shaded = shading > _SHADED * np.median(shading)
+    if np.count_nonzero(shaded) < _LEAST_SHADED:
+        return 0.0
     difference = np.abs(left + right - top - bottom)
-    return float(np.median(difference / np.maximum(total, np.float32(1e-6))))
+    return float(difference[shaded].sum() / shading[shaded].sum())
 
 
 def _exact(factor: float) -> float:
@@ -174,9 +185,17 @@ class _Banded:
         for start, stop, first, last, weights in self._rows:
             block = self._counts[: last - first]
             block[...] = counts[first:last]
-            np.matmul(weights, block, out=self._half[start:stop])
+            for columns in _pieces(block.shape[1], weights.size):
+                np.matmul(weights, block[:, columns], out=self._half[start:stop, columns])
         for start, stop, first, last, weights in self._columns:
-            np.matmul(self._half[:, first:last], weights, out=out[:, start:stop])
+            for rows in _pieces(len(out), weights.size):
+                np.matmul(self._half[rows, first:last], weights, out=out[rows, start:stop])
+
+
+def _pieces(length: int, per_item: int) -> list[slice]:
+    """Parts so small that BLAS (which may not be pinned) does not wake other threads for them."""
+    step = max(1, _ONE_THREAD // per_item)
+    return [slice(start, start + step) for start in range(0, length, step)]
 
 
 def _bands(

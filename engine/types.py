@@ -58,8 +58,11 @@ class Reduced:
     Attributes:
         shots: (4, h, w) float32, fraction of full scale, (count - dark) / (white - dark).
         factor: Full-resolution pixels per reduced pixel (0.686 / pixel_size_um).
-        four_shot_residual: Median over pixels of |left + right - top - bottom| / (left + right + top + bottom)
-            after per-shot normalisation; 0 for light that adds up. A flag, never a reason to withhold.
+        four_shot_residual: How far light fails to add: sum of |left + right - top - bottom| over sum of
+            |left - right| + |top - bottom|, shots normalised, over the pixels that the sample shades (six times the
+            median shading). About 0.02 for a good frame, 0.07 and more for a shot that is missing, repeated,
+            moved or swapped across the pairs; 0 without cells, 1 where only some shots have light. A flag, never a
+            reason to withhold.
     """
 
     shots: F32
