@@ -103,19 +103,22 @@ class SimulatedCamera:
 
 def _shading(shape: tuple[int, int], sd: float, rng: np.random.Generator) -> F32:
     """A smooth field about 1: Legendre polynomials up to the third order in each direction."""
-    lines = [np.polynomial.legendre.legvander(np.linspace(-1, 1, n), 3) for n in shape]
     weights = rng.standard_normal((4, 4))
     weights[0, 0] = 0.0
     order = np.add.outer(np.arange(4), np.arange(4))
     weights *= (order <= 3) / (1.0 + order)
-    coarse = [line[:: max(1, len(line) // 32)] for line in lines]
-    scale = np.std(coarse[0] @ weights @ coarse[1].T)
-    bent = lines[0] @ (weights * (sd / scale)) @ lines[1].T
+    coarse, rows, columns = (
+        np.polynomial.legendre.legvander(np.linspace(-1, 1, n), 3) for n in (64, *shape)
+    )
+    weights *= sd / np.std(coarse @ weights @ coarse.T)
+    bent = rows @ weights @ columns.T
     return (1 + bent).astype(np.float32)
 
 
 def _roughness(sd_um: float, pixel_size_um: float, rng: np.random.Generator) -> F32:
     """What the slide's random optical path does to the four shots, (4, BLOCK_PX, BLOCK_PX), mean 1, periodic."""
+    if sd_um == 0.0:
+        return np.ones((4, BLOCK_PX, BLOCK_PX), np.float32)
     freq = np.fft.fftfreq(_ROUGH_PX, pixel_size_um)
     radius2 = freq[:, None] ** 2 + freq[None] ** 2
     band = 1 / (1 + radius2 * (2 * np.pi * 0.8) ** 2)

@@ -107,6 +107,7 @@ def dpc_intensity(
     return shots.reshape((*shape, 4, plan.grid, plan.grid))
 
 
+@lru_cache(maxsize=4)
 def transfer_functions(
     n: int, pixel_um: float, optics: Optics, defocus_um: float = 0.0
 ) -> tuple[C64, C64]:
@@ -115,7 +116,7 @@ def transfer_functions(
     Formula: H_phi = i·mean_j [P(ν+ν_j) − P*(ν_j−ν)], H_mu with a plus sign, P normalised to P(ν_j) = 1 (SPEC f.2).
 
     Returns:
-        H_phi and H_mu, each (4, n, n) complex64 in FFT order, shots in `SHOTS` order.
+        H_phi and H_mu, each (4, n, n) complex64 in FFT order, shots in `SHOTS` order; read only.
     """
     leds = half_annuli(optics.na_inner, optics.na_outer, optics.rings, optics.per_ring)
     freq = np.fft.fftfreq(n, pixel_um)
@@ -130,7 +131,10 @@ def transfer_functions(
         share = (lit / leds.lit.sum(axis=1))[:, None, None]
         h_phi += share * 1j * (plus - minus.conj())
         h_mu += share * (plus + minus.conj())
-    return h_phi.astype(np.complex64), h_mu.astype(np.complex64)
+    both = h_phi.astype(np.complex64), h_mu.astype(np.complex64)
+    for function in both:
+        function.setflags(write=False)
+    return both
 
 
 def weak_intensity(

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 F32 = npt.NDArray[np.float32]
 Purpose = Literal["train", "simulate", "golden"]
 PURPOSES: Final[tuple[Purpose, ...]] = ("train", "simulate", "golden")
-CODE_VERSION: Final = 3
+CODE_VERSION: Final = 4
 """Raise it whenever the same parameters would give other pixels: cached banks of other versions are ignored."""
 GRID: Final = ObjectGrid(160, 0.1715)
 """The objects' own grid: 27.44 µm a side, 40 reduced pixels."""
@@ -266,7 +266,7 @@ def _load(path: Path, spec: BankSpec) -> CellBank | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
             columns = {f.name: data[f.name] for f in fields(CellBank) if f.name != "spec"}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as err:
         logger.warning("cell cache %s is damaged and is rendered again: %s", path.name, err)

@@ -26,6 +26,9 @@ I8 = npt.NDArray[np.int8]
 EASY_SPACING_UM: Final = 14.0
 """Least distance between any two centres of the easy preset, debris included."""
 HALF_CROP_UM: Final = CROP_PX / 2 * REDUCED_PIXEL_UM
+TOUCHING_UM: Final = 1.0
+"""Cells whose outlines are nearer than this count as touching."""
+_EASY_GAP_UM: Final = 1.5
 _EASY_MARGIN_UM: Final = HALF_CROP_UM + 2 * REDUCED_PIXEL_UM
 _TRIES: Final = 60
 
@@ -196,7 +199,9 @@ class FrameSimulator:
                 if easy and ((at < margin).any() or (at > span - margin).any()):
                     continue
                 gap = np.hypot(*np.moveaxis(at[:, None] - taken_at[None, :n_taken], -1, 0)) * pixel
-                near = EASY_SPACING_UM if easy else (wide[:, None] + taken_um[None, :n_taken]) / 2
+                near = (wide[:, None] + taken_um[None, :n_taken]) / 2
+                if easy:
+                    near = np.maximum(near + _EASY_GAP_UM, EASY_SPACING_UM)
                 if (gap < near).any():
                     continue
                 taken_at[n_taken : n_taken + len(at)] = at
@@ -242,7 +247,7 @@ class FrameSimulator:
             class_index=np.where(kind < len(CLASSES), kind, -1).astype(np.int8),
             markers=bank.markers[rows],
             diameter_um=wide,
-            touching=(gap < 1.0).any(axis=1),
+            touching=(gap < TOUCHING_UM).any(axis=1),
             edge=edge,
         )
 

@@ -35,6 +35,7 @@ needs_figures = pytest.mark.skipif(
 
 def _read(name: str) -> Image:
     image = cv2.imread(str(FIGURES / "png" / f"{name}.png"), cv2.IMREAD_GRAYSCALE)
+    assert image is not None, name
     how = cv2.INTER_AREA if image.shape[0] > SIDE_PX else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=how), np.uint8)
 
@@ -90,7 +91,9 @@ def test_median_apparent_diameters_equal_the_real_ones_within_five_percent(prese
 def test_granulocytes_and_monocytes_overlap_in_size() -> None:
     found = _simulated_diameters("hard")
     low, high = np.quantile(found["monocyte"], [0.1, 0.6])
-    share = np.mean((np.array(found["granulocyte"]) > low) & (np.array(found["granulocyte"]) < high))
+    share = np.mean(
+        (np.array(found["granulocyte"]) > low) & (np.array(found["granulocyte"]) < high)
+    )
     assert share > 0.25
 
 

@@ -1,0 +1,174 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from phenostream.engine.errors import BadConfig
+from phenostream.engine.optics import rendering
+from phenostream.engine.optics.cells import KINDS, draw_object
+from phenostream.engine.optics.forward import Optics
+from phenostream.engine.optics.presets import Preset
+from phenostream.engine.optics.rendering import (
+    BankSpec,
+    CellBank,
+    draw_spec_object,
+    load_or_render,
+    render_bank,
+    render_object,
+    seed_sequence,
+)
+
+SPEC = BankSpec(seed=3, n=6, preset="hard", purpose="golden", pixel_size_um=0.343)
+
+
+@pytest.fixture(scope="module")
+def bank() -> CellBank:
+    return render_bank(SPEC)
+
+
+def _same(one: CellBank, two: CellBank) -> bool:
+    return all(
+        np.array_equal(getattr(one, name), getattr(two, name), equal_nan=True)
+        for name in ("patches", "object_kind", "cell_object", "kind", "y_um", "markers")
+    )
+
+
+def test_the_same_spec_gives_the_same_bytes(bank: CellBank) -> None:
+    assert _same(bank, render_bank(SPEC))
+
+
+def test_patches_are_exactly_one_at_their_border(bank: CellBank) -> None:
+    rim = np.ones(bank.patches.shape[-2:], bool)
+    rim[1:-1, 1:-1] = False
+    assert (bank.patches[:, :, rim] == 1).all()
+    assert np.abs(bank.patches - 1).max(axis=(1, 2, 3)).min() > 0.03
+
+
+def test_truth_has_one_row_per_cell_in_order_of_objects(bank: CellBank) -> None:
+    assert (np.diff(bank.cell_object) >= 0).all()
+    assert set(bank.cell_object) == set(range(len(bank)))
+    white = bank.kind < 3
+    assert np.isfinite(bank.markers[white]).all()
+    assert np.isnan(bank.markers[~white]).all()
+
+
+def test_kinds_come_in_the_mix_that_was_asked_for() -> None:
+    spec = BankSpec(1, 200, "easy")
+    kinds = [rendering._kinds(spec)[index] for index in range(spec.n)]
+    counts = {kind: kinds.count(kind) for kind in KINDS}
+    assert counts["red"] == 70
+    assert counts["debris"] == 20
+    assert abs(counts["granulocyte"] - 0.55 * 0.45 * 200) < 1
+
+
+def test_pairs_are_in_the_hard_preset_only() -> None:
+    def cells(preset: Preset) -> list[int]:
+        spec = BankSpec(1, 150, preset)
+        return [len(draw_spec_object(spec, index).cells) for index in range(spec.n)]
+
+    assert set(cells("easy")) == {1}
+    assert 1 < cells("hard").count(2) < 25
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_purposes_share_no_object_at_the_same_seed(seed: int) -> None:
+    drawn = [
+        draw_spec_object(BankSpec(seed, 20, "easy", purpose), index)
+        for purpose in rendering.PURPOSES
+        for index in range(20)
+    ]
+    assert len(set(drawn)) == len(drawn)
+
+
+def test_purposes_share_no_stream_whatever_the_seeds() -> None:
+    states = {
+        tuple(seed_sequence(purpose, seed, 1, index).generate_state(4))
+        for purpose in rendering.PURPOSES
+        for seed in range(20)
+        for index in range(20)
+    }
+    assert len(states) == len(rendering.PURPOSES) * 20 * 20
+
+
+@pytest.mark.parametrize("pixel_size_um", [0.1, 0.1715, 0.2, 0.686])
+def test_a_patch_shows_the_same_object_at_any_pixel(pixel_size_um: float) -> None:
+    shown = draw_object(np.random.default_rng(7), "red", "easy")
+    patch = render_object(shown, pixel_size_um, Optics())
+    n = patch.shape[-1]
+    assert n * pixel_size_um == pytest.approx(27.44, abs=pixel_size_um + 1e-6)
+    line = (np.arange(n) - (n - 1) / 2) * pixel_size_um
+    weight = np.abs(patch.sum(axis=0) - 4)
+    assert (weight.sum(axis=1) @ line) / weight.sum() == pytest.approx(
+        shown.cells[0].y_um, abs=0.25
+    )
+    energy = ((patch - 1) ** 2).sum() * pixel_size_um**2
+    fine = render_object(shown, 0.1715, Optics())
+    assert energy == pytest.approx(((fine - 1) ** 2).sum() * 0.1715**2, rel=0.25)
+
+
+def test_four_fine_pixels_add_up_to_one_coarse_pixel() -> None:
+    shown = draw_object(np.random.default_rng(8), "monocyte", "easy")
+    fine = render_object(shown, 0.1715, Optics())
+    coarse = render_object(shown, 0.686, Optics())
+    binned = fine.reshape(4, 40, 4, 40, 4).mean(axis=(2, 4))
+    assert np.abs(binned - coarse)[:, 4:-4, 4:-4].max() < 2e-3
+
+
+def test_a_cached_bank_equals_a_fresh_one(tmp_path: Path, bank: CellBank) -> None:
+    assert _same(load_or_render(tmp_path / "cache", SPEC), bank)
+    files = list((tmp_path / "cache").iterdir())
+    assert [file.suffix for file in files] == [".npz"]
+    assert _same(load_or_render(tmp_path / "cache", SPEC), bank)
+
+
+def test_a_cached_bank_is_not_rendered_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = replace(SPEC, n=1)
+    first = load_or_render(tmp_path, small)
+    monkeypatch.setattr(rendering, "render_bank", lambda spec: pytest.fail("rendered again"))
+    assert _same(load_or_render(tmp_path, small), first)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
+def test_a_damaged_cache_file_is_rendered_again(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    small = replace(SPEC, n=1)
+    first = load_or_render(tmp_path, small)
+    (path,) = tmp_path.iterdir()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 0xFF
+    path.write_bytes(bytes({"cut": data[: len(data) // 2], "flip": data, "empty": b""}[damage]))
+    assert _same(load_or_render(tmp_path, small), first)
+    assert "rendered again" in caplog.text
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(SPEC, seed=4),
+        replace(SPEC, purpose="train"),
+        replace(SPEC, pixel_size_um=0.2),
+        replace(SPEC, optics=Optics(rings=3)),
+    ],
+)
+def test_any_parameter_changes_the_cache_key(other: BankSpec) -> None:
+    assert other.key != SPEC.key
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"seed": -1}, "seed"),
+        ({"n": 0}, "n >= 1"),
+        ({"preset": "simple"}, "easy, hard"),
+        ({"purpose": "test"}, "simulate"),
+        ({"pixel_size_um": 0.7}, r"0\.05\.\.0\.686"),
+    ],
+)
+def test_an_impossible_spec_is_refused(change: dict[str, object], says: str) -> None:
+    with pytest.raises(BadConfig, match=says):
+        replace(SPEC, **change)  # type: ignore[arg-type]  # wrong values are the point
