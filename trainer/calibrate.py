@@ -23,6 +23,8 @@ WHITE_KEPT: Final = 0.99
 """Share of white calibration cells that the reject threshold must keep."""
 _LEAST_CELLS: Final = 30
 _SHRINKAGE: Final = 0.1
+_FEATURE_NOISE_SD: Final = 0.03
+"""Rounding noise of the feature in bfloat16; the score must not look closer than a backend can see."""
 
 
 def calibrate(graph: BundleGraph, train: CellSet, held_out: CellSet) -> Calibration:
@@ -97,7 +99,8 @@ def fit_ood(graph: BundleGraph, feature: F32, label: I32) -> None:
     centres = np.stack([wide[label == index].mean(axis=0) for index in range(len(CLASSES))])
     spread = np.cov(wide - centres[label], rowvar=False)
     isotropic = np.eye(len(spread)) * np.trace(spread) / len(spread)
-    values, vectors = np.linalg.eigh((1 - _SHRINKAGE) * spread + _SHRINKAGE * isotropic)
+    noise = np.eye(len(spread)) * _FEATURE_NOISE_SD**2
+    values, vectors = np.linalg.eigh((1 - _SHRINKAGE) * spread + _SHRINKAGE * isotropic + noise)
     whiten = vectors / np.sqrt(values)
     with torch.no_grad():
         graph.ood_whiten.copy_(torch.from_numpy(whiten))

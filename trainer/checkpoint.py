@@ -4,6 +4,7 @@ One directory: `model.safetensors` (a `BundleGraph` with its calibration), `card
 """
 
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,15 @@ from phenostream.trainer.graph import BundleGraph
 WEIGHTS = "model.safetensors"
 CARD = "card.json"
 GOLDEN_INPUTS = "golden_inputs.npz"
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    RuntimeError,
+    ValidationError,
+    SafetensorError,
+    zipfile.BadZipFile,
+)
 
 
 class Card(BaseModel):
@@ -70,9 +80,12 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         card = Card.model_validate(json.loads((folder / CARD).read_text()))
         graph = BundleGraph()
         graph.load_state_dict(load_file(folder / WEIGHTS))
-        with np.load(folder / GOLDEN_INPUTS, allow_pickle=False) as golden:
+        with (
+            (folder / GOLDEN_INPUTS).open("rb") as file,
+            np.load(file, allow_pickle=False) as golden,
+        ):
             crops = Crops(_f32(golden["images"]), _f32(golden["background"]))
-    except (OSError, ValueError, KeyError, RuntimeError, ValidationError, SafetensorError) as err:
+    except _UNREADABLE as err:
         reason = " ".join(str(err).split())[:200]
         raise BadInput(f"{folder}: not a trained checkpoint: {reason}") from err
     return Checkpoint(graph.eval(), card, crops)

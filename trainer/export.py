@@ -181,7 +181,7 @@ def _tolerances(card: Card, golden: Mapping[str, F32]) -> dict[str, dict[str, fl
         "class_probability": 1.0,
         "marker_estimate": float(decade * golden["marker_estimate"].max()),
         "marker_interval": float(decade * golden["marker_interval"].max()),
-        "ood_score": 2.0 * max(1.0, float(golden["ood_score"].max())),
+        "ood_score": 20.0 * max(1.0, float(golden["ood_score"].max())),
         "reject_probability": 2.0,
         "feature": 4.0,
     }

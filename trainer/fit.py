@@ -173,7 +173,7 @@ def _run_epoch(
             raw = graph.phenotyper(x.to(memory_format=torch.channels_last))
         loss = total_loss(raw, targets, LossWeights())
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(graph.parameters(), _CLIP_NORM)
         optimiser.step()
         total += float(loss.detach())

@@ -27,10 +27,10 @@ class TrainSettings(BaseModel):
 
     out: Path
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
-    crops: Annotated[int, Field(ge=200, le=1_000_000)] = 30_000
-    objects: Annotated[int, Field(ge=100, le=100_000)] = 10_000
+    crops: Annotated[int, Field(ge=200, le=1_000_000)] = 24_000
+    objects: Annotated[int, Field(ge=100, le=100_000)] = 8_000
     held_out: Annotated[int, Field(ge=200, le=100_000)] = 3_000
-    epochs: Annotated[int, Field(ge=1, le=1_000)] = 7
+    epochs: Annotated[int, Field(ge=1, le=1_000)] = 5
     batch: Annotated[int, Field(ge=8, le=1_024)] = 64
     peak_rate: Annotated[float, Field(gt=0, le=0.1)] = 1.5e-3
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.02

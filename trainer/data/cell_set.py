@@ -4,6 +4,7 @@ Knows crops, kinds, marker levels and their validity masks; does not know how th
 """
 
 import hashlib
+import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -110,10 +111,10 @@ def load_cells(path: Path) -> CellSet:
         BadInput: It cannot be read, or its content is not what its hash says.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             cells = CellSet(*(stored[field.name] for field in fields(CellSet)))
             expected = str(stored["sha256"])
-    except (OSError, ValueError, KeyError) as err:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as err:
         raise BadInput(f"{path}: not a cell file ({err})") from err
     if cells.sha256() != expected:
         raise BadInput(

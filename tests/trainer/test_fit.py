@@ -1,0 +1,161 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.trainer
+
+from phenostream.engine.optics import symmetry  # noqa: E402
+from phenostream.trainer.calibrate import calibrate, fit_half_width, fit_temperature  # noqa: E402
+from phenostream.trainer.data.cell_set import CellSet  # noqa: E402
+from phenostream.trainer.evaluate import evaluate  # noqa: E402
+from phenostream.trainer.fit import Score, augment, fit, learning_rate, measure  # noqa: E402
+from phenostream.trainer.graph import BundleGraph  # noqa: E402
+from phenostream.trainer.predict import Predictions, predict  # noqa: E402
+from phenostream.trainer.settings import TrainSettings  # noqa: E402
+from phenostream.trainer.train import set_transform  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def blobs(count: int, seed: int) -> CellSet:
+    """Discs whose size tells the class and whose brightness tells the markers; one in six is empty."""
+    rng = np.random.default_rng(seed)
+    kind = np.where(np.arange(count) % 6 == 5, 5, np.arange(count) % 3).astype(np.int32)
+    yy, xx = np.mgrid[:28, :28] - 13.5
+    disc = np.hypot(yy, xx)[None] < np.array([3, 5, 7, 0, 0, 0])[kind][:, None, None]
+    level = rng.uniform(-1, 1, count)
+    images = 0.4 * (1 + disc[:, None] * (0.2 + 0.1 * level[:, None, None, None]))
+    images = images + 0.004 * rng.standard_normal((count, 4, 28, 28))
+    markers = np.repeat(level[:, None], 4, axis=1) + 0.1 * rng.standard_normal((count, 4))
+    mask = np.repeat((kind < 3)[:, None], 4, axis=1)
+    return CellSet(
+        images.astype(np.float32),
+        np.full((count, 4), 0.4, np.float32),
+        kind,
+        np.where(mask, markers, 0).astype(np.float32),
+        mask,
+        (np.arange(count) // 10).astype(np.int32),
+    )
+
+
+def settings(folder: Path, **changed: Any) -> TrainSettings:
+    values = {"epochs": 2, "batch": 24, "narrow": False, "seed": 3} | changed
+    return TrainSettings.model_validate({"out": folder, **values})
+
+
+def fresh(cells: CellSet) -> BundleGraph:
+    torch.manual_seed(3)
+    graph = BundleGraph()
+    set_transform(graph, cells)
+    return graph
+
+
+def test_a_few_steps_of_training_lower_the_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses: list[float] = []
+
+    def note(graph: BundleGraph, cells: CellSet, epoch: int, loss: float, narrow: bool) -> Score:
+        losses.append(loss)
+        return Score(epoch, loss, 0, 0, epoch, 0)
+
+    monkeypatch.setattr("phenostream.trainer.fit.measure", note)
+    train = blobs(96, 0)
+    best = fit(fresh(train), train, train, settings(tmp_path, epochs=4, batch=8, peak_rate=1e-3))
+    assert best.epoch == 3
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, other = blobs(48, 0), blobs(30, 1)
+    whole = fresh(train)
+    fit(whole, train, other, settings(tmp_path / "whole"))
+
+    class Interrupted(Exception):
+        pass
+
+    def stop(*args: object) -> object:
+        if args[2] == 1:
+            raise Interrupted
+        return measure(*args)  # type: ignore[arg-type]  # passed on untouched
+
+    with monkeypatch.context() as patched:
+        patched.setattr("phenostream.trainer.fit.measure", stop)
+        with pytest.raises(Interrupted):
+            fit(fresh(train), train, other, settings(tmp_path / "twice"))
+    resumed = fresh(train)
+    fit(resumed, train, other, settings(tmp_path / "twice"))
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_other_settings_start_afresh(tmp_path: Path) -> None:
+    train, other = blobs(24, 0), blobs(30, 1)
+    fit(fresh(train), train, other, settings(tmp_path, epochs=1))
+    assert fit(fresh(train), train, other, settings(tmp_path, epochs=1, seed=4)).epoch == 0
+
+
+def test_augmentation_is_the_joint_symmetry_of_the_optics() -> None:
+    x = torch.rand(8, 4, 28, 28)
+    turned = augment(x, torch.arange(8))
+    for element in range(8):
+        expected = symmetry.apply(np, x[element].numpy(), element)
+        np.testing.assert_array_equal(turned[element].numpy(), expected)
+    assert torch.equal(turned[0], x[0])
+
+
+def test_the_learning_rate_rises_and_falls_once() -> None:
+    rates = [learning_rate(step, 100, 1e-3) for step in range(100)]
+    assert rates[0] == pytest.approx(4e-5)
+    assert max(rates) == rates[10] == pytest.approx(1e-3)
+    assert rates[:11] == sorted(rates[:11])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[-1] < 3e-6
+
+
+def test_temperature_undoes_overconfidence() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(4000, 3)).astype(np.float32)
+    probability = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    label = np.array([rng.choice(3, p=row / row.sum()) for row in probability.astype(float)])
+    assert fit_temperature(3 * logits, label.astype(np.int32)) == pytest.approx(3, rel=0.1)
+
+
+def test_conformal_intervals_cover_nine_in_ten_of_new_cells() -> None:
+    rng = np.random.default_rng(0)
+    cells, graph = blobs(600, 0), BundleGraph()
+    white = cells.select(cells.white)
+    z = white.marker_log10 + rng.standard_normal(white.marker_log10.shape).astype(np.float32)
+    nothing = np.zeros(len(white), np.float32)
+    said = Predictions(np.zeros((len(white), 3), np.float32), z, nothing, nothing)
+    widths = fit_half_width(graph, said, white)
+    assert all(abs(np.mean(np.abs(rng.standard_normal(20_000)) <= w) - 0.9) < 0.03 for w in widths)
+
+
+def test_calibration_fills_the_graph_and_evaluation_reports_with_intervals() -> None:
+    train, held_out, test = blobs(180, 0), blobs(180, 1), blobs(180, 2)
+    graph = fresh(train)
+    calibration = calibrate(graph, train, held_out)
+    assert calibration.status == "calibrated"
+    assert float(graph.temperature) == pytest.approx(calibration.temperature)
+    assert graph.half_width_z.tolist() == pytest.approx(calibration.interval_half_width_z)
+    said = predict(graph, train.select(train.white))
+    distance = graph.ood_score(torch.from_numpy(said.feature))
+    assert 0.3 < float(distance.mean()) < 1.1
+    metrics = {m.name: m for m in evaluate(graph, calibration, test, "synthetic blobs")}
+    assert {"class accuracy", "reject AUROC", "oracle class-mean r CD16"} <= set(metrics)
+    assert {"r CD16 within monocyte", "interval coverage CD45", "rejected empty"} - set(
+        metrics
+    ) == {"r CD16 within monocyte"}
+    for metric in metrics.values():
+        assert metric.low <= metric.high, metric
+        assert metric.data == "synthetic blobs"
+    assert metrics["rejected empty"].n == 30
