@@ -16,6 +16,8 @@ from phenostream.engine.types import F32
 F64 = npt.NDArray[np.float64]
 
 _BLOCK_PX: Final = 64
+_LEAST_BLOCK_PX: Final = 36
+_FEW: Final = 4
 _SAMPLE_STEP: Final = 4
 _DEGREE_BY_BLOCKS: Final = ((49, 4), (25, 3), (12, 2), (4, 1), (1, 0))
 _REFITS: Final = 3
@@ -62,7 +64,7 @@ class FlatField:
         Returns:
             (4,) float32, the level of each shot's background after the division.
         """
-        medians = self._medians(shots)
+        medians = self._block_levels(shots)
         coefficients = self._fit(medians)
         levels = (coefficients @ self._design.T).mean(axis=1)
         for shot, coefficient, level in zip(shots, coefficients, levels, strict=True):
@@ -76,13 +78,16 @@ class FlatField:
         result: F32 = levels.astype(np.float32)
         return result
 
-    def _medians(self, shots: F32) -> F64:
+    def _block_levels(self, shots: F32) -> F64:
+        """Mean of the middle two fifths of each block: as robust as a median, finer than a count. (4, blocks)."""
         used = shots[:, : self._rows * self._block_h, : self._columns * self._block_w]
         grid = used.reshape(4, self._rows, self._block_h, self._columns, self._block_w)
         grid = grid[:, :, _SAMPLE_STEP // 2 :: _SAMPLE_STEP, :, _SAMPLE_STEP // 2 :: _SAMPLE_STEP]
         samples = grid.transpose(0, 1, 3, 2, 4).reshape(4, self._rows * self._columns, -1)
-        middle = samples.shape[-1] // 2
-        return np.partition(samples, middle, axis=-1)[..., middle].astype(np.float64)
+        samples = np.sort(samples, axis=-1)
+        kept = slice(int(0.3 * samples.shape[-1]), max(1, int(0.7 * samples.shape[-1])))
+        levels: F64 = samples[..., kept].mean(axis=-1, dtype=np.float64)
+        return levels
 
     def _fit(self, medians: F64) -> F64:
         """Tukey-weighted least squares of the four shots at once: (4, terms)."""
@@ -100,8 +105,8 @@ class FlatField:
 
 
 def _blocks(length: int) -> tuple[int, int]:
-    """How many blocks, of which side, cover a length of reduced pixels."""
-    count = max(1, round(length / _BLOCK_PX))
+    """How many blocks, of which side, cover a length of reduced pixels; smaller blocks where they would be few."""
+    count = max(1, round(length / _BLOCK_PX), min(_FEW, length // _LEAST_BLOCK_PX))
     return count, max(1, length // count)
 
 

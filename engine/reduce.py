@@ -146,7 +146,7 @@ def _exact(factor: float) -> float:
 class _Halving:
     """Factor 2, 4 or 8 of u16 by repeated 2 x 2 means (vectorised in OpenCV).
 
-    Each step rounds to a whole count: an error below one count, of at least a thousand from dark to white.
+    Each step rounds to a whole count: an error of one count at most, of at least a thousand from dark to white.
     """
 
     def __init__(self, shape: tuple[int, int], halvings: int) -> None:
