@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from phenostream.engine.backends.checked import LOGIT_TOLERANCE
+from phenostream.engine.backends.onnxruntime import import_onnxruntime
 from phenostream.engine.bundle import MANIFEST
 from phenostream.engine.errors import BadInput, EngineFault
 from phenostream.engine.manifest import FileEntry, GoldenTolerance, Manifest
@@ -194,8 +195,7 @@ def _tolerances(card: Card, golden: Mapping[str, F32]) -> dict[str, dict[str, fl
 def _verify(
     model: bytes, crops: Crops, golden: Mapping[str, F32], tolerance: Mapping[str, float]
 ) -> None:
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3

@@ -3,6 +3,7 @@
 One session serves all callers: `run` is thread-safe, and each caller's thread does its own arithmetic.
 """
 
+import os
 import threading
 from typing import Any
 
@@ -55,12 +56,27 @@ class OnnxRuntimeBackend:
         self._session = None
 
 
-def _session(model: bytes, threads: int) -> Any:
+def import_onnxruntime() -> Any:
+    """The onnxruntime module, kept from reporting its use over the network.
+
+    Importing it starts an uploader and writes a device identifier into the home directory, unless the environment
+    said no before; disabling it afterwards is too late.
+
+    Raises:
+        MissingPackage: It is not installed.
+    """
+    for variable in ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED"):  # newer and older name
+        os.environ[variable] = "1"
     try:
         import onnxruntime
     except ImportError as err:
         raise MissingPackage("onnxruntime is not installed: pip install phenostream") from err
     onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
+def _session(model: bytes, threads: int) -> Any:
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -5,6 +5,7 @@ state, and a cell's outputs do not depend on the batch it travels in.
 """
 
 import queue
+import sys
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,7 @@ class OpenVinoBackend:
     def __init__(self, bundle: Bundle, options: BackendOptions) -> None:
         self.streams = options.streams
         self.max_batch = options.max_batch
-        try:
-            import openvino
-        except ImportError as err:
-            raise MissingPackage("openvino is not installed: pip install phenostream") from err
+        openvino = import_openvino()
         core = openvino.Core()
         native = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.precision: str = options.precision or ("bf16" if native else "fp32")
@@ -64,6 +62,23 @@ class OpenVinoBackend:
         self._compiled = None
         while not self._idle.empty():
             self._idle.get()
+
+
+def import_openvino() -> Any:
+    """The openvino module, kept from reporting its use over the network.
+
+    Importing it sends an event to its makers and writes into the home directory, unless `openvino_telemetry` cannot be
+    imported; a service beside a microscope does neither.
+
+    Raises:
+        MissingPackage: It is not installed.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None blocks an import
+    try:
+        import openvino
+    except ImportError as err:
+        raise MissingPackage("openvino is not installed: pip install phenostream") from err
+    return openvino
 
 
 def _compile(core: Any, model: bytes, precision: str, options: BackendOptions) -> Any:

@@ -1,5 +1,7 @@
 """The real runtimes on the demo bundle: golden outputs, independence of the batch, and honest refusals."""
 
+import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -109,6 +111,32 @@ def test_auto_passes_over_a_missing_package(
     assert open_backend(bundle, streams=1).name == "onnxruntime"
     with pytest.raises(MissingPackage, match="openvino is not installed: pip install phenostream"):
         open_backend(bundle, "openvino")
+
+
+def test_opening_a_backend_neither_reports_home_nor_writes_there(tmp_path: Path) -> None:
+    code = """
+import socket, sys
+from pathlib import Path
+from phenostream.engine.backends.registry import open_backend
+from phenostream.engine.bundle import load_bundle
+lazy = {"openvino", "onnxruntime", "torch"} & set(sys.modules)
+def refuse(*args, **kwargs):
+    raise SystemExit("a socket was opened")
+socket.socket.connect = socket.getaddrinfo = refuse
+open_backend(load_bundle(Path(sys.argv[1])), "openvino", streams=1)
+open_backend(load_bundle(Path(sys.argv[1])), "onnxruntime", streams=1)
+print(sorted(lazy), sys.modules["openvino_telemetry"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(DEMO)],
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[] None\n", "")
+    assert not list(tmp_path.iterdir())
 
 
 def shifted(bundle: Bundle, by: float) -> Bundle:
