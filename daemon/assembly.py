@@ -1,0 +1,250 @@
+"""The daemon put together: channels between the stages, one thread per stage, and what they share.
+
+Every bound and every queue of the process is chosen here. Sockets are made, used and closed inside their threads.
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Event
+from typing import Any, Final, Protocol, TypeVar
+
+import zmq
+
+from phenostream.daemon.channel import Channel
+from phenostream.daemon.config import Config
+from phenostream.daemon.control import Answers, Control
+from phenostream.daemon.crew import Beat, Crew
+from phenostream.daemon.health import Health
+from phenostream.daemon.journal.log import Journal
+from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.model import ServedModel
+from phenostream.daemon.pipeline.commit import Books, Commit
+from phenostream.daemon.pipeline.entries import Answer, Entry, Passage, ReceivedFrame
+from phenostream.daemon.pipeline.inference import Inference
+from phenostream.daemon.pipeline.preparation import FramePath, Preparation
+from phenostream.daemon.publisher import Publisher, send_high_water
+from phenostream.daemon.quarantine import Quarantine
+from phenostream.daemon.sources.desk import IngestDesk, Outlets
+from phenostream.daemon.sources.lossless import LosslessSource, Signs
+from phenostream.daemon.sources.runs import RunBook
+from phenostream.daemon.summaries import SummaryBook
+from phenostream.daemon.wake import Wake
+from phenostream.engine.batcher import Batch, Batcher
+from phenostream.engine.errors import BadConfig
+
+_BATCHES_PER_STREAM: Final = 1
+_ENTRIES_QUEUED: Final = 64
+_BIND_TIMEOUT_S: Final = 10.0
+_RUNS_SHOWN: Final = 64
+CONTROL: Final = "control"
+
+
+class _Bound(Protocol):
+    @property
+    def endpoint(self) -> str: ...
+
+    def close(self) -> None: ...
+
+
+S = TypeVar("S", bound=_Bound)
+
+
+class Assembly:
+    """All threads of one daemon.
+
+    Attributes:
+        endpoints: Where it listens, by section, with real ports.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        model: ServedModel,
+        journal: Journal,
+        accounts: tuple[Ledger, RunBook],
+        health: Health,
+        wake: Wake,
+    ) -> None:
+        """Build everything; nothing runs yet.
+
+        Args:
+            config: Checked.
+            model: Warm.
+            journal: Open and recovered.
+            accounts: What recovery found.
+            health: Of the process.
+            wake: Set when a thread ends or a drain is asked for.
+        """
+        self.endpoints: dict[str, str] = {}
+        self.drain_wanted = Event()
+        self._config, self._model, self._journal = config, model, journal
+        self._ledger, runs = accounts
+        self._health, self._wake = health, wake
+        self._began_s = time.monotonic()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._signs = Signs(Wake(), Event())
+        self._arrived = Wake()
+        self._control_stops = Event()
+        streams = model.backend.streams
+        attention = self._signs.attention.set
+        self._frames: Channel[ReceivedFrame] = Channel(
+            config.limits.frames_queued, on_room=attention
+        )
+        self._batches: Channel[Batch[Passage]] = Channel(_BATCHES_PER_STREAM * streams)
+        # Producers: the ingest thread, the prepare thread, every inference thread.
+        self._entries: Channel[Entry] = Channel(
+            _ENTRIES_QUEUED, 2 + streams, on_item=self._arrived.set, on_room=attention
+        )
+        # Never more than frames in flight and open runs: bounded by the sources' credit.
+        self._answers: Channel[Answer] = Channel(None, on_item=attention)
+        self._quarantine = Quarantine(config.quarantine.directory, config.quarantine.max_bytes)
+        self._desk = self._make_desk(runs)
+        self._commit = self._make_commit()
+        self._crew = Crew(health, wake.set)
+        for channel in (self._frames, self._batches, self._entries, self._answers):
+            self._crew.on_abort(channel.abort)
+        self._crew.on_abort(self._commit.abort)
+        self._crew.on_abort(self._control_stops.set)
+
+    def start(self) -> None:
+        """Start the threads from the end to the beginning; returns when every socket is bound.
+
+        Raises:
+            BadConfig: An endpoint cannot be bound.
+        """
+        self._start_bound("results", "commit", self._publisher, self._run_commit)
+        inference = Inference(self._model.backend, self._health, self._batches, self._entries)
+        for number in range(self._model.backend.streams):
+            self._crew.start(f"infer-{number}", inference.run)
+        self._crew.start("prepare", self._make_preparation().run)
+        self._start_bound(CONTROL, CONTROL, self._control, self._run_control)
+        self._start_bound("ingest", "ingest", self._source, self._run_source)
+
+    def drain(self) -> None:
+        """Take nothing new; the threads end by themselves when every received frame has its fate."""
+        self._signs.draining.set()
+        self._signs.attention.set()
+
+    @property
+    def failure(self) -> tuple[str, BaseException] | None:
+        """The thread that died first, and of what."""
+        return self._crew.failure
+
+    @property
+    def drained(self) -> bool:
+        """Whether only the control thread is left."""
+        return self._crew.running() <= {CONTROL}
+
+    def stop(self, timeout_s: float, *, force: bool) -> list[str]:
+        """End what still runs and release everything; the names of threads that did not end in time."""
+        self._control_stops.set()
+        if force:
+            self._crew.abort()
+        late = self._crew.join(timeout_s)
+        if not late:
+            self._context.term()
+            self._signs.attention.close()
+            self._arrived.close()
+        return late
+
+    def status(self) -> dict[str, Any]:
+        """What the control service tells; plain values."""
+        return {
+            **self._health.snapshot(),
+            "uptime_s": round(time.monotonic() - self._began_s, 3),
+            "ledger": {
+                "total": self._ledger.total(),
+                "runs": {run: self._ledger.run(run) for run in self._ledger.runs()[-_RUNS_SHOWN:]},
+            },
+            "journal": {"oldest": self._journal.oldest, "newest": self._journal.newest},
+            "queues": {
+                "frames": len(self._frames),
+                "batches": len(self._batches),
+                "entries": len(self._entries),
+            },
+            "quarantine": {
+                "held": len(self._quarantine),
+                "removed": self._quarantine.removed,
+                "not_kept": self._quarantine.not_kept,
+            },
+            "endpoints": dict(self.endpoints),
+            "model": self._model.describe(),
+            "synthetic": self._model.manifest.synthetic,
+            "config_sha256": self._config.sha256,
+        }
+
+    def _make_desk(self, runs: RunBook) -> IngestDesk:
+        path = FramePath(self._config.detect, self._config.limits.max_cells_per_frame)
+        outlets = Outlets(self._frames, self._entries, self._quarantine, path.optics)
+        return IngestDesk(self._config.ingest, self._ledger, runs, outlets)
+
+    def _make_preparation(self) -> Preparation:
+        limits, model = self._config.limits, self._config.model
+        return Preparation(
+            FramePath(self._config.detect, limits.max_cells_per_frame),
+            Batcher(self._model.max_batch, model.max_wait_ms / 1e3),
+            self._quarantine,
+            self._frames,
+            self._batches,
+            self._entries,
+        )
+
+    def _make_commit(self) -> Commit:
+        summaries = SummaryBook(self._model.manifest, self._config.summary.window_s)
+        books = Books(self._ledger, self._health, summaries)
+        return Commit(self._model, self._journal, books, self._entries, self._answers)
+
+    def _publisher(self) -> Publisher:
+        results = self._config.results
+        cells = self._config.limits.max_cells_per_frame
+        high_water = send_high_water(results.send_budget_bytes, cells)
+        return Publisher(self._context, results.endpoint, high_water, self._journal)
+
+    def _control(self) -> Control:
+        def drain() -> None:
+            self.drain_wanted.set()
+            self._wake.set()
+
+        answers = Answers(self._journal, self.status, self._model_card, drain)
+        return Control(self._context, self._config.control.endpoint, answers)
+
+    def _source(self) -> LosslessSource:
+        return LosslessSource(self._context, self._config.ingest, self._desk)
+
+    def _model_card(self) -> dict[str, Any]:
+        return {**self._model.describe(), "manifest": self._model.manifest.model_dump(mode="json")}
+
+    def _run_commit(self, publisher: Publisher, beat: Beat) -> None:
+        self._commit.run(publisher, self._arrived, beat)
+
+    def _run_control(self, control: Control, beat: Beat) -> None:
+        control.run(self._control_stops, beat)
+
+    def _run_source(self, source: LosslessSource, beat: Beat) -> None:
+        source.run(self._frames, self._entries, self._answers, self._signs, beat)
+
+    def _start_bound(
+        self,
+        section: str,
+        name: str,
+        make: Callable[[], S],
+        use: Callable[[S, Beat], None],
+    ) -> None:
+        """Start a thread that owns a socket, and wait until it is bound."""
+        bound: Future[str] = Future()
+
+        def body(beat: Beat) -> None:
+            try:
+                socket = make()
+            except BadConfig as err:
+                bound.set_exception(err)
+                return
+            try:
+                bound.set_result(socket.endpoint)
+                use(socket, beat)
+            finally:
+                socket.close()
+
+        self._crew.start(name, body)
+        self.endpoints[section] = bound.result(_BIND_TIMEOUT_S)

@@ -1,0 +1,73 @@
+"""Taking sole possession of a journal directory or an endpoint, before anything is opened.
+
+ZeroMQ unlinks an ipc socket that a living daemon still serves, and two daemons on one journal would interleave their
+offsets: an advisory lock beside the path decides who owns it, and dies with its owner.
+"""
+
+import fcntl
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from phenostream.engine.errors import BadConfig
+
+
+@contextmanager
+def claimed(lock: Path, what: str) -> Iterator[None]:
+    """Hold the lock file while in the block.
+
+    Args:
+        lock: The lock file, made if needed; it stays behind, unlocked.
+        what: For the message: key and value.
+
+    Raises:
+        BadConfig: Another process holds it (its id is named), or the file cannot be made.
+    """
+    try:
+        lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as err:
+        raise BadConfig(f"{what}: {lock}: {err.strerror}") from err
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as err:
+            owner = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            raise BadConfig(f"{what}: in use by another daemon (process {owner})") from err
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def claimed_endpoint(url: str, key: str) -> Iterator[None]:
+    """Hold an ipc endpoint while in the block; a tcp port is claimed by binding it.
+
+    Raises:
+        BadConfig: The path is served by someone, or is no socket.
+    """
+    scheme, _, name = url.partition("://")
+    if scheme != "ipc":
+        yield
+        return
+    path = Path(name)
+    with claimed(path.with_name(path.name + ".lock"), f"{key}: {url}"):
+        if path.exists() and not stat.S_ISSOCK(path.stat().st_mode):
+            raise BadConfig(f"{key}: {url}: a file that is no socket is in the way")
+        if _is_served(path):
+            raise BadConfig(f"{key}: {url}: in use by another program")
+        yield
+
+
+def _is_served(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,243 @@
+"""The daemon's configuration: a closed schema read from TOML and checked before anything starts.
+
+Every refusal is one line: ``section.key: value: what is allowed``. After loading nothing re-checks. Knows the shape of
+a configuration; opens no socket, no bundle and no journal.
+"""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from phenostream.engine.backends.registry import BACKENDS
+from phenostream.engine.detect import DetectorSettings
+from phenostream.engine.errors import BadConfig
+
+MIB: Final = 1 << 20
+_LONGEST_IPC_PATH: Final = 107
+
+
+def _known_backend(name: str) -> str:
+    if name != "auto" and name not in BACKENDS:
+        raise ValueError(f"allowed {', '.join(('auto', *BACKENDS))}")
+    return name
+
+
+def _based(path: Path, info: ValidationInfo) -> Path:
+    base: Path = (info.context or {}).get("base", Path())
+    return (base / path.expanduser()).resolve()
+
+
+def _endpoint(url: str, info: ValidationInfo) -> str:
+    scheme, _, rest = url.partition("://")
+    if scheme == "ipc" and rest:
+        path = str(_based(Path(rest), info))
+        if len(path.encode()) > _LONGEST_IPC_PATH:
+            raise ValueError(f"a socket path of at most {_LONGEST_IPC_PATH} bytes, this is {path}")
+        return f"ipc://{path}"
+    host, _, port = rest.rpartition(":")
+    if scheme == "tcp" and host and (port == "*" or (port.isdigit() and int(port) <= 65535)):
+        return url
+    raise ValueError("allowed ipc://PATH or tcp://ADDRESS:PORT")
+
+
+def _bundle(name: str, info: ValidationInfo) -> str:
+    return name if name == "demo" else str(_based(Path(name), info))
+
+
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+BasedPath = Annotated[Path, AfterValidator(_based)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class IngestConfig(_Section):
+    """Where frames come in.
+
+    Attributes:
+        credit_bytes: Data bytes one source may have sent and not seen acknowledged.
+        max_open_runs: Runs that may be open at once; a quiet one is parked when another wants its place.
+    """
+
+    endpoint: Endpoint = "ipc://run/ingest.sock"
+    max_frame_bytes: Annotated[int, Field(ge=64 << 10, le=4 << 30)] = 128 * MIB
+    credit_bytes: Annotated[int, Field(ge=64 << 10, le=64 << 30)] = 128 * MIB
+    max_open_runs: Annotated[int, Field(ge=1, le=256)] = 8
+
+
+class ResultsConfig(_Section):
+    """Where results go out; `send_budget_bytes` bounds what waits for one slow subscriber."""
+
+    endpoint: Endpoint = "ipc://run/results.sock"
+    send_budget_bytes: Annotated[int, Field(ge=MIB, le=16 << 30)] = 64 * MIB
+
+
+class ControlConfig(_Section):
+    """Where status, drain and replay are asked for."""
+
+    endpoint: Endpoint = "ipc://run/control.sock"
+
+
+class JournalConfig(_Section):
+    """Where results are kept."""
+
+    directory: BasedPath
+    segment_bytes: Annotated[int, Field(ge=64 << 10, le=4 << 30)] = 64 * MIB
+
+
+class ModelConfig(_Section):
+    """What infers, and how cells are batched.
+
+    Attributes:
+        bundle: A bundle directory, or ``demo`` for the one in the package.
+        max_wait_ms: Longest time a cell waits for others to fill its batch.
+        streams: Batches at the same time; 0 = as many as the backend takes.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, protected_namespaces=()
+    )
+    bundle: Annotated[str, AfterValidator(_bundle)]
+    backend: Annotated[str, AfterValidator(_known_backend)] = "auto"
+    max_batch: Annotated[int, Field(ge=1, le=4096)] = 32
+    max_wait_ms: Annotated[float, Field(ge=0, le=1000)] = 2.0
+    streams: Annotated[int, Field(ge=0, le=64)] = 0
+
+
+class LimitsConfig(_Section):
+    """What one frame and one queue may hold."""
+
+    max_cells_per_frame: Annotated[int, Field(ge=1, le=100_000)] = 2000
+    frames_queued: Annotated[int, Field(ge=1, le=64)] = 3
+
+
+class QuarantineConfig(_Section):
+    """Where frames that broke their contract are kept; the oldest go when `max_bytes` is reached."""
+
+    directory: BasedPath = Path("quarantine")
+    max_bytes: Annotated[int, Field(ge=0, le=1 << 44)] = 1 << 30
+
+
+class SummaryConfig(_Section):
+    """How often the population is summarised, besides once at the end of a run."""
+
+    window_s: Annotated[float, Field(ge=0.1, le=86400)] = 10.0
+
+
+class Config(_Section):
+    """All of it, made by `load_config` or `parse_config`. `detect` takes the fields of `DetectorSettings`."""
+
+    ingest: IngestConfig
+    results: ResultsConfig
+    control: ControlConfig
+    journal: JournalConfig
+    model: ModelConfig
+    detect: DetectorSettings
+    limits: LimitsConfig
+    quarantine: QuarantineConfig
+    summary: SummaryConfig
+
+    @field_validator("detect", mode="before")
+    @classmethod
+    def _settings(cls, value: object) -> DetectorSettings:
+        if isinstance(value, DetectorSettings):
+            return value
+        if not isinstance(value, dict):
+            raise ValueError("a table of detector settings")
+        known = [field.name for field in dataclasses.fields(DetectorSettings)]
+        for key, setting in value.items():
+            if key not in known:
+                raise ValueError(f"{key}: unknown key{_suggestion(key, known)}")
+            if isinstance(setting, bool) or not isinstance(setting, int | float):
+                raise ValueError(f"{key}: {setting!r}: a number")
+        try:
+            return DetectorSettings(**value)
+        except BadConfig as err:
+            raise ValueError(str(err).removeprefix("detect.")) from err
+
+    @model_validator(mode="after")
+    def _apart(self) -> "Config":
+        urls = [self.ingest.endpoint, self.results.endpoint, self.control.endpoint]
+        fixed = [url for url in urls if not url.endswith(":*")]
+        if len(set(fixed)) != len(fixed):
+            raise ValueError("ingest, results and control need three different endpoints")
+        return self
+
+    @property
+    def sha256(self) -> str:
+        """Digest of everything that was configured."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration file; relative paths in it start at its directory.
+
+    Raises:
+        BadConfig: One line with file, key, value and what is allowed.
+    """
+    try:
+        with path.open("rb") as file:
+            values = tomllib.load(file)
+    except OSError as err:
+        raise BadConfig(f"{path}: {err.strerror}") from err
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+        raise BadConfig(f"{path}: not TOML: {err}") from err
+    return parse_config(values, path.resolve().parent, str(path))
+
+
+def parse_config(values: dict[str, Any], base: Path, name: str = "config") -> Config:
+    """A configuration from plain values; see `load_config`.
+
+    Args:
+        values: Section → key → value.
+        base: Where relative paths start.
+        name: For messages.
+    """
+    sections: dict[str, Any] = {key: {} for key in Config.model_fields}
+    try:
+        return Config.model_validate({**sections, **values}, context={"base": base})
+    except ValidationError as err:
+        raise BadConfig(f"{name}: {_line(err.errors(include_url=False)[0])}") from err
+
+
+def _line(error: ErrorDetails) -> str:
+    *where, last = [str(part) for part in error["loc"]] or ["config"]
+    key = ".".join((*where, last))
+    if error["type"] == "extra_forbidden":
+        return f"{key}: unknown key{_suggestion(last, _keys(where))}"
+    if error["type"] == "missing":
+        return f"{key}: missing, this key has no default"
+    message = error["msg"].removeprefix("Value error, ").replace("Input should be", "allowed")
+    if error["type"] == "model_type":
+        message = "allowed a table of keys"
+    if isinstance(error["input"], dict):
+        return f"{key}: {message}"
+    return f"{key}: {json.dumps(error['input'], default=str)[:80]}: {message}"
+
+
+def _keys(where: list[str]) -> list[str]:
+    section = Config.model_fields[where[0]].annotation if where else Config
+    fields: dict[str, Any] = getattr(section, "model_fields", {})
+    return list(fields)
+
+
+def _suggestion(key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return f", did you mean {close[0]!r}?" if close else f", allowed {', '.join(known)}"

@@ -1,0 +1,151 @@
+"""The control thread: status, model, drain, and replay of journal records, for whoever may open the socket.
+
+One request is one msgpack map with an `id` that the reply repeats; the schema is closed. A replay reply is its header
+and then three parts a record, exactly as they were published. Nothing here can delay a frame.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+from typing import Annotated, Any, Final, Literal
+
+import zmq
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from phenostream.daemon.channel import BEAT_S
+from phenostream.daemon.crew import Beat
+from phenostream.daemon.journal.log import Journal
+from phenostream.daemon.socket_options import Context, bind, bounded
+from phenostream.daemon.wire.codec import pack, unpack_header
+from phenostream.daemon.wire.ingest import U64, describe
+from phenostream.daemon.wire.results import encode_offset
+from phenostream.engine.errors import BadMessage
+
+logger = logging.getLogger(__name__)
+
+MOST_RECORDS: Final = 256
+MOST_BYTES: Final = 8 << 20
+_REPLIES_QUEUED: Final = 16
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    v: Literal[1]
+    id: U64
+
+
+class _Status(_Request):
+    type: Literal["status"]
+
+
+class _Model(_Request):
+    type: Literal["model"]
+
+
+class _Drain(_Request):
+    type: Literal["drain"]
+
+
+class _Get(_Request):
+    type: Literal["get"]
+    since: U64
+    max_bytes: Annotated[int, Field(ge=1, le=MOST_BYTES)] = 1 << 20
+
+
+_REQUEST: Final[TypeAdapter[_Status | _Model | _Drain | _Get]] = TypeAdapter(
+    Annotated[_Status | _Model | _Drain | _Get, Field(discriminator="type")]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the control service may ask and do."""
+
+    journal: Journal
+    status: Callable[[], dict[str, Any]]
+    model: Callable[[], dict[str, Any]]
+    drain: Callable[[], None]
+
+
+class Control:
+    """A ROUTER; made, used and closed in one thread."""
+
+    def __init__(self, context: Context, url: str, answers: Answers) -> None:
+        """Bind.
+
+        Raises:
+            BadConfig: The endpoint cannot be bound.
+        """
+        self._answers = answers
+        self._socket = bounded(context.socket(zmq.ROUTER), _REPLIES_QUEUED)
+        self.endpoint = bind(self._socket, url, "control.endpoint")
+
+    def run(self, stopping: Event, beat: Beat) -> None:
+        """Serve until `stopping` is set."""
+        while not stopping.is_set():
+            beat()
+            if not self._socket.poll(int(1000 * BEAT_S)):
+                continue
+            peer, *parts = self._socket.recv_multipart()
+            delimiter = parts[:1] if parts[:1] == [b""] else []
+            reply = self._reply(parts[len(delimiter) :])
+            try:
+                self._socket.send_multipart([peer, *delimiter, *reply], zmq.NOBLOCK)
+            except zmq.Again:
+                logger.debug("a control client reads no replies")
+
+    def close(self) -> None:
+        """Close; replies that are queued have a second to leave."""
+        self._socket.close()
+
+    def _reply(self, parts: list[bytes]) -> list[bytes]:
+        number = 0
+        try:
+            if len(parts) != 1:
+                raise BadMessage(f"request of {len(parts)} parts, allowed 1")
+            raw = unpack_header(parts[0])
+            number = _number(raw)
+            request = _REQUEST.validate_python(raw)
+        except (BadMessage, ValidationError) as err:
+            reason = describe(err) if isinstance(err, ValidationError) else str(err)
+            return [pack({"v": 1, "type": "refused", "id": number, "reason": reason})]
+        if isinstance(request, _Get):
+            return self._records(request)
+        head: dict[str, Any] = {"v": 1, "type": request.type, "id": number}
+        if isinstance(request, _Status):
+            head["status"] = self._answers.status()
+        elif isinstance(request, _Model):
+            head["model"] = self._answers.model()
+        else:
+            self._answers.drain()
+            head["type"] = "draining"
+        return [pack(head)]
+
+    def _records(self, request: _Get) -> list[bytes]:
+        journal = self._answers.journal
+        parts: list[bytes] = []
+        size = count = 0
+        for record in journal.read(request.since):
+            size += len(record.payload)
+            if count and size > request.max_bytes:
+                break
+            parts += [record.topic.encode(), encode_offset(record.offset), record.payload]
+            count += 1
+            if count == MOST_RECORDS:
+                break
+        head = {
+            "v": 1,
+            "type": "records",
+            "id": request.id,
+            "n": count,
+            "next": max(request.since, journal.oldest) + count if count else request.since,
+            "newest": journal.newest,
+            "oldest": journal.oldest,
+        }
+        return [pack(head), *parts]
+
+
+def _number(raw: dict[str, Any]) -> int:
+    number = raw.get("id")
+    return number if type(number) is int and 0 <= number < 2**64 else 0

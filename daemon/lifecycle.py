@@ -1,0 +1,193 @@
+"""One life of the daemon: startup, loop, shutdown.
+
+Signal handlers set a flag and do nothing else. The first SIGTERM or SIGINT drains: every frame that was received gets
+its fate, the rest stays with its source. The second one forces. The exit code tells the truth: 0 drained, 1 a thread
+died or frames were left, 3 drained while degraded; a configuration, bundle or journal that is refused is raised.
+"""
+
+import logging
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Final
+
+import cv2
+
+from phenostream.daemon.assembly import Assembly
+from phenostream.daemon.claims import claimed, claimed_endpoint
+from phenostream.daemon.config import Config
+from phenostream.daemon.health import Health
+from phenostream.daemon.journal.log import Journal
+from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.model import served_model
+from phenostream.daemon.notify import notify, watchdog_s
+from phenostream.daemon.recovery import Recovery
+from phenostream.daemon.sources.runs import RunBook
+from phenostream.daemon.wake import Wake
+
+logger = logging.getLogger(__name__)
+
+GOOD: Final = 0
+FAILED: Final = 1
+DEGRADED: Final = 3
+DRAIN_TIMEOUT_S: Final = 30.0
+_STOP_TIMEOUT_S: Final = 5.0
+_STALLED_S: Final = 10.0
+_TICK_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a daemon that has become ready says.
+
+    Attributes:
+        ingest: Endpoint for sources, with its real port.
+        results: Endpoint for subscribers.
+        control: Endpoint for status, drain and replay.
+        model: Name, version, backend and precision, for a person.
+        startup_s: From the call of `serve` to now.
+    """
+
+    ingest: str
+    results: str
+    control: str
+    model: str
+    startup_s: float
+
+
+def serve(config: Config, on_ready: Callable[[Ready], None] | None = None) -> int:
+    """Run the daemon until it is told to stop; signals are taken when called in the main thread.
+
+    Args:
+        config: Checked.
+        on_ready: Called once, when frames are taken.
+
+    Returns:
+        The exit code; see the module.
+
+    Raises:
+        BadConfig: An endpoint or the journal is in use or cannot be opened.
+        BadBundle: The model is refused.
+        BadRecording: The journal is damaged.
+        EngineFault: No backend works.
+    """
+    began_s = time.monotonic()
+    with ExitStack() as stack:
+        wake = stack.enter_context(Wake())
+        signals = stack.enter_context(_signals(wake))
+        health = Health()
+        assembly = _start(config, health, wake, stack)
+        _announce(assembly, health, began_s, on_ready)
+        _watch(assembly, health, wake, signals)
+        return _shut_down(assembly, health, wake, signals)
+
+
+def _start(config: Config, health: Health, wake: Wake, stack: ExitStack) -> Assembly:
+    cv2.setNumThreads(1)
+    directory = config.journal.directory
+    stack.enter_context(claimed(directory / "lock", f"journal.directory: {directory}"))
+    for key in ("ingest", "results", "control"):
+        url = getattr(config, key).endpoint
+        stack.enter_context(claimed_endpoint(url, f"{key}.endpoint"))
+    ledger = Ledger()
+    runs = RunBook(config.ingest.max_open_runs, ledger.in_flight)
+    journal = Journal(directory, config.journal.segment_bytes, Recovery(ledger, runs).replay)
+    stack.callback(journal.close)
+    model = stack.enter_context(served_model(config.model))
+    assembly = Assembly(config, model, journal, (ledger, runs), health, wake)
+    try:
+        assembly.start()
+    except BaseException:
+        assembly.stop(_STOP_TIMEOUT_S, force=True)
+        raise
+    return assembly
+
+
+def _announce(
+    assembly: Assembly, health: Health, began_s: float, on_ready: Callable[[Ready], None] | None
+) -> None:
+    health.enter("ready")
+    model = assembly.status()["model"]
+    ready = Ready(
+        **assembly.endpoints,
+        model=f"{model['name']} {model['version']} on {model['backend']} {model['precision']}",
+        startup_s=time.monotonic() - began_s,
+    )
+    logger.info(
+        "READY in %.2f s: ingest %s, results %s, control %s, %s",
+        ready.startup_s,
+        ready.ingest,
+        ready.results,
+        ready.control,
+        ready.model,
+    )
+    notify(f"READY=1\nSTATUS=serving {ready.model}")
+    if on_ready is not None:
+        on_ready(ready)
+
+
+def _watch(assembly: Assembly, health: Health, wake: Wake, signals: list[int]) -> None:
+    """Wait for a reason to stop; meanwhile tell the watchdog, but only while every thread shows life."""
+    limit_s = watchdog_s()
+    while not signals and assembly.failure is None and not assembly.drain_wanted.is_set():
+        _wait(wake, min(_TICK_S, limit_s / 3) if limit_s else _TICK_S)
+        stalled = health.stalled(limit_s or _STALLED_S)
+        if not stalled:
+            health.recover("stalled")
+            notify("WATCHDOG=1")
+        elif health.degrade("stalled", ", ".join(stalled)):
+            logger.error("no sign of life from %s", ", ".join(stalled))
+
+
+def _shut_down(assembly: Assembly, health: Health, wake: Wake, signals: list[int]) -> int:
+    health.enter("draining")
+    notify("STOPPING=1")
+    logger.info("draining: received frames get their fate, new ones stay with their source")
+    assembly.drain()
+    forcing, deadline_s = len(signals) + 1, time.monotonic() + DRAIN_TIMEOUT_S
+    while not assembly.drained and assembly.failure is None:
+        if len(signals) >= forcing or time.monotonic() >= deadline_s:
+            break
+        _wait(wake, _TICK_S)
+    drained = assembly.drained and assembly.failure is None
+    late = assembly.stop(_STOP_TIMEOUT_S, force=not drained)
+    health.enter("stopped")
+    if assembly.failure is not None or not drained or late:
+        logger.error(
+            "stopped before every received frame had its fate; sources will send them again"
+        )
+        return FAILED
+    logger.info(
+        "stopped; every received frame has its fate: %s", assembly.status()["ledger"]["total"]
+    )
+    return DEGRADED if health.degraded else GOOD
+
+
+def _wait(wake: Wake, timeout_s: float) -> None:
+    select.select([wake.fileno()], [], [], timeout_s)
+    wake.clear()
+
+
+@contextmanager
+def _signals(wake: Wake) -> Iterator[list[int]]:
+    """The signals that arrived so far, in the main thread; anywhere else none ever arrives."""
+    arrived: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield arrived
+        return
+
+    def flag(number: int, frame: FrameType | None) -> None:
+        arrived.append(number)
+        wake.set()
+
+    before = {number: signal.signal(number, flag) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield arrived
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

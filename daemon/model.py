@@ -1,0 +1,79 @@
+"""The model this daemon serves: a verified bundle, the backend it runs on, and what every result says about it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from phenostream.daemon.config import ModelConfig
+from phenostream.engine.backends.protocol import Backend
+from phenostream.engine.backends.registry import open_backend
+from phenostream.engine.bundle import load_bundle
+from phenostream.engine.errors import BadBundle, BadConfig
+from phenostream.engine.manifest import Manifest
+from phenostream.engine.types import CROP_PX
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model that is loaded, tested and warm.
+
+    Attributes:
+        sha256: Identity of the bundle.
+        max_batch: Cells a batch may hold.
+    """
+
+    manifest: Manifest
+    sha256: str
+    backend: Backend
+    max_batch: int
+
+    def describe(self) -> dict[str, Any]:
+        """What every result says: name, version, sha256, backend, device, precision."""
+        return {
+            "name": self.manifest.name,
+            "version": self.manifest.version,
+            "sha256": self.sha256,
+            "backend": self.backend.name,
+            "device": self.backend.device,
+            "precision": self.backend.precision,
+        }
+
+
+@contextmanager
+def served_model(config: ModelConfig) -> Iterator[ServedModel]:
+    """Load, verify and warm the configured model; closes the backend at the end.
+
+    Raises:
+        BadBundle: The bundle is refused.
+        BadConfig: The backend does not take the configured batch.
+    """
+    bundle = load_bundle(_bundle_path(config.bundle))
+    backend = open_backend(
+        bundle, config.backend, streams=config.streams or None, max_batch=config.max_batch
+    )
+    try:
+        if config.max_batch > backend.max_batch:
+            raise BadConfig(
+                f"model.max_batch: {config.max_batch}: {backend.name} takes at most {backend.max_batch}"
+            )
+        backend.infer(
+            np.full((config.max_batch, 4, CROP_PX, CROP_PX), 0.5, np.float32),
+            np.full((config.max_batch, 4), 0.5, np.float32),
+        )
+        yield ServedModel(bundle.manifest, bundle.sha256, backend, config.max_batch)
+    finally:
+        backend.close()
+
+
+def _bundle_path(name: str) -> Path:
+    if name != "demo":
+        return Path(name)
+    found = find_spec("phenostream.deploy")
+    if found is None or not found.submodule_search_locations:
+        raise BadBundle("demo: this installation has no demo bundle; name a bundle directory")
+    return Path(found.submodule_search_locations[0]) / "demo_bundle"

@@ -1,0 +1,169 @@
+"""The commit thread: journal, one fdatasync for whatever is queued, then publish, settle and acknowledge.
+
+The next fdatasync starts when the last one returns; there is no timer. Owns the journal's writing end and the results
+socket. While the disk is full it keeps what it has, reports degraded and tries again: the stages behind it fill up and
+the sources run out of credit.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+from typing import Final
+
+import zmq
+
+from phenostream.daemon.channel import BEAT_S, Aborted, Channel, Closed
+from phenostream.daemon.crew import Beat
+from phenostream.daemon.health import Health
+from phenostream.daemon.journal.log import Journal, JournalFull
+from phenostream.daemon.journal.record import Record
+from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.model import ServedModel
+from phenostream.daemon.pipeline.entries import Answer, Entry, Passage, RunEnded, RunStarted
+from phenostream.daemon.pipeline.records import end_frame, run_ended, run_started
+from phenostream.daemon.publisher import Publisher
+from phenostream.daemon.summaries import SummaryBook
+from phenostream.daemon.wake import Wake
+from phenostream.daemon.wire.ingest import Ack, Report
+from phenostream.daemon.wire.results import Topic
+
+logger = logging.getLogger(__name__)
+
+_FULL: Final = "journal"
+_RETRY_S: Final = 0.2
+
+
+@dataclass(slots=True)
+class _Group:
+    """What one fdatasync will make true, and what may be said then."""
+
+    items: list[tuple[Topic, bytes]]
+    settle: list[Callable[[], None]]
+    answers: list[Answer]
+    runs_ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the commit thread writes in, besides the journal."""
+
+    ledger: Ledger
+    health: Health
+    summaries: SummaryBook
+
+
+class Commit:
+    """The body of the commit thread."""
+
+    def __init__(
+        self,
+        model: ServedModel,
+        journal: Journal,
+        books: Books,
+        entries: Channel[Entry],
+        answers: Channel[Answer],
+    ) -> None:
+        """Stand between `entries` and `answers`, which go back to the source's thread."""
+        self._model = model
+        self._journal = journal
+        self._books = books
+        self._entries = entries
+        self._answers = answers
+        self._aborted = Event()
+
+    def abort(self) -> None:
+        """End a wait for disk space."""
+        self._aborted.set()
+
+    def run(self, publisher: Publisher, arrived: Wake, beat: Beat) -> None:
+        """Work until `entries` is closed and empty; `arrived` is set when there are entries."""
+        poller = zmq.Poller()
+        poller.register(publisher.socket, zmq.POLLIN)
+        poller.register(arrived.fileno(), zmq.POLLIN)
+        while True:
+            beat()
+            wait_s = min(publisher.mark_if_due(), self._books.summaries.seconds_to_next(_now()))
+            poller.poll(math.ceil(1000 * min(BEAT_S, max(wait_s, 0.0))))
+            arrived.clear()
+            publisher.welcome_subscribers()
+            try:
+                entries = self._entries.take_all()
+            except Closed:
+                break
+            self._commit(entries, publisher, beat)
+        publisher.mark()
+        self._answers.close()
+
+    def _commit(self, entries: list[Entry], publisher: Publisher, beat: Beat) -> None:
+        windows: list[tuple[Topic, bytes]] = [
+            ("summary", payload) for payload in self._books.summaries.due(_now())
+        ]
+        group = _Group(windows, [], [])
+        for entry in entries:
+            self._enter(entry, group)
+        if not group.items:
+            return
+        records = self._append(group.items, beat)
+        self._journal.sync()
+        for settle in group.settle:
+            settle()
+        publisher.publish(records)
+        if group.runs_ended:
+            publisher.mark()
+        for answer in group.answers:
+            self._answers.put(answer)
+
+    def _enter(self, entry: Entry, group: _Group) -> None:
+        if isinstance(entry, Passage):
+            self._enter_frame(entry, group)
+        elif isinstance(entry, RunStarted):
+            if entry.resumed_from is None:
+                group.items.append(("status", run_started(entry.start)))
+            else:
+                earlier = self._journal.read(entry.resumed_from)
+                self._books.summaries.resume(entry.start, earlier, _now())
+        else:
+            self._enter_end(entry, group)
+
+    def _enter_frame(self, passage: Passage, group: _Group) -> None:
+        start, frame_seq = passage.arrival.start, passage.arrival.frame_seq
+        end = end_frame(passage, self._model, _now())
+        if end.fate == "published":
+            self._books.summaries.add(start, end.columns, _now())
+        group.items.append(("result", end.payload))
+        group.settle.append(
+            lambda: self._books.ledger.settle(start.run, frame_seq, end.fate, end.reason, end.cells)
+        )
+        group.answers.append(
+            Ack(run=start.run, frame_seq=frame_seq, fate=end.fate, reason=end.reason)
+        )
+
+    def _enter_end(self, entry: RunEnded, group: _Group) -> None:
+        ledger = self._books.ledger.run(entry.start.run)
+        summaries = self._books.summaries.end(entry.start, _now())
+        group.items.extend(("summary", payload) for payload in summaries)
+        group.items.append(("status", run_ended(entry.start, ledger)))
+        group.answers.append(Report(run=entry.start.run, ledger=ledger))
+        group.runs_ended = True
+
+    def _append(self, items: list[tuple[Topic, bytes]], beat: Beat) -> list[Record]:
+        while True:
+            try:
+                records = self._journal.append(items)
+            except JournalFull as err:
+                if self._books.health.degrade(_FULL, str(err)):
+                    logger.error("journal: %s; nothing is acknowledged until there is space", err)
+                beat()
+                if self._aborted.wait(_RETRY_S):
+                    raise Aborted from err
+            else:
+                if self._books.health.recover(_FULL):
+                    logger.warning("journal: there is space again")
+                return records
+
+
+def _now() -> float:
+    return time.monotonic()

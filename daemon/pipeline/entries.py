@@ -1,0 +1,154 @@
+"""What travels between the stages: a received frame, then a passage that ends in one fate, then entries to commit."""
+
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from phenostream.daemon.wire.ingest import Ack, Fate, Report, Start
+from phenostream.engine.batcher import Part
+from phenostream.engine.types import OUTPUT_SHAPES, Bool, Detections, Frame, Outputs
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Which frame, from where, and when it came.
+
+    Attributes:
+        stage_um: (x, y, z) as far as the source said.
+        received_utc_ns: Wall clock when the last byte had arrived.
+        received_s: Monotonic clock at the same moment.
+    """
+
+    start: Start
+    frame_seq: int
+    received_utc_ns: int
+    received_s: float
+    source_utc_ns: int | None = None
+    stage_um: tuple[float | None, float | None, float | None] = (None, None, None)
+    exposure_ms: float | None = None
+
+
+@dataclass(slots=True)
+class ReceivedFrame:
+    """One frame as the source sent it.
+
+    Attributes:
+        counts: (4, H, W) in the source's shot order, a view of the received message; None once it was reduced.
+    """
+
+    arrival: Arrival
+    counts: Frame | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a frame is without the model.
+
+    Attributes:
+        seen: (N,) cells that go through the model.
+        factor: Camera pixels per reduced pixel.
+        four_shot_residual: See `Reduced`.
+        began_s: Monotonic clock when its preparation began.
+        done_s: Likewise, when it was done.
+    """
+
+    detections: Detections
+    seen: Bool
+    factor: float
+    four_shot_residual: float
+    began_s: float
+    done_s: float
+
+
+class Passage:
+    """One frame on its way to its fate; its cells may come back from several inference threads.
+
+    Attributes:
+        prepared: None for a frame that was turned away at the door.
+        infer_s: Longest call that served one of its cells.
+        inferred_s: Monotonic clock when its last cell came back.
+    """
+
+    def __init__(
+        self,
+        arrival: Arrival,
+        prepared: Prepared | None = None,
+        failure: tuple[Fate, str] | None = None,
+    ) -> None:
+        """Begin; with a `failure` (fate and ``code: text``) the passage is over already."""
+        self.arrival = arrival
+        self.prepared = prepared
+        self.infer_s = 0.0
+        self.inferred_s = prepared.done_s if prepared else arrival.received_s
+        self._failure = failure
+        self._lock = Lock()
+        self._cells = int(prepared.seen.sum()) if prepared else 0
+        self._missing = self._cells
+        self._columns: dict[str, npt.NDArray[np.float32]] = {}
+
+    @property
+    def failure(self) -> tuple[Fate, str] | None:
+        """Fate and reason of a frame that will not be published."""
+        return self._failure
+
+    def place(self, part: Part["Passage"], outputs: Outputs, called_s: float, now_s: float) -> bool:
+        """Take the rows of one part; True when the last cell is back.
+
+        Args:
+            part: Which rows of the batch are whose.
+            outputs: Of the whole batch.
+            called_s: Monotonic clock when the call began.
+            now_s: When it returned.
+        """
+        with self._lock:
+            if not self._columns:
+                self._columns = {
+                    name: np.empty((self._cells, *shape), np.float32)
+                    for name, shape in OUTPUT_SHAPES.items()
+                }
+            for name, column in self._columns.items():
+                column[part.frame_slice] = getattr(outputs, name)[part.batch_slice]
+            self.infer_s = max(self.infer_s, now_s - called_s)
+            self.inferred_s = now_s
+            return self._done(part)
+
+    def fail(self, part: Part["Passage"], reason: str) -> bool:
+        """The rows of one part will not come: the frame failed; True when no other part is out."""
+        with self._lock:
+            self._failure = ("failed", reason)
+            return self._done(part)
+
+    def outputs(self) -> Outputs | None:
+        """One row per seen cell, in order; None where there is none."""
+        return Outputs(**self._columns) if self._columns else None
+
+    def _done(self, part: Part["Passage"]) -> bool:
+        self._missing -= part.frame_slice.stop - part.frame_slice.start
+        return self._missing == 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """Commit this: a run is open.
+
+    Attributes:
+        resumed_from: Offset of the record that opened it, for a run the journal knows; it is not written again.
+    """
+
+    start: Start
+    resumed_from: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """Commit this: END was accepted and every frame of the run is settled."""
+
+    start: Start
+
+
+Entry = Passage | RunStarted | RunEnded
+Answer = Ack | Report
+Meta = dict[str, Any]

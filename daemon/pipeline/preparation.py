@@ -1,0 +1,166 @@
+"""The prepare thread: reduce, detect, crop, and gather the crops into batches.
+
+Owns the reducers, the detectors and the batcher. While frames wait it only works; when none waits and an inference
+thread is idle, the batch leaves at once: waiting for company would only add latency.
+"""
+
+import logging
+import time
+from collections import OrderedDict
+from typing import Final
+
+import numpy as np
+
+from phenostream.daemon.channel import BEAT_S, Channel, Closed
+from phenostream.daemon.crew import Beat
+from phenostream.daemon.pipeline.entries import Entry, Passage, Prepared, ReceivedFrame
+from phenostream.daemon.quarantine import Quarantine
+from phenostream.daemon.wire.ingest import Start
+from phenostream.engine.batcher import Batch, Batcher
+from phenostream.engine.crop import cut_crops, select
+from phenostream.engine.detect import Detector, DetectorSettings
+from phenostream.engine.errors import BadFrame, BadInput
+from phenostream.engine.reduce import Reducer
+from phenostream.engine.types import SHOTS, Bool, Crops, Detections, Frame
+
+logger = logging.getLogger(__name__)
+
+_KEPT_OPTICS: Final = 8
+
+
+class FramePath:
+    """The array work of one thread: reducers and detectors, kept per camera and frame size."""
+
+    def __init__(self, settings: DetectorSettings, max_cells: int) -> None:
+        """Start without any; the first frame of a kind makes its own."""
+        self._settings = settings
+        self._max_cells = max_cells
+        self._optics: OrderedDict[object, tuple[Reducer, Detector]] = OrderedDict()
+
+    def optics(self, start: Start) -> tuple[Reducer, Detector]:
+        """The reducer and detector for a run.
+
+        Raises:
+            BadInput: The engine cannot work with this camera and size.
+        """
+        key = (start.camera, start.height, start.width)
+        found = self._optics.get(key)
+        if found is None:
+            reducer = Reducer(start.camera, (start.height, start.width))
+            found = (reducer, Detector(reducer.reduced_shape, self._settings))
+            self._optics[key] = found
+            if len(self._optics) > _KEPT_OPTICS:
+                self._optics.popitem(last=False)
+        self._optics.move_to_end(key)
+        return found
+
+    def prepare(self, received: ReceivedFrame) -> tuple[Prepared, Crops]:
+        """Reduce, detect and crop one frame; lets go of its counts as soon as they are reduced.
+
+        Raises:
+            BadInput: The frame breaks what START announced.
+        """
+        began_s = time.monotonic()
+        start = received.arrival.start
+        reducer, detector = self.optics(start)
+        if received.counts is None:
+            raise BadFrame(f"frame {received.arrival.frame_seq}: was prepared before")
+        reduced = reducer.reduce(in_engine_order(received.counts, start))
+        received.counts = None
+        detections = detector.detect(reduced)
+        seen = strongest(detections, self._max_cells)
+        crops = cut_crops(reduced, select(detections, seen))
+        residual = reduced.four_shot_residual
+        now_s = time.monotonic()
+        return Prepared(detections, seen, reduced.factor, residual, began_s, now_s), crops
+
+
+def in_engine_order(counts: Frame, start: Start) -> Frame:
+    """The shots in `SHOTS` order: the same array where the source has that order, else a copy."""
+    if tuple(start.shots) == SHOTS:
+        return counts
+    places = [start.shots.index(shot) for shot in SHOTS]
+    ordered: Frame = np.take(counts, places, axis=0)
+    return ordered
+
+
+def strongest(detections: Detections, max_cells: int) -> Bool:
+    """(N,) True for the cells to classify: not at the edge, and at most `max_cells`, of the strongest contrast."""
+    seen: Bool = ~detections.edge
+    inside = np.flatnonzero(seen)
+    if len(inside) > max_cells:
+        order = np.argsort(-detections.contrast[inside], kind="stable")
+        seen[inside[order[max_cells:]]] = False
+    return seen
+
+
+class Preparation:
+    """The body of the prepare thread."""
+
+    def __init__(
+        self,
+        path: FramePath,
+        batcher: Batcher[Passage],
+        quarantine: Quarantine,
+        frames: Channel[ReceivedFrame],
+        batches: Channel[Batch[Passage]],
+        entries: Channel[Entry],
+    ) -> None:
+        """Stand between `frames` and `batches`; frames that need no model go to `entries` directly."""
+        self._path = path
+        self._batcher = batcher
+        self._quarantine = quarantine
+        self._frames = frames
+        self._batches = batches
+        self._entries = entries
+
+    def run(self, beat: Beat) -> None:
+        """Work until `frames` is closed and empty, then let the last batch go and close what follows."""
+        while True:
+            beat()
+            try:
+                received = self._frames.get(self._patience_s())
+            except Closed:
+                break
+            if received is not None:
+                self._take(received, beat)
+            self._send(self._due_batch(), beat)
+        self._send(self._batcher.flush(), beat)
+        self._batches.close()
+        self._entries.close()
+
+    def _patience_s(self) -> float:
+        deadline = self._batcher.deadline
+        return BEAT_S if deadline is None else min(BEAT_S, deadline - time.monotonic())
+
+    def _due_batch(self) -> Batch[Passage] | None:
+        if self._batches.starved and not len(self._frames):
+            return self._batcher.flush()
+        return self._batcher.poll(time.monotonic())
+
+    def _take(self, received: ReceivedFrame, beat: Beat) -> None:
+        arrival = received.arrival
+        try:
+            prepared, crops = self._path.prepare(received)
+        except BadInput as err:
+            reason = f"frame: {err}"
+            data = None if received.counts is None else received.counts.data
+            self._quarantine.keep(arrival, {}, reason, data)
+            self._entries.put(Passage(arrival, failure=("quarantined", reason)), beat)
+            return
+        except Exception as err:
+            # A frame that our own code cannot digest must not become a crash loop: it would be sent again.
+            logger.exception("frame %d of run %s failed", arrival.frame_seq, arrival.start.run)
+            reason = f"prepare: {type(err).__name__}: {err}"[:200]
+            self._entries.put(Passage(arrival, failure=("failed", reason)), beat)
+            return
+        passage = Passage(arrival, prepared)
+        if not len(crops):
+            self._entries.put(passage, beat)
+            return
+        for batch in self._batcher.add(passage, crops.images, crops.background, prepared.done_s):
+            self._batches.put(batch, beat)
+
+    def _send(self, batch: Batch[Passage] | None, beat: Beat) -> None:
+        if batch is not None:
+            self._batches.put(batch, beat)

@@ -1,0 +1,133 @@
+"""The journal records: one per frame whatever its fate, one when a run opens, one when it ends.
+
+Everything in a frame's record but its times follows from the frame and the model alone: the same frame gives the same
+record.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from phenostream.daemon.model import ServedModel
+from phenostream.daemon.pipeline.entries import Passage, Prepared
+from phenostream.daemon.wire.codec import pack
+from phenostream.daemon.wire.ingest import Fate, Start
+from phenostream.daemon.wire.results import FrameRecord, WireColumn, encode_frame
+from phenostream.engine.postprocess import (
+    CellCounts,
+    Column,
+    FieldOfView,
+    count_cells,
+    frame_columns,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameEnd:
+    """A frame's fate and the payload that tells it."""
+
+    fate: Fate
+    reason: str | None
+    cells: dict[str, int]
+    columns: dict[str, Column]
+    payload: bytes
+
+
+def end_frame(passage: Passage, model: ServedModel, now_s: float) -> FrameEnd:
+    """Turn a finished passage into its record.
+
+    Args:
+        passage: Finished.
+        model: Who inferred it.
+        now_s: Monotonic clock.
+    """
+    fate, reason = passage.failure or ("published", None)
+    prepared = passage.prepared if fate == "published" else None
+    columns: dict[str, Column] = {}
+    cells = CellCounts()
+    if prepared is not None:
+        view = _view(passage, prepared)
+        columns = frame_columns(
+            prepared.detections, prepared.seen, passage.outputs(), view, model.manifest
+        )
+        cells = count_cells(columns["status"].array)
+    meta = _meta(passage, model) | {
+        "fate": fate,
+        "reason": reason,
+        "counts": asdict(cells),
+        "timing_ms": _timing_ms(passage, now_s),
+    }
+    wire = {name: WireColumn(column.array, column.unit) for name, column in columns.items()}
+    return FrameEnd(fate, reason, asdict(cells), columns, encode_frame(FrameRecord(meta, wire)))
+
+
+def run_started(start: Start) -> bytes:
+    """The status record of a run that opens."""
+    return _status("run_started", start, {"start": start.model_dump(mode="json")})
+
+
+def run_ended(start: Start, ledger: dict[str, int]) -> bytes:
+    """The status record of a run whose every frame is settled."""
+    return _status("run_ended", start, {"ledger": ledger})
+
+
+def summary(start: Start, scope: str, text: str, facts: dict[str, Any]) -> bytes:
+    """One summary record; `scope` is ``window`` or ``run``."""
+    return pack(
+        {
+            "v": 1,
+            "type": "summary",
+            "scope": scope,
+            "run": start.run,
+            "instrument": start.instrument,
+            "text": text,
+            "facts": facts,
+        }
+    )
+
+
+def _status(event: str, start: Start, more: dict[str, Any]) -> bytes:
+    run = {"run": start.run, "instrument": start.instrument, "synthetic": start.synthetic}
+    return pack({"v": 1, "type": "status", "event": event, **run, **more})
+
+
+def _view(passage: Passage, prepared: Prepared) -> FieldOfView:
+    start = passage.arrival.start
+    x_um, y_um, _ = passage.arrival.stage_um
+    stage_um = (x_um, y_um) if x_um is not None and y_um is not None else None
+    return FieldOfView(prepared.factor, start.pixel_size_um, (start.height, start.width), stage_um)
+
+
+def _meta(passage: Passage, model: ServedModel) -> dict[str, Any]:
+    arrival, prepared = passage.arrival, passage.prepared
+    return {
+        "run": arrival.start.run,
+        "instrument": arrival.start.instrument,
+        "frame_seq": arrival.frame_seq,
+        "received_utc_ns": arrival.received_utc_ns,
+        "source_utc_ns": arrival.source_utc_ns,
+        "stage_um": list(arrival.stage_um),
+        "exposure_ms": arrival.exposure_ms,
+        "flags": {"four_shot_residual": prepared.four_shot_residual} if prepared else {},
+        "model": model.describe(),
+        "synthetic": model.manifest.synthetic,
+        "source_synthetic": arrival.start.synthetic,
+    }
+
+
+def _timing_ms(passage: Passage, now_s: float) -> dict[str, float]:
+    """Durations on one monotonic clock: queue, prepare, wait (for a batch and a stream), infer, total."""
+    received_s = passage.arrival.received_s
+    prepared = passage.prepared
+    if prepared is None:
+        return {"total": _ms(now_s - received_s)}
+    return {
+        "queue": _ms(prepared.began_s - received_s),
+        "prepare": _ms(prepared.done_s - prepared.began_s),
+        "wait": _ms(max(0.0, passage.inferred_s - prepared.done_s - passage.infer_s)),
+        "infer": _ms(passage.infer_s),
+        "total": _ms(now_s - received_s),
+    }
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1e3, 3)

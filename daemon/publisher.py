@@ -1,0 +1,89 @@
+"""The results socket: `[topic, offset, payload]` to whoever subscribed, and a high-water mark every second.
+
+Lives in the commit thread. A subscriber that does not read loses messages beyond its budget, sees the gap by the
+offsets and asks the replay service; it never delays anyone.
+"""
+
+import time
+from typing import Final
+
+import zmq
+
+from phenostream.daemon.journal.log import Journal
+from phenostream.daemon.journal.record import Record
+from phenostream.daemon.socket_options import bind, bounded
+from phenostream.daemon.wire.codec import pack
+from phenostream.daemon.wire.results import WELCOME_TOPIC, encode_offset
+
+HIGHWATER_S: Final = 1.0
+NO_OFFSET: Final = 2**64 - 1
+"""Offset part of a high-water mark while the journal is empty."""
+_SUBSCRIBED: Final = b"\x01" + WELCOME_TOPIC
+_BYTES_PER_CELL: Final = 256
+_BYTES_PER_FRAME: Final = 4096
+
+
+def send_high_water(budget_bytes: int, max_cells_per_frame: int) -> int:
+    """Messages that may wait for one subscriber, so that the largest results stay within the budget."""
+    return max(2, budget_bytes // (_BYTES_PER_FRAME + _BYTES_PER_CELL * max_cells_per_frame))
+
+
+class Publisher:
+    """An XPUB socket; made, used and closed in one thread."""
+
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], url: str, high_water: int, journal: Journal
+    ) -> None:
+        """Bind.
+
+        Raises:
+            BadConfig: The endpoint cannot be bound.
+        """
+        self._journal = journal
+        self._next_mark_s = 0.0
+        self.socket = bounded(context.socket(zmq.XPUB), high_water)
+        self.socket.setsockopt(zmq.XPUB_VERBOSE, 1)
+        self.endpoint = bind(self.socket, url, "results.endpoint")
+
+    def publish(self, records: list[Record]) -> None:
+        """Send records that are durable."""
+        for record in records:
+            self.socket.send_multipart(
+                [record.topic.encode(), encode_offset(record.offset), record.payload]
+            )
+
+    def welcome_subscribers(self) -> None:
+        """Answer each subscription to the welcome topic.
+
+        A subscriber's subscriptions arrive in its order, so one that subscribes to the welcome topic last and reads
+        the answer knows that all of them hold.
+        """
+        while self.socket.poll(0):
+            if self.socket.recv() == _SUBSCRIBED:
+                self.socket.send(WELCOME_TOPIC)
+
+    def mark_if_due(self) -> float:
+        """Publish the high-water mark once a second; seconds until the next one is due."""
+        now_s = time.monotonic()
+        if now_s >= self._next_mark_s:
+            self.mark()
+            self._next_mark_s = now_s + HIGHWATER_S
+        return self._next_mark_s - now_s
+
+    def mark(self) -> None:
+        """Publish the newest durable offset: a subscriber sees from it whether it missed the tail."""
+        newest = self._journal.newest
+        payload = {
+            "v": 1,
+            "type": "highwater",
+            "newest": newest,
+            "next": 0 if newest is None else newest + 1,
+            "oldest": self._journal.oldest,
+            "utc_ns": time.time_ns(),
+        }
+        offset = encode_offset(NO_OFFSET if newest is None else newest)
+        self.socket.send_multipart([b"highwater", offset, pack(payload)])
+
+    def close(self) -> None:
+        """Close; what is queued has a second to leave."""
+        self.socket.close()

@@ -1,0 +1,96 @@
+"""Where frames that broke their contract are kept, so that a person can look: bounded, the oldest go first.
+
+One frame is two files, `<utc_ns>-<run>-<frame_seq>.frame` (the data as received) and `.json` (header and reason). The
+fate of the frame is in the journal; losing these files loses no account.
+"""
+
+import json
+import logging
+import os
+from collections import deque
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from phenostream.daemon.pipeline.entries import Arrival
+
+logger = logging.getLogger(__name__)
+
+
+class Quarantine:
+    """A bounded directory; safe from any thread.
+
+    Attributes:
+        removed: Frames deleted since the start to make room.
+        not_kept: Frames too large for the bound, or that the disk refused.
+    """
+
+    def __init__(self, directory: Path, max_bytes: int) -> None:
+        """Open the directory; what earlier processes left in it counts against the bound."""
+        self.removed = 0
+        self.not_kept = 0
+        self._directory = directory
+        self._max_bytes = max_bytes
+        self._lock = Lock()
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stems = sorted(path.stem for path in directory.glob("*.json"))
+        self._held = deque((stem, sum(_size(p) for p in self._paths(stem))) for stem in stems)
+        self._bytes = sum(size for _, size in self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def keep(
+        self,
+        arrival: Arrival,
+        header: dict[str, Any],
+        reason: str,
+        data: memoryview | None,
+    ) -> None:
+        """Write one frame; a disk that refuses is logged and counted, never raised.
+
+        Args:
+            arrival: Which frame, and when it came.
+            header: The header as it was received.
+            reason: ``code: text``.
+            data: The data frame as received, where it is still there.
+        """
+        run, frame_seq = arrival.start.run, arrival.frame_seq
+        description = {"run": run, "frame_seq": frame_seq, "reason": reason, "header": header}
+        note = json.dumps(description, indent=1, default=str).encode()
+        content = memoryview(b"") if data is None else data
+        size = len(note) + content.nbytes
+        stem = f"{arrival.received_utc_ns:020d}-{run}-{frame_seq}"
+        with self._lock:
+            if size > self._max_bytes:
+                self.not_kept += 1
+                return
+            try:
+                while self._bytes + size > self._max_bytes:
+                    self._remove_oldest()
+                frame, text = self._paths(stem)
+                frame.write_bytes(content)
+                text.write_bytes(note)
+            except OSError as err:
+                self.not_kept += 1
+                logger.warning("quarantine: %s not kept: %s", stem, err.strerror)
+                return
+            self._held.append((stem, size))
+            self._bytes += size
+
+    def _remove_oldest(self) -> None:
+        stem, size = self._held.popleft()
+        self._bytes -= size
+        self.removed += 1
+        for path in self._paths(stem):
+            path.unlink(missing_ok=True)
+
+    def _paths(self, stem: str) -> tuple[Path, Path]:
+        return self._directory / f"{stem}.frame", self._directory / f"{stem}.json"
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0

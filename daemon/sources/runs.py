@@ -1,0 +1,94 @@
+"""The runs a source may send to: which are known, which are open, and who sends for them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from phenostream.daemon.wire.ingest import Report, Start
+
+Opening = Literal["new", "known", "conflict", "busy"]
+
+PARK_AFTER_S = 10.0
+"""A run that was quiet for this long gives its place to one that starts."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One run.
+
+    Attributes:
+        first_offset: Journal offset of its run_started record, where the journal had it at start.
+        open: Frames are taken; a run that was parked or comes from the journal opens again at its START.
+        peer: Connection that spoke for it last: where answers go.
+        report: After its end is on disk.
+        end_queued: Its end is on its way to the journal.
+    """
+
+    start: Start
+    first_offset: int | None = None
+    open: bool = False
+    peer: bytes = b""
+    heard_s: float = 0.0
+    report: Report | None = None
+    end_queued: bool = False
+
+
+class RunBook:
+    """All runs of this journal; belongs to the ingest thread."""
+
+    def __init__(self, max_open: int, in_flight: Callable[[str], int]) -> None:
+        """Start empty.
+
+        Args:
+            max_open: Runs that may be open at once.
+            in_flight: Frames of a run without a fate; a run that has some is not parked.
+        """
+        self._max_open = max_open
+        self._in_flight = in_flight
+        self._runs: dict[str, Run] = {}
+
+    def restore(self, start: Start, first_offset: int) -> None:
+        """A run found in the journal."""
+        self._runs[start.run] = Run(start, first_offset)
+
+    def restore_report(self, run: str, report: Report) -> None:
+        """The end of a run found in the journal."""
+        self._runs[run].report = report
+
+    def get(self, run: str | None) -> Run | None:
+        """The run, if it is known."""
+        return self._runs.get(run) if run is not None else None
+
+    def open(self, start: Start, peer: bytes, now_s: float) -> Opening:
+        """START arrived. ``new`` and ``known`` leave the run open with `peer` as its speaker."""
+        run = self._runs.get(start.run)
+        if run is not None and run.start != start:
+            return "conflict"
+        if (run is None or not run.open) and not self._has_room(now_s):
+            return "busy"
+        opening: Opening = "known"
+        if run is None:
+            run = self._runs[start.run] = Run(start)
+            opening = "new"
+        run.open, run.peer, run.heard_s = True, peer, now_s
+        return opening
+
+    def open_count(self) -> int:
+        """Runs that hold a place: open and not reported."""
+        return sum(run.open and run.report is None for run in self._runs.values())
+
+    def _has_room(self, now_s: float) -> bool:
+        if self.open_count() < self._max_open:
+            return True
+        quiet = [
+            run
+            for run in self._runs.values()
+            if run.open
+            and run.report is None
+            and now_s - run.heard_s >= PARK_AFTER_S
+            and not self._in_flight(run.start.run)
+        ]
+        if not quiet:
+            return False
+        min(quiet, key=lambda run: run.heard_s).open = False
+        return True
