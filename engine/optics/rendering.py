@@ -1,8 +1,8 @@
 """A bank of rendered cells: small four-shot ratio images with their truth, made once and pasted many times.
 
-Knows how an object becomes a patch at the camera's pixel, and how a bank is keyed and kept in a folder that the caller
-names; does not know frames. Randomness is split by purpose before anything else, so a bank for training and a bank for
-`simulate` share no object even at the same seed.
+Knows which objects a bank holds, and how it is keyed and kept in a folder that the caller names; does not know frames.
+Randomness is split by purpose before anything else, so a bank for training and a bank for `simulate` share no object
+even at the same seed.
 """
 
 import hashlib
@@ -14,7 +14,6 @@ import zipfile
 import zlib
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
-from math import floor, pi
 from pathlib import Path
 from typing import Final, Literal
 
@@ -28,8 +27,8 @@ from phenostream.engine.optics.cells import (
     kind_index,
     marker_row,
 )
-from phenostream.engine.optics.drawing import ObjectGrid, draw
-from phenostream.engine.optics.forward import Optics, dpc_intensity
+from phenostream.engine.optics.forward import Optics
+from phenostream.engine.optics.patch import GRID, render_object
 from phenostream.engine.optics.presets import KIND_MIX, PRESETS, RANGES, Preset
 from phenostream.engine.types import CLASSES
 
@@ -38,12 +37,8 @@ logger = logging.getLogger(__name__)
 F32 = npt.NDArray[np.float32]
 Purpose = Literal["train", "simulate", "golden"]
 PURPOSES: Final[tuple[Purpose, ...]] = ("train", "simulate", "golden")
-CODE_VERSION: Final = 4
+CODE_VERSION: Final = 5
 """Raise it whenever the same parameters would give other pixels: cached banks of other versions are ignored."""
-GRID: Final = ObjectGrid(160, 0.1715)
-"""The objects' own grid: 27.44 µm a side, 40 reduced pixels."""
-TAPER_UM: Final = 1.5
-"""Width over which a patch fades to exactly 1 at its border."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,19 +162,6 @@ def load_or_render(cache_dir: Path, spec: BankSpec) -> CellBank:
     return bank
 
 
-def render_object(shown: SimulatedObject, pixel_size_um: float, optics: Optics) -> F32:
-    """One object as the camera sees it without noise: (4, P, P) float32, I / I0, exactly 1 at the border."""
-    phase, absorption = draw(shown, GRID, optics.wavelength_um)
-    light = dpc_intensity(np, phase, absorption, GRID.pixel_um, optics, shown.defocus_um)
-    sample = _camera_matrix(light.shape[-1], pixel_size_um)
-    ratio = sample @ light @ sample.T
-    rim = _border(ratio.shape[-1])
-    level = np.median(ratio[:, rim], axis=1)[:, None, None]
-    window = _window(ratio.shape[-1], pixel_size_um)
-    result: F32 = (1 + window * (ratio / level - 1)).astype(np.float32)
-    return result
-
-
 def draw_spec_object(spec: BankSpec, index: int) -> SimulatedObject:
     """Parameters of one object of a bank, without rendering it."""
     kinds = _kinds(spec)
@@ -222,38 +204,6 @@ def _kinds(spec: BankSpec) -> tuple[str, ...]:
         counts[index] += 1
     kinds = np.repeat(list(shares), counts)
     return tuple(str(kind) for kind in _rng(spec, 0).permutation(kinds))
-
-
-@lru_cache(maxsize=8)
-def _camera_matrix(grid: int, pixel_size_um: float) -> F32:
-    """Band-limited samples (P, grid) of a periodic signal, each integrated over its pixel; the middle is kept."""
-    extent_um = GRID.extent_um
-    size = floor(extent_um / pixel_size_um + 1e-9)
-    at = extent_um / 2 + (np.arange(size) - (size - 1) / 2) * pixel_size_um
-    order = np.arange(1, (grid + 1) // 2)
-    lag = at[:, None] - np.arange(grid) * extent_um / grid
-    wave = np.cos(2 * pi * order * lag[..., None] / extent_um)
-    within = np.sinc(order * pixel_size_um / extent_um)
-    matrix: F32 = ((1 + 2 * wave @ within) / grid).astype(np.float32)
-    return matrix
-
-
-@lru_cache(maxsize=8)
-def _window(size: int, pixel_size_um: float) -> F32:
-    """1 inside, falling smoothly to exactly 0 at the outermost pixel."""
-    depth = np.minimum(np.arange(size), np.arange(size)[::-1]) * pixel_size_um / TAPER_UM
-    line = np.clip(depth, 0, 1)
-    line = line * line * (3 - 2 * line)
-    result: F32 = np.outer(line, line).astype(np.float32)
-    return result
-
-
-@lru_cache(maxsize=8)
-def _border(size: int) -> npt.NDArray[np.bool_]:
-    mask = np.ones((size, size), bool)
-    margin = max(1, size // 20)
-    mask[margin:-margin, margin:-margin] = False
-    return mask
 
 
 def _at_half_precision(patches: F32) -> F32:

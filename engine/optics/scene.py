@@ -15,6 +15,7 @@ import numpy.typing as npt
 from phenostream.engine.errors import BadConfig
 from phenostream.engine.optics import symmetry
 from phenostream.engine.optics.camera import CameraSettings, SimulatedCamera
+from phenostream.engine.optics.placement import Field, Spacing
 from phenostream.engine.optics.presets import PRESETS, Preset
 from phenostream.engine.optics.rendering import CellBank, seed_sequence
 from phenostream.engine.types import CLASSES, CROP_PX, REDUCED_PIXEL_UM, Camera
@@ -22,6 +23,7 @@ from phenostream.engine.types import CLASSES, CROP_PX, REDUCED_PIXEL_UM, Camera
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 I8 = npt.NDArray[np.int8]
+I64 = npt.NDArray[np.int64]
 
 EASY_SPACING_UM: Final = 14.0
 """Least distance between any two centres of the easy preset, debris included."""
@@ -30,7 +32,6 @@ TOUCHING_UM: Final = 1.0
 """Cells whose outlines are nearer than this count as touching."""
 _EASY_GAP_UM: Final = 1.5
 _EASY_MARGIN_UM: Final = HALF_CROP_UM + 2 * REDUCED_PIXEL_UM
-_TRIES: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,8 @@ class FrameSimulator:
         which = rng.integers(0, len(bank), self.settings.wanted)
         elements = rng.integers(0, symmetry.ELEMENTS, len(which))
         light = self._camera.base.copy()
-        corners, which, elements = self._place(which, elements, rng)
+        corners, kept = self._place(which, elements, rng)
+        which, elements = which[kept], elements[kept]
         for (top, left), index, element in zip(corners, which, elements, strict=True):
             _paste(light, symmetry.apply(np, bank.patches[index], int(element)), top, left)
         counts = self._camera.expose(light, rng)
@@ -156,9 +158,7 @@ class FrameSimulator:
     def _rng(self, *path: int) -> np.random.Generator:
         return np.random.default_rng(seed_sequence(self._bank.spec.purpose, self._seed, *path))
 
-    def _cells_of(
-        self, which: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def _cells_of(self, which: I64) -> tuple[I64, I64]:
         """Rows of the bank's cells for each pasted object, and the object each row belongs to."""
         first, count = (
             self._first_cell[which],
@@ -168,56 +168,34 @@ class FrameSimulator:
         start = np.repeat(np.cumsum(count) - count, count)
         return first[owner] + np.arange(len(owner)) - start, owner
 
-    def _place(
-        self,
-        which: npt.NDArray[np.int64],
-        elements: npt.NDArray[np.int64],
-        rng: np.random.Generator,
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Top left corners (K, 2) of the patches by throwing darts; objects that find no room are left out.
-
-        Distances are kept between the true centres of all cells of the objects.
-        """
-        own = self.settings
+    def _place(self, which: I64, elements: I64, rng: np.random.Generator) -> tuple[I64, list[int]]:
+        """Top left corners (K, 2) of the patches, and which of the objects found room."""
+        own, bank = self.settings, self._bank
         easy = own.preset == "easy"
-        size = self._bank.patches.shape[-1]
-        middle, pixel = (size - 1) / 2, own.pixel_size_um
-        margin = _EASY_MARGIN_UM / pixel if easy else 0.0
-        span = np.array([own.height_px, own.width_px]) - 1
-        taken_at = np.empty((2 * len(which), 2))
-        taken_um = np.empty(2 * len(which))
-        n_taken, corners, kept = 0, [], []
-        for order, index in enumerate(which):
+        spacing = Spacing(
+            shape=(own.height_px, own.width_px),
+            pixel_um=own.pixel_size_um,
+            margin_px=_EASY_MARGIN_UM / own.pixel_size_um if easy else 0.0,
+            centres_um=EASY_SPACING_UM if easy else 0.0,
+            gap_um=_EASY_GAP_UM if easy else 0.0,
+        )
+        field_of_view = Field(spacing, 2 * len(which))
+        middle = (bank.patches.shape[-1] - 1) / 2
+        corners, kept = [], []
+        for order, (index, element) in enumerate(zip(which, elements, strict=True)):
             rows = slice(self._first_cell[index], self._first_cell[index + 1])
-            off = np.stack(
-                symmetry.move(int(elements[order]), self._bank.y_um[rows], self._bank.x_um[rows]), 1
-            )
-            wide = self._bank.diameter_um[rows]
-            darts = rng.uniform(margin, span - margin, (_TRIES, 2)) - middle
-            for corner in np.rint(darts).astype(np.int64):
-                at = corner + middle + off / pixel
-                if easy and ((at < margin).any() or (at > span - margin).any()):
-                    continue
-                gap = np.hypot(*np.moveaxis(at[:, None] - taken_at[None, :n_taken], -1, 0)) * pixel
-                near = (wide[:, None] + taken_um[None, :n_taken]) / 2
-                if easy:
-                    near = np.maximum(near + _EASY_GAP_UM, EASY_SPACING_UM)
-                if (gap < near).any():
-                    continue
-                taken_at[n_taken : n_taken + len(at)] = at
-                taken_um[n_taken : n_taken + len(at)] = wide
-                n_taken += len(at)
+            off = np.stack(symmetry.move(int(element), bank.y_um[rows], bank.x_um[rows]), axis=1)
+            corner = field_of_view.put(off, bank.diameter_um[rows], middle, rng)
+            if corner is not None:
                 corners.append(corner)
                 kept.append(order)
-                break
-        found = np.array(corners, np.int64).reshape(-1, 2)
-        return found, which[kept], elements[kept]
+        return np.array(corners, np.int64).reshape(-1, 2), kept
 
     def _with_truth(
         self,
         seq: int,
         counts: npt.NDArray[np.uint16],
-        rows: npt.NDArray[np.int64],
+        rows: I64,
         y_px: F32,
         x_px: F32,
     ) -> SimulatedFrame:
@@ -262,7 +240,7 @@ def _paste(light: F32, patch: F32, top: int, left: int) -> None:
         light[:, y0:y1, x0:x1] *= patch[:, y0 - top : y1 - top, x0 - left : x1 - left]
 
 
-def _moved(y_um: F32, x_um: F32, elements: npt.NDArray[np.int64]) -> tuple[F64, F64]:
+def _moved(y_um: F32, x_um: F32, elements: I64) -> tuple[F64, F64]:
     moved_y, moved_x = np.zeros(len(y_um)), np.zeros(len(x_um))
     for element in range(symmetry.ELEMENTS):
         of = elements == element

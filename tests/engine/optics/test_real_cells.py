@@ -17,8 +17,9 @@ from phenostream.engine.optics.cells import KINDS, draw_object
 from phenostream.engine.optics.forward import Optics
 from phenostream.engine.optics.illumination import TILT
 from phenostream.engine.optics.measure import apparent_diameter
+from phenostream.engine.optics.patch import render_object
 from phenostream.engine.optics.presets import Preset
-from phenostream.engine.optics.rendering import BankSpec, CellBank, render_bank, render_object
+from phenostream.engine.optics.rendering import BankSpec, CellBank, render_bank
 from phenostream.engine.types import SHOTS
 
 logger = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ def _simulated_diameters(preset: Preset) -> dict[str, list[float]]:
     """Single cells as the camera sees them, cut to 128 px of 0.2 µm and stretched to 8 bit as the real ones are."""
     if preset not in _DIAMETERS:
         bank = render_bank(
-            BankSpec(1, 130, preset, "golden", PIXEL_UM, (0.8, 0.2, 0.0), (1 / 3, 1 / 3, 1 / 3))
+            BankSpec(1, 240, preset, "golden", PIXEL_UM, (0.8, 0.2, 0.0), (1 / 3, 1 / 3, 1 / 3))
         )
         _DIAMETERS[preset] = _measured(bank)
     return _DIAMETERS[preset]

@@ -8,6 +8,7 @@ from phenostream.engine.errors import BadConfig
 from phenostream.engine.optics import rendering
 from phenostream.engine.optics.cells import KINDS, draw_object
 from phenostream.engine.optics.forward import Optics
+from phenostream.engine.optics.patch import render_object
 from phenostream.engine.optics.presets import Preset
 from phenostream.engine.optics.rendering import (
     BankSpec,
@@ -15,7 +16,6 @@ from phenostream.engine.optics.rendering import (
     draw_spec_object,
     load_or_render,
     render_bank,
-    render_object,
     seed_sequence,
 )
 

@@ -1,0 +1,67 @@
+"""One object as the camera sees it: a small four-shot ratio image at the camera's own pixel.
+
+Knows sampling (band-limited, each sample integrated over its pixel) and the fade to exactly 1 at the border; does not
+know what the object is, nor noise.
+"""
+
+from functools import lru_cache
+from math import floor, pi
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from phenostream.engine.optics.cells import SimulatedObject
+from phenostream.engine.optics.drawing import ObjectGrid, draw
+from phenostream.engine.optics.forward import Optics, dpc_intensity
+
+F32 = npt.NDArray[np.float32]
+GRID: Final = ObjectGrid(160, 0.1715)
+"""The objects' own grid: 27.44 µm a side, 40 reduced pixels."""
+TAPER_UM: Final = 1.5
+"""Width over which a patch fades to exactly 1 at its border."""
+
+
+def render_object(shown: SimulatedObject, pixel_size_um: float, optics: Optics) -> F32:
+    """One object as the camera sees it without noise: (4, P, P) float32, I / I0, exactly 1 at the border."""
+    phase, absorption = draw(shown, GRID, optics.wavelength_um)
+    light = dpc_intensity(np, phase, absorption, GRID.pixel_um, optics, shown.defocus_um)
+    sample = _camera_matrix(light.shape[-1], pixel_size_um)
+    ratio = sample @ light @ sample.T
+    rim = _border(ratio.shape[-1])
+    level = np.median(ratio[:, rim], axis=1)[:, None, None]
+    window = _window(ratio.shape[-1], pixel_size_um)
+    result: F32 = (1 + window * (ratio / level - 1)).astype(np.float32)
+    return result
+
+
+@lru_cache(maxsize=8)
+def _camera_matrix(grid: int, pixel_size_um: float) -> F32:
+    """Band-limited samples (P, grid) of a periodic signal, each integrated over its pixel; the middle is kept."""
+    extent_um = GRID.extent_um
+    size = floor(extent_um / pixel_size_um + 1e-9)
+    at = extent_um / 2 + (np.arange(size) - (size - 1) / 2) * pixel_size_um
+    order = np.arange(1, (grid + 1) // 2)
+    lag = at[:, None] - np.arange(grid) * extent_um / grid
+    wave = np.cos(2 * pi * order * lag[..., None] / extent_um)
+    within = np.sinc(order * pixel_size_um / extent_um)
+    matrix: F32 = ((1 + 2 * wave @ within) / grid).astype(np.float32)
+    return matrix
+
+
+@lru_cache(maxsize=8)
+def _window(size: int, pixel_size_um: float) -> F32:
+    """1 inside, falling smoothly to exactly 0 at the outermost pixel."""
+    depth = np.minimum(np.arange(size), np.arange(size)[::-1]) * pixel_size_um / TAPER_UM
+    line = np.clip(depth, 0, 1)
+    line = line * line * (3 - 2 * line)
+    result: F32 = np.outer(line, line).astype(np.float32)
+    return result
+
+
+@lru_cache(maxsize=8)
+def _border(size: int) -> npt.NDArray[np.bool_]:
+    mask = np.ones((size, size), bool)
+    margin = max(1, size // 20)
+    mask[margin:-margin, margin:-margin] = False
+    return mask
