@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from phenostream.engine.errors import BadInput
 from phenostream.engine.manifest import Calibration, Metric
@@ -76,7 +77,7 @@ def _count(name: str, cells: CellSet) -> int:
     for index, kind in enumerate(KINDS):
         if name.endswith(f" {kind}"):
             return int((cells.kind == index).sum())
-    return len(cells) if name.startswith("reject AUROC") else int(cells.white.sum())
+    return len(cells) if name.endswith("AUROC") else int(cells.white.sum())
 
 
 def _figures(
@@ -88,6 +89,8 @@ def _figures(
     after = _softmax(said.class_logits / calibration.temperature)
     reject = 1 / (1 + np.exp(-said.reject_logit.astype(np.float64)))
     rejected = reject >= calibration.reject_threshold
+    with torch.inference_mode():
+        ood = graph.ood_score(torch.from_numpy(said.feature)).numpy()
     mean, sd = graph.marker_mean.numpy(), graph.marker_sd.numpy()
     target_z = (cells.marker_log10 - mean) / sd
     half_width = np.array(calibration.interval_half_width_z)
@@ -104,6 +107,8 @@ def _figures(
             "ECE before temperature": scores.expected_calibration_error(before[white], label),
             "ECE": scores.expected_calibration_error(after[white], label),
             "reject AUROC": scores.auroc(reject[rows], ~cells.white[rows]),
+            "out-of-distribution AUROC": scores.auroc(ood[rows], ~cells.white[rows]),
+            "out-of-distribution white": float((ood[white] > calibration.ood_threshold).mean()),
         }
         for index, kind in enumerate(KINDS):
             of_kind = rows[cells.kind[rows] == index]

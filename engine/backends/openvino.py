@@ -45,10 +45,12 @@ class OpenVinoBackend:
         """Run the graph in a free stream; see `Backend.infer`."""
         if self._compiled is None:
             raise EngineFault("openvino: used after close")
+        # Tensors share these arrays' memory without owning it: they must outlive the call. Copied only where needed.
+        lent = [np.require(array, np.float32, ("C", "W")) for array in (images, background)]
         request = self._idle.get()
         try:
-            request.set_tensor("images", self._tensor(images, shared_memory=True))
-            request.set_tensor("background", self._tensor(background, shared_memory=True))
+            request.set_tensor("images", self._tensor(lent[0], shared_memory=True))
+            request.set_tensor("background", self._tensor(lent[1], shared_memory=True))
             request.infer()
             columns = [request.get_tensor(name).data.copy() for name in OUTPUT_SHAPES]
         except Exception as err:  # the runtime raises its own unrelated types

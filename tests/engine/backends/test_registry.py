@@ -71,6 +71,16 @@ def test_outputs_are_not_overwritten_by_the_next_call(backend: Backend, bundle: 
     np.testing.assert_array_equal(first.feature, kept)
 
 
+def test_crops_may_be_a_view_that_cannot_be_written_to(backend: Backend, bundle: Bundle) -> None:
+    crops = bundle.golden.crops
+    images, background = crops.images.copy()[::2], crops.background.copy()[::2]
+    images.setflags(write=False)
+    background.setflags(write=False)
+    whole = infer(backend, bundle, slice(None))
+    found = backend.infer(images, background)
+    np.testing.assert_array_equal(found.marker_z, whole.marker_z[::2])
+
+
 def test_more_callers_than_streams_all_get_their_own_cells(
     backend: Backend, bundle: Bundle
 ) -> None:
