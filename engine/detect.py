@@ -148,16 +148,6 @@ def detect(reduced: Reduced, settings: DetectorSettings = DetectorSettings()) ->
     return Detector((height, width), settings).detect(reduced)
 
 
-def within_limit(detections: Detections, max_cells: int) -> Bool:
-    """Which cells to classify: not at the edge, and the first ``max_cells`` of those in order.
-
-    Returns:
-        (N,) bool.
-    """
-    inside: Bool = ~detections.edge
-    return inside & (np.cumsum(inside) <= max_cells)
-
-
 def _normalised_difference(first: F32, second: F32) -> F32:
     """(first - second) / (first + second), the second scaled to the first's median level; 0 without light."""
     level_first, level_second = (float(np.median(shot[::4, ::4])) for shot in (first, second))

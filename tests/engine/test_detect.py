@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from phenostream.engine.detect import Detector, DetectorSettings, detect, within_limit
+from phenostream.engine.detect import Detector, DetectorSettings, detect
 from phenostream.engine.errors import BadConfig
 from phenostream.engine.optics import symmetry
 from phenostream.engine.optics.cells import KINDS
@@ -196,11 +196,3 @@ def test_a_strict_detector_finds_fewer_cells() -> None:
 def test_an_impossible_setting_is_refused_by_name(key: str, value: float) -> None:
     with pytest.raises(BadConfig, match=rf"detect\.{key} .*allowed"):
         replace(DetectorSettings(), **{key: value})
-
-
-def test_the_limit_takes_the_first_cells_that_are_not_at_the_edge() -> None:
-    position = np.arange(5, dtype=np.float32)
-    edge = np.array([True, False, False, True, False])
-    found = Detections(position, position, position, position, edge)
-    assert within_limit(found, 2).tolist() == [False, True, True, False, False]
-    assert within_limit(found, 9).tolist() == [False, True, True, False, True]
