@@ -11,10 +11,17 @@ Examples:
 """
 
 import argparse
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 from phenostream.deploy.cli.terminal import progress, say, say_json, say_table
+from phenostream.engine.errors import BadConfig
+
+if TYPE_CHECKING:
+    from phenostream.deploy.microscope import SimulatedMicroscope
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +79,147 @@ def _engine(args: argparse.Namespace) -> int:
     return 0 if rows else 1
 
 
+def _declare_pipeline(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--bundle", default="demo", metavar="DIR", help="model bundle (default: demo)"
+    )
+    parser.add_argument(
+        "--size", type=int, default=2048, help="side of a frame, pixels (default 2048)"
+    )
+    parser.add_argument("--cells", type=int, default=200, help="objects in a frame (default 200)")
+    parser.add_argument("--frames", type=int, default=60, help="frames a round (default 60)")
+    parser.add_argument("--rounds", type=int, default=3, help="alternations (default 3)")
+
+
+def _pipeline(args: argparse.Namespace) -> int:
+    from phenostream.deploy.bench.pipeline import measure_pipeline
+    from phenostream.deploy.bundles import bundle_path
+    from phenostream.engine.bundle import load_bundle
+
+    path = bundle_path(args.bundle).resolve()
+    with _scratch() as folder, progress(args.rounds, "bench pipeline", "round") as bar:
+        figure = measure_pipeline(
+            load_bundle(path),
+            str(path),
+            _microscope(args),
+            folder,
+            frames=args.frames,
+            rounds=args.rounds,
+            on_step=bar.update,
+        )
+    if args.json:
+        say_json({"box": _box(), **figure.as_dict()})
+        return 0
+    _say_box()
+    say(
+        f"{figure.frames} simulated frames of 4 x {figure.size_px}^2 with {figure.cells_per_frame:g} model cells, "
+        f"{figure.rounds} alternating rounds, sender on the same cores over ipc"
+    )
+    say_table(
+        ["what", "cells/s", "ratio", "least", "most"],
+        [
+            (f"bare engine ({figure.backend} {figure.precision}, {figure.engine_streams} streams, "
+             f"batch {figure.engine_batch})", figure.engine_cells_per_s, 1.0, "", ""),
+            (f"daemon ({figure.frames_per_s:g} frames/s)", figure.daemon_cells_per_s, figure.ratio,
+             figure.ratio_low, figure.ratio_high),
+        ],
+    )  # fmt: skip
+    return 0
+
+
+def _declare_detect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--truth", type=Path, metavar="FILE", help="what `simulate --truth` wrote")
+    parser.add_argument("--results", type=Path, metavar="FILE", help="what `watch --json` wrote")
+    parser.add_argument(
+        "--run", dest="run_id", metavar="RUN", help="which run, if the results hold several"
+    )
+    parser.add_argument(
+        "--size", type=int, default=2048, help="timing: side of a frame (default 2048)"
+    )
+    parser.add_argument("--pixel-size-um", type=float, default=0.1715, help="timing: at the sample")
+    parser.add_argument(
+        "--cells", type=int, default=200, help="timing: objects in a frame (default 200)"
+    )
+
+
+def _detect(args: argparse.Namespace) -> int:
+    if (args.truth is None) != (args.results is None):
+        raise BadConfig(
+            "bench detect: --truth and --results go together; neither times the frame path"
+        )
+    return _time_frame_path(args) if args.truth is None else _score(args)
+
+
+def _score(args: argparse.Namespace) -> int:
+    from phenostream.deploy.bench.detect import score
+
+    result = score(args.truth, args.results, args.run_id)
+    short = result.shortfalls()
+    if args.json:
+        say_json({**result.as_dict(), "shortfalls": short})
+        return 1 if short else 0
+    say(
+        f"{result.frames} frames, {'SYNTHETIC' if result.synthetic else 'real'} cells: {result.cells} white and red, "
+        f"{result.matched} matched, {result.invented} invented"
+    )
+    say_table(
+        ["recall", "precision", "centre error px", "95th percentile", "class accuracy", "of cells"],
+        [(_known(result.recall), _known(result.precision), _known(result.centre_error_px),
+          _known(result.centre_error_p95_px), _known(result.class_accuracy), result.class_cells)],
+    )  # fmt: skip
+    names = sorted({name for kind in result.kinds.values() for name in kind.called})
+    say()
+    say_table(
+        ["true kind", "cells", "found", *(f"as {name}" for name in names)],
+        [(kind, one.cells, one.found, *(one.called.get(name, 0) for name in names))
+         for kind, one in result.kinds.items()],
+    )  # fmt: skip
+    say("ledger: exact" if result.ledger_seen and not result.ledger_faults else "ledger: see below")
+    for line in short:
+        say(f"SHORT: {line}")
+    return 1 if short else 0
+
+
+def _known(value: float | None) -> object:
+    return "none" if value is None else value
+
+
+def _time_frame_path(args: argparse.Namespace) -> int:
+    from phenostream.deploy.bench.framepath import measure_framepath
+    from phenostream.deploy.microscope import MicroscopeSettings, cache_folder
+
+    settings = MicroscopeSettings(
+        size_px=args.size, pixel_size_um=args.pixel_size_um, cells=args.cells
+    )
+    row = measure_framepath(settings, cache_folder())
+    if args.json:
+        say_json({"box": _box(), **row.as_dict()})
+        return 0
+    _say_box()
+    say(
+        f"CPU ms a frame on one core, medians; {row.cells} cells found in 4 x {row.size_px}^2 at {row.pixel_size_um} um"
+    )
+    say_table(
+        ["read", "reduce", "detect", "crop", "reduce+detect+crop", "over reading"],
+        [(row.read_ms, row.reduce_ms, row.detect_ms, row.crop_ms, row.total_ms, row.total_to_read)],
+    )
+    return 0
+
+
+def _microscope(args: argparse.Namespace) -> "SimulatedMicroscope":
+    from phenostream.deploy.microscope import MicroscopeSettings, SimulatedMicroscope, cache_folder
+
+    settings = MicroscopeSettings(size_px=args.size, cells=args.cells)
+    return SimulatedMicroscope(settings, cache_folder())
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A short-named folder of our own for sockets and a journal; removed afterwards."""
+    with TemporaryDirectory(prefix="phenostream-") as name:
+        yield Path(name)
+
+
 def _box() -> dict[str, Any]:
     from phenostream.deploy.bench.box import describe_box
 
@@ -88,4 +236,14 @@ _Declare = Callable[[argparse.ArgumentParser], None]
 _Measure = Callable[[argparse.Namespace], int]
 _KINDS: dict[str, tuple[_Declare, _Measure, str]] = {
     "engine": (_declare_engine, _engine, "the bare engine: cells/s by backend, streams and batch"),
+    "pipeline": (
+        _declare_pipeline,
+        _pipeline,
+        "the daemon's cells/s as a share of the bare engine's",
+    ),
+    "detect": (
+        _declare_detect,
+        _detect,
+        "time reduce, detect and crop; or score results against the truth",
+    ),
 }

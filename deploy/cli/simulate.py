@@ -1,7 +1,7 @@
 """A simulated DPC microscope: streams frames to a daemon and waits for every frame's fate.
 
-The same seed gives the same frames. Rendered cells are kept in a cache folder, so the second start is quick. With --truth the
-true cells are written for `phenostream bench detect`. Everything it sends is synthetic and says so.
+The same seed gives the same frames. Rendered cells are kept in a cache folder, so the second start is quick. With
+--truth the true cells are written for `phenostream bench detect`. Everything it sends is synthetic and says so.
 
 Example:
   phenostream simulate --to ipc:///tmp/phenostream/ingest --frames 50 --size 2048 --seed 7 --truth truth.json
