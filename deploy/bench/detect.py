@@ -12,7 +12,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from phenostream.deploy.bench.results import F64, FrameCells, Int, RunResults, read_results
+from phenostream.deploy.bench.results import (
+    F64,
+    FrameCells,
+    Int,
+    RunResults,
+    ledger_faults,
+    read_results,
+)
 from phenostream.deploy.bench.truth import Truth, TruthFrame, read_truth
 from phenostream.engine.errors import BadInput
 from phenostream.engine.postprocess import CLASSIFIED, EDGE, STATUSES
@@ -176,33 +183,6 @@ def score_run(truth: Truth, results: RunResults) -> DetectScore:
         ledger_seen=results.ledger is not None,
         synthetic=truth.synthetic,
     )
-
-
-def ledger_faults(results: RunResults) -> tuple[str, ...]:
-    """What does not add up in a run's ledger, or between it and the results; empty without a ledger."""
-    faults = [f"{results.repeated} frames have more than one result"] if results.repeated else []
-    ledger = results.ledger
-    if ledger is None:
-        return tuple(faults)
-
-    def check(what: str, left: int, right: int) -> None:
-        if left != right:
-            faults.append(f"{what}: {left} is not {right}")
-
-    fates = [ledger.get(key, 0) for key in ("published", "dropped", "quarantined", "failed")]
-    received = ledger.get("received", 0)
-    check("received = fates + in flight", received, sum(fates) + ledger.get("in_flight", 0))
-    check("in flight at the end", ledger.get("in_flight", 0), 0)
-    if "announced" in ledger:
-        check("missing", ledger.get("missing", 0), ledger["announced"] - received)
-    seen = Counter(results.fates.values())
-    check("results of published frames", seen["published"], ledger.get("published", 0))
-    if "cells_found" in ledger:
-        cells = [ledger.get(f"cells_{name}", 0) for name in STATUSES]
-        check("cells found = their fates", ledger["cells_found"], sum(cells))
-        found = sum(len(frame.y_px) for frame in results.frames.values())
-        check("cells in the results", found, ledger["cells_found"])
-    return tuple(faults)
 
 
 class _Tally:

@@ -5,6 +5,7 @@ of the event ``run_ended`` holds the ledger. Lines of other topics are passed ov
 """
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from phenostream.engine.errors import BadInput
+from phenostream.engine.postprocess import STATUSES
 
 F64 = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
@@ -80,6 +82,33 @@ def read_results(path: Path, run: str | None = None) -> RunResults:
     if run is not None and run not in runs:
         raise BadInput(f"{path}: run {run} not among {names}")
     return runs[run] if run is not None else next(iter(runs.values()))
+
+
+def ledger_faults(results: RunResults) -> tuple[str, ...]:
+    """What does not add up in a run's ledger, or between it and the results; empty without a ledger."""
+    faults = [f"{results.repeated} frames have more than one result"] if results.repeated else []
+    ledger = results.ledger
+    if ledger is None:
+        return tuple(faults)
+
+    def check(what: str, left: int, right: int) -> None:
+        if left != right:
+            faults.append(f"{what}: {left} is not {right}")
+
+    fates = [ledger.get(key, 0) for key in ("published", "dropped", "quarantined", "failed")]
+    received = ledger.get("received", 0)
+    check("received = fates + in flight", received, sum(fates) + ledger.get("in_flight", 0))
+    check("in flight at the end", ledger.get("in_flight", 0), 0)
+    if "announced" in ledger:
+        check("missing", ledger.get("missing", 0), ledger["announced"] - received)
+    seen = Counter(results.fates.values())
+    check("results of published frames", seen["published"], ledger.get("published", 0))
+    if "cells_found" in ledger:
+        cells = [ledger.get(f"cells_{name}", 0) for name in STATUSES]
+        check("cells found = their fates", ledger["cells_found"], sum(cells))
+        found = sum(len(frame.y_px) for frame in results.frames.values())
+        check("cells in the results", found, ledger["cells_found"])
+    return tuple(faults)
 
 
 def _take(runs: dict[str, RunResults], line: Any, where: str) -> None:
