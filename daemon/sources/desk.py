@@ -184,7 +184,7 @@ class IngestDesk:
             self._outlets.check_camera(start)
         except BadInput as err:
             return self._refuse(peer, f"unfit: {err}", start)
-        was_open = (run := self._runs.get(start.run)) is not None and run.open
+        run = self._runs.get(start.run)
         opening = self._runs.open(start, peer, clock.now_s)
         if opening == "conflict":
             return self._refuse(peer, f"conflict: run {start.run} began with another start", start)
@@ -196,9 +196,10 @@ class IngestDesk:
         if opening == "new":
             logger.info("run %s of %s begins", start.run, start.instrument)
             self._outlets.entries.put(RunStarted(start))
-        elif not was_open and run is not None and run.report is None:
+        elif run is not None and run.first_offset is not None and run.report is None:
             logger.info("run %s of %s goes on", start.run, start.instrument)
             self._outlets.entries.put(RunStarted(start, run.first_offset))
+            run.first_offset = None
         return [Letter(peer, Started(run=start.run, last_acked=self._ledger.last_acked(start.run)))]
 
     def _end(self, peer: bytes, run: Run, end: End) -> list[Letter]:

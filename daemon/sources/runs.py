@@ -17,7 +17,7 @@ class Run:
     """One run.
 
     Attributes:
-        first_offset: Journal offset of its run_started record, where the journal had it at start.
+        first_offset: Journal offset of its run_started record, until a run of an earlier process goes on.
         open: Frames are taken; a run that was parked or comes from the journal opens again at its START.
         peer: Connection that spoke for it last: where answers go.
         report: After its end is on disk.

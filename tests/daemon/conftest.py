@@ -1,0 +1,88 @@
+"""Small makers shared by the daemon's tests: a START, a manifest, a model on the fake backend."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from phenostream.daemon.model import ServedModel
+from phenostream.daemon.run_id import new_run_id
+from phenostream.daemon.wire.ingest import Start
+from phenostream.engine.backends.fake import FakeBackend
+from phenostream.engine.backends.protocol import Backend
+from phenostream.engine.manifest import Manifest
+from phenostream.engine.types import CLASSES, MARKERS, REDUCED_PIXEL_UM, SHOTS
+
+StartMaker = Callable[..., Start]
+ModelMaker = Callable[..., ServedModel]
+
+
+@pytest.fixture
+def make_start() -> StartMaker:
+    """A START of a 128 x 128 u8 camera at the reduced pixel; any field can be changed."""
+
+    def make(**changes: Any) -> Start:
+        fields: dict[str, Any] = {
+            "run": new_run_id(),
+            "instrument": "scope",
+            "pixel_size_um": REDUCED_PIXEL_UM,
+            "dark_level": 0.0,
+            "white_level": 255.0,
+            "bit_depth": 8,
+            "dtype": "u8",
+            "height": 128,
+            "width": 128,
+            "shots": SHOTS,
+            "wavelength_um": 0.53,
+            "numerical_aperture": 0.5,
+            "synthetic": True,
+            "source_utc_ns": 1,
+        }
+        return Start.model_validate(fields | changes)
+
+    return make
+
+
+@pytest.fixture
+def make_model() -> ModelMaker:
+    """A served model on the fake backend, or on the one given."""
+
+    def make(backend: Backend | None = None, max_batch: int = 8) -> ServedModel:
+        return ServedModel(_manifest(), "0" * 64, backend or FakeBackend(), max_batch)
+
+    return make
+
+
+def _manifest() -> Manifest:
+    return Manifest.model_validate(
+        {
+            "format_version": 1,
+            "name": "toy",
+            "version": "1",
+            "created": "2026-01-01",
+            "licence": "Apache-2.0",
+            "synthetic": True,
+            "classes": CLASSES,
+            "markers": MARKERS,
+            "marker_unit": "a.u.",
+            "marker_transform": {"scale": "log10", "mean": [1.0] * 4, "sd": [0.5] * 4},
+            "shots": SHOTS,
+            "orientation": "left-bright-right",
+            "pixel_size_um": REDUCED_PIXEL_UM,
+            "crop_px": 28,
+            "reduction_kernel": "area",
+            "preprocess": "ratio",
+            "calibration": {
+                "status": "uncalibrated",
+                "interval_half_width_z": [1.0] * 4,
+                "ood_threshold": 10.0,
+                "reject_threshold": 0.5,
+            },
+            "golden": {"fp32": {"tolerance": {"class_logits": 1e-4}}},
+            "data_sha256": "0" * 64,
+            "parameters": 1,
+            "files": {
+                name: {"sha256": "0" * 64, "size": 1} for name in ("model.onnx", "golden.npz")
+            },
+        }
+    )

@@ -1,0 +1,201 @@
+"""The journal gives back what it promised, whatever byte is torn or flipped."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from phenostream.daemon.journal import log
+from phenostream.daemon.journal.log import Journal, JournalFull
+from phenostream.daemon.journal.record import HEADER, Record
+from phenostream.daemon.wire.results import Topic
+from phenostream.engine.errors import BadRecording
+
+ITEMS: list[tuple[Topic, bytes]] = [
+    ("status", b"began"),
+    ("result", b"one" * 7),
+    ("result", b""),
+    ("summary", bytes(range(256))),
+    ("result", b"PSJ1 is the magic" * 3),
+]
+
+
+def filled(directory: Path, groups: list[list[tuple[Topic, bytes]]], segment: int = 1 << 20) -> None:
+    journal = Journal(directory, segment)
+    for group in groups:
+        journal.append(group)
+        journal.sync()
+    journal.close()
+
+
+def contents(directory: Path) -> tuple[list[Record], Journal]:
+    seen: list[Record] = []
+    journal = Journal(directory, on_record=seen.append)
+    journal.close()
+    return seen, journal
+
+
+def test_what_was_synced_is_read_back_with_gap_free_offsets(tmp_path: Path) -> None:
+    filled(tmp_path / "j", [ITEMS[:2], ITEMS[2:]])
+    seen, journal = contents(tmp_path / "j")
+    assert [(r.topic, r.payload) for r in seen] == ITEMS
+    assert [r.offset for r in seen] == list(range(5))
+    assert (journal.oldest, journal.newest, journal.next_offset) == (0, 4, 5)
+    assert journal.recovery.cut_bytes == 0
+
+
+def test_readers_see_nothing_that_is_not_synced(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    assert journal.newest is None
+    journal.append(ITEMS[:1])
+    assert list(journal.read(0)) == []
+    journal.sync()
+    journal.append(ITEMS[1:])
+    assert [r.payload for r in journal.read(0)] == [b"began"]
+    assert journal.newest == 0
+    journal.close()
+
+
+@pytest.mark.parametrize("since", range(26))
+def test_reading_starts_at_any_offset_across_segments(tmp_path: Path, since: int) -> None:
+    journal = Journal(tmp_path, segment_bytes=200)
+    for _ in range(5):
+        journal.append(ITEMS)
+        journal.sync()
+    assert len(list(tmp_path.glob("*.journal"))) == 5
+    assert [r.offset for r in journal.read(since)] == list(range(since, 25))
+    journal.close()
+
+
+def test_the_index_leads_to_a_record_deep_in_a_segment(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    big = b"x" * (300 << 10)
+    journal.append([("result", big)] * 20)
+    journal.sync()
+    assert len(journal._segments[0].index) > 3
+    assert [r.offset for r in journal.read(17)] == [17, 18, 19]
+    journal.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(cut=st.integers(0, 600))
+def test_a_tail_torn_at_any_byte_costs_only_what_is_cut(
+    tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
+    directory = tmp_path_factory.mktemp("j")
+    filled(directory, [ITEMS])
+    path = next(directory.glob("*.journal"))
+    sizes = [HEADER.size + len(payload) for _, payload in ITEMS]
+    size = max(0, sum(sizes) - cut)
+    os.truncate(path, size)
+    whole = sum(sum(sizes[: n + 1]) <= size for n in range(len(sizes)))
+    seen, journal = contents(directory)
+    assert [(r.topic, r.payload) for r in seen] == ITEMS[:whole]
+    assert journal.recovery.cut_bytes == size - sum(sizes[:whole])
+    assert path.stat().st_size == sum(sizes[:whole])
+    filled(directory, [ITEMS[:1]])
+    assert [r.offset for r in contents(directory)[0]] == list(range(whole + 1))
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_flipped_bit_in_what_was_promised_refuses_the_journal(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    directory = tmp_path_factory.mktemp("j")
+    filled(directory, [ITEMS[:2], ITEMS[2:], [("status", b"witness")]])
+    path = next(directory.glob("*.journal"))
+    content = bytearray(path.read_bytes())
+    promised = sum(HEADER.size + len(payload) for _, payload in ITEMS)
+    at = data.draw(st.integers(0, promised - 1))
+    content[at] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(content)
+    with pytest.raises(BadRecording, match=rf"{path}: damaged at byte \d+ \(offset \d+\)"):
+        Journal(directory)
+    assert path.read_bytes() == content
+
+
+def test_a_torn_group_that_was_never_synced_is_cut_even_if_its_end_is_whole(tmp_path: Path) -> None:
+    filled(tmp_path, [ITEMS[:1]])
+    journal = Journal(tmp_path)
+    journal.append(ITEMS[1:3])
+    journal.close()
+    path = next(tmp_path.glob("*.journal"))
+    content = bytearray(path.read_bytes())
+    content[HEADER.size + len(ITEMS[0][1]) + HEADER.size + 1] ^= 255
+    path.write_bytes(content)
+    seen, again = contents(tmp_path)
+    assert [r.payload for r in seen] == [b"began"]
+    assert again.recovery.cut_bytes > 0
+
+
+def test_damage_in_a_sealed_segment_is_never_cut(tmp_path: Path) -> None:
+    filled(tmp_path, [ITEMS, ITEMS], segment=200)
+    first = min(tmp_path.glob("*.journal"))
+    os.truncate(first, first.stat().st_size - 1)
+    with pytest.raises(BadRecording, match=str(first)):
+        Journal(tmp_path)
+
+
+@pytest.mark.parametrize(("lost", "expected"), [(1, "expected 5"), (0, None)])
+def test_a_missing_segment_is_noticed(tmp_path: Path, lost: int, expected: str | None) -> None:
+    filled(tmp_path, [ITEMS, ITEMS, ITEMS], segment=200)
+    sorted(tmp_path.glob("*.journal"))[lost].unlink()
+    if expected is None:
+        assert contents(tmp_path)[1].oldest == 5
+        return
+    with pytest.raises(BadRecording, match=expected):
+        Journal(tmp_path)
+
+
+def test_a_foreign_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.journal").write_text("")
+    with pytest.raises(BadRecording, match="not a journal segment name"):
+        Journal(tmp_path)
+
+
+def test_a_full_disk_keeps_the_journal_whole_and_the_call_may_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path)
+    journal.append(ITEMS[:1])
+    journal.sync()
+    write = cast(Callable[[int, bytes], int], os.write)
+    calls: list[int] = []
+
+    def full(fd: int, data: bytes) -> int:
+        calls.append(1)
+        if len(calls) == 1:
+            return write(fd, bytes(data[:10]))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log.os, "write", full)
+        with pytest.raises(JournalFull, match="No space left"):
+            journal.append(ITEMS[1:])
+    journal.append(ITEMS[1:])
+    journal.sync()
+    journal.close()
+    seen, again = contents(tmp_path)
+    assert [(r.topic, r.payload) for r in seen] == ITEMS
+    assert again.recovery.cut_bytes == 0
+
+
+def test_a_disk_error_is_not_taken_for_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path)
+
+    def broken(fd: int, data: bytes) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log.os, "write", broken)
+        with pytest.raises(OSError, match="Input/output error"):
+            journal.append(ITEMS)
+    journal.close()

@@ -1,0 +1,278 @@
+"""The commit thread says nothing before it is on disk, and says it once."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zmq
+
+from phenostream.daemon.channel import Channel
+from phenostream.daemon.health import Health
+from phenostream.daemon.journal.log import Journal, JournalFull
+from phenostream.daemon.journal.record import Record
+from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.model import ServedModel
+from phenostream.daemon.pipeline.commit import Books, Commit
+from phenostream.daemon.pipeline.entries import (
+    Answer,
+    Arrival,
+    Entry,
+    Passage,
+    Prepared,
+    RunEnded,
+    RunStarted,
+)
+from phenostream.daemon.publisher import NO_OFFSET, Publisher
+from phenostream.daemon.summaries import SummaryBook
+from phenostream.daemon.wake import Wake
+from phenostream.daemon.wire.codec import unpack_result
+from phenostream.daemon.wire.ingest import Ack, Report, Start
+from phenostream.daemon.wire.results import Topic, decode_frame, decode_offset
+from phenostream.engine.backends.fake import FakeBackend
+from phenostream.engine.batcher import Part
+from phenostream.engine.types import Detections
+
+StartMaker = Callable[..., Start]
+URL = "inproc://results"
+
+
+class Witness(Journal):
+    """A journal that remembers the order of what was done, and can be told to be full."""
+
+    events: list[str]
+    full_for: int = 0
+
+    def append(self, items: Sequence[tuple[Topic, bytes]]) -> list[Record]:
+        if self.full_for:
+            self.full_for -= 1
+            self.events.append("full")
+            raise JournalFull("no space")
+        self.events.append("append")
+        return super().append(items)
+
+    def sync(self) -> None:
+        super().sync()
+        self.events.append("sync")
+
+
+@dataclass
+class Desk:
+    """A commit thread with a subscriber, driven by the test."""
+
+    folder: Path
+    model: ServedModel
+    start: Start
+    events: list[str] = field(default_factory=list)
+    ledger: Ledger = field(default_factory=Ledger)
+    health: Health = field(default_factory=Health)
+    wake: Wake = field(default_factory=Wake)
+
+    def __post_init__(self) -> None:
+        self.journal = Witness(self.folder)
+        self.journal.events = self.events
+        self.entries: Channel[Entry] = Channel(64, on_item=self.wake.set)
+        self.answers: Channel[Answer] = Channel(None, on_item=lambda: self.events.append("answer"))
+        books = Books(self.ledger, self.health, SummaryBook(self.model.manifest, 60.0))
+        self.commit = Commit(self.model, self.journal, books, self.entries, self.answers)
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.ledger.open(self.start.run, None)
+
+    def receive(self, seq: int) -> Arrival:
+        self.ledger.receive(self.start.run, seq)
+        return Arrival(self.start, seq, 123, 0.0, 45, (1.0, 2.0, None))
+
+    def run(self, *entries: Entry) -> list[list[bytes]]:
+        """Commit the entries to the end; what a subscriber saw."""
+        bound = threading.Event()
+        go = threading.Event()
+
+        def body() -> None:
+            publisher = Publisher(self.context, URL, 100, self.journal)
+            bound.set()
+            go.wait(20)
+            self.commit.run(publisher, self.wake, lambda: None)
+            publisher.close()
+
+        thread = threading.Thread(target=body)
+        thread.start()
+        assert bound.wait(20)
+        with self.context.socket(zmq.SUB) as subscriber:
+            subscriber.subscribe("")
+            subscriber.connect(URL)
+            go.set()
+            for entry in entries:
+                self.entries.put(entry)
+            self.entries.close()
+            thread.join(20)
+            assert not thread.is_alive()
+            seen: list[list[bytes]] = []
+            while subscriber.poll(0):
+                seen.append(subscriber.recv_multipart())
+        return seen
+
+    def close(self) -> None:
+        self.context.term()
+        self.journal.close()
+        self.wake.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path, make_model: Callable[..., ServedModel], make_start: StartMaker) -> Iterator[Desk]:
+    desk = Desk(tmp_path, make_model(), make_start())
+    yield desk
+    desk.close()
+
+
+def finished(arrival: Arrival, cells: int, edge: int = 0) -> Passage:
+    n = cells + edge
+    y = np.arange(n, dtype=np.float32)
+    seen = np.arange(n) < cells
+    found = Detections(y, y, y + 7, y + 9, ~seen)
+    passage = Passage(arrival, Prepared(found, seen, 2.0, 0.25, 0.0, 0.0))
+    if cells:
+        images = np.random.default_rng(0).random((cells, 4, 28, 28), np.float32)
+        outputs = FakeBackend().infer(images, np.full((cells, 4), 0.5, np.float32))
+        passage.place(Part(passage, slice(0, cells), slice(0, cells)), outputs, 0.0, 0.0)
+    return passage
+
+
+def bodies(seen: list[list[bytes]], topic: bytes) -> list[dict[str, Any]]:
+    return [unpack_result(parts[2]) for parts in seen if parts[0] == topic]
+
+
+def test_nothing_is_said_before_it_is_on_disk(desk: Desk) -> None:
+    desk.run(finished(desk.receive(0), 3))
+    assert desk.events[:3] == ["append", "sync", "answer"]
+    assert desk.answers.take_all() == [
+        Ack(run=desk.start.run, frame_seq=0, fate="published", reason=None)
+    ]
+
+
+def test_one_sync_serves_all_that_is_queued(desk: Desk) -> None:
+    for seq in range(20):
+        desk.entries.put(finished(desk.receive(seq), 1))
+    desk.run()
+    assert desk.events.count("sync") == 1
+    assert desk.journal.newest == 19
+
+
+def test_a_published_frame_reads_back_with_its_columns(desk: Desk) -> None:
+    seen = desk.run(finished(desk.receive(0), 3, edge=2))
+    (parts,) = [parts for parts in seen if parts[0] == b"result"]
+    assert decode_offset(parts[1]) == 0
+    record = decode_frame(parts[2])
+    meta = record.meta
+    assert (meta["fate"], meta["frame_seq"], meta["run"]) == ("published", 0, desk.start.run)
+    assert meta["counts"] == {
+        "found": 5,
+        "classified": 3,
+        "edge": 2,
+        "rejected": 0,
+        "over_limit": 0,
+    }
+    assert meta["stage_um"] == [1.0, 2.0, None]
+    assert meta["flags"] == {"four_shot_residual": 0.25}
+    assert meta["model"] == desk.model.describe()
+    assert meta["synthetic"] is True
+    assert set(meta["timing_ms"]) == {"queue", "prepare", "wait", "infer", "total"}
+    assert record.columns["class_logits"].values.shape == (5, 3)
+    assert record.columns["y_px"].unit == "px"
+    assert desk.ledger.run(desk.start.run)["cells_found"] == 5
+
+
+def test_a_frame_that_was_turned_away_has_a_record_without_columns(desk: Desk) -> None:
+    seen = desk.run(Passage(desk.receive(4), failure=("quarantined", "shape: (1,)")))
+    (body,) = bodies(seen, b"result")
+    assert (body["fate"], body["reason"], body["columns"]) == ("quarantined", "shape: (1,)", {})
+    assert desk.ledger.run(desk.start.run)["quarantined.shape"] == 1
+
+
+def test_the_same_frame_gives_the_same_record_apart_from_its_times(desk: Desk) -> None:
+    seen = desk.run(*(finished(desk.receive(seq), 4) for seq in range(2)))
+    first, second = bodies(seen, b"result")
+    for body in (first, second):
+        del body["timing_ms"], body["frame_seq"]
+    assert first == second
+
+
+def test_a_run_ends_with_its_summary_its_ledger_and_a_high_water_mark(desk: Desk) -> None:
+    passage = finished(desk.receive(0), 2)
+    desk.run(RunStarted(desk.start), passage)
+    desk.ledger.end(desk.start.run, 3)
+    desk.entries._producers = 1
+    seen = desk.run(RunEnded(desk.start))
+    scopes = [body["scope"] for body in bodies(seen, b"summary")]
+    assert scopes == ["window", "run"]
+    assert all("synthetic" in body["text"].lower() for body in bodies(seen, b"summary"))
+    (status,) = bodies(seen, b"status")
+    assert status["event"] == "run_ended"
+    assert (status["ledger"]["published"], status["ledger"]["missing"]) == (1, 2)
+    assert seen[-1][0] == b"highwater"
+    assert decode_offset(seen[-1][1]) == desk.journal.newest == 4
+    answers = desk.answers.take_all()
+    assert isinstance(answers[-1], Report)
+    assert answers[-1].ledger == status["ledger"]
+
+
+def test_the_mark_of_an_empty_journal_names_no_offset(desk: Desk) -> None:
+    (mark,) = [parts for parts in desk.run() if parts[0] == b"highwater"][-1:]
+    assert decode_offset(mark[1]) == NO_OFFSET
+    assert unpack_result(mark[2])["newest"] is None
+
+
+def test_a_full_disk_holds_everything_back_and_recovers_by_itself(desk: Desk) -> None:
+    desk.journal.full_for = 2
+    desk.run(finished(desk.receive(0), 1))
+    assert desk.events[:5] == ["full", "full", "append", "sync", "answer"]
+    assert not desk.health.degraded
+
+
+def test_a_disk_that_stays_full_degrades_and_acknowledges_nothing(desk: Desk) -> None:
+    desk.journal.full_for = 10**9
+    told = threading.Event()
+    degrade = desk.health.degrade
+
+    def watch(name: str, reason: str) -> bool:
+        told.set()
+        return degrade(name, reason)
+
+    desk.health.degrade = watch  # type: ignore[method-assign]  # to know when it was called
+    thread = threading.Thread(target=_quietly, args=(desk, finished(desk.receive(0), 1)))
+    thread.start()
+    assert told.wait(20)
+    desk.commit.abort()
+    thread.join(20)
+    assert desk.health.snapshot()["faults"] == {"journal": "no space"}
+    assert "answer" not in desk.events
+    assert desk.ledger.run(desk.start.run)["in_flight"] == 1
+
+
+def test_a_resumed_run_is_summarised_with_what_was_published_before(
+    tmp_path: Path, make_model: Callable[..., ServedModel], make_start: StartMaker
+) -> None:
+    start = make_start()
+    first = Desk(tmp_path, make_model(), start)
+    first.run(RunStarted(start), finished(first.receive(0), 2))
+    first.close()
+    second = Desk(tmp_path, make_model(), start)
+    second.ledger.settle(start.run, 0, "published")
+    seen = second.run(RunStarted(start, 0), finished(second.receive(1), 3), RunEnded(start))
+    (whole,) = [body for body in bodies(seen, b"summary") if body["scope"] == "run"]
+    assert (whole["facts"]["frames"], whole["facts"]["found"]) == (2, 5)
+    assert bodies(seen, b"status")[0]["event"] == "run_ended"
+    second.close()
+
+
+def _quietly(desk: Desk, entry: Entry) -> None:
+    from phenostream.daemon.channel import Aborted
+
+    publisher = Publisher(desk.context, URL, 100, desk.journal)
+    desk.entries.put(entry)
+    try:
+        desk.commit.run(publisher, desk.wake, lambda: None)
+    except Aborted:
+        publisher.close()

@@ -1,0 +1,500 @@
+"""The ingest protocol as a table of what a source may say and what it is answered, without a socket."""
+
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import msgpack
+import pytest
+
+from phenostream.daemon.channel import Channel
+from phenostream.daemon.config import IngestConfig
+from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.pipeline.entries import (
+    Arrival,
+    Entry,
+    Passage,
+    ReceivedFrame,
+    RunEnded,
+    RunStarted,
+)
+from phenostream.daemon.quarantine import Quarantine
+from phenostream.daemon.sources.desk import Clock, IngestDesk, Letter, Outlets
+from phenostream.daemon.sources.runs import PARK_AFTER_S, RunBook
+from phenostream.daemon.wire.ingest import (
+    Ack,
+    End,
+    FrameHeader,
+    FromDaemon,
+    FromSource,
+    Hello,
+    Refused,
+    Report,
+    Start,
+    Started,
+    Welcome,
+    encode,
+)
+from phenostream.engine.errors import BadInput
+
+StartMaker = Callable[..., Start]
+FRAME_BYTES = 4 * 128 * 128
+DATA = b"\x07" * FRAME_BYTES
+
+
+@dataclass
+class Bench:
+    """A desk with what is around it, and a commit thread played by hand."""
+
+    folder: Path
+    max_open: int = 2
+    credit: int = 4 * FRAME_BYTES
+    now_s: float = 0.0
+    camera_fault: str | None = None
+    ledger: Ledger = field(default_factory=Ledger)
+
+    def __post_init__(self) -> None:
+        config = IngestConfig(
+            endpoint="ipc:///nowhere",
+            max_frame_bytes=1 << 20,
+            credit_bytes=self.credit,
+            max_open_runs=self.max_open,
+        )
+        self.frames: Channel[ReceivedFrame] = Channel(100)
+        self.entries: Channel[Entry] = Channel(100)
+        self.runs = RunBook(self.max_open, self.ledger.in_flight)
+        self.quarantine = Quarantine(self.folder, 1 << 20)
+        outlets = Outlets(self.frames, self.entries, self.quarantine, self.check)
+        self.desk = IngestDesk(config, self.ledger, self.runs, outlets)
+
+    def check(self, start: Start) -> None:
+        if self.camera_fault:
+            raise BadInput(self.camera_fault)
+
+    def say(
+        self, message: FromSource | bytes, *parts: bytes, peer: bytes = b"p"
+    ) -> list[FromDaemon]:
+        header = message if isinstance(message, bytes) else encode(message)
+        views = [memoryview(part) for part in (header, *parts)]
+        letters = self.desk.receive(peer, views, Clock(time.time_ns(), self.now_s))
+        return [letter.message for letter in letters]
+
+    def one(self, message: FromSource | bytes, *parts: bytes, peer: bytes = b"p") -> FromDaemon:
+        (answer,) = self.say(message, *parts, peer=peer)
+        return answer
+
+    def begin(self, start: Start, peer: bytes = b"p") -> FromDaemon:
+        self.say(Hello(instrument=start.instrument), peer=peer)
+        return self.one(start, peer=peer)
+
+    def settle(self, arrival: Arrival, reason: str | None = None) -> list[Letter]:
+        run, seq = arrival.start.run, arrival.frame_seq
+        fate = cast("Any", "published" if reason is None else "quarantined")
+        self.ledger.settle(run, seq, fate, reason)
+        return self.desk.settled(Ack(run=run, frame_seq=seq, fate=fate, reason=reason))
+
+    def commit(self) -> list[Letter]:
+        """Settle all that was handed on and report all runs that ended."""
+        letters: list[Letter] = []
+        for frame in self.frames.take_all():
+            letters += self.settle(frame.arrival)
+        while entries := self.entries.take_all():
+            for entry in entries:
+                if isinstance(entry, Passage):
+                    assert entry.failure is not None
+                    letters += self.settle(entry.arrival, entry.failure[1])
+                elif isinstance(entry, RunEnded):
+                    run = entry.start.run
+                    letters += self.desk.settled(Report(run=run, ledger=self.ledger.run(run)))
+        return letters
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path)
+    yield bench
+    for run in bench.ledger.runs():
+        account = bench.ledger.run(run)
+        fates = sum(account[k] for k in ("published", "dropped", "quarantined", "failed"))
+        assert account["received"] == fates + account["in_flight"]
+
+
+def frame(start: Start, seq: int, **changes: Any) -> FrameHeader:
+    fields: dict[str, Any] = {
+        "run": start.run,
+        "frame_seq": seq,
+        "shape": (4, start.height, start.width),
+        "dtype": start.dtype,
+        "source_utc_ns": 1,
+    }
+    return FrameHeader.model_validate(fields | changes)
+
+
+def test_a_run_from_hello_to_report(bench: Bench, make_start: StartMaker) -> None:
+    start = make_start(n_expected=3)
+    welcome = bench.one(Hello(instrument="scope", run=start.run))
+    assert isinstance(welcome, Welcome)
+    assert (welcome.credit_bytes, welcome.last_acked) == (bench.credit, None)
+    assert bench.one(start) == Started(run=start.run)
+    for seq in range(3):
+        assert bench.say(frame(start, seq), DATA) == []
+    assert bench.say(End(run=start.run, n_frames=3)) == []
+    answers = [letter.message for letter in bench.commit()]
+    assert [a.frame_seq for a in answers if isinstance(a, Ack)] == [0, 1, 2]
+    report = answers[-1]
+    assert isinstance(report, Report)
+    assert (report.ledger["published"], report.ledger["missing"]) == (3, 0)
+    assert bench.one(End(run=start.run, n_frames=3)) == report
+    assert bench.desk.idle
+
+
+def test_frames_are_views_of_the_message_in_the_announced_shape(
+    bench: Bench, make_start: StartMaker
+) -> None:
+    start = make_start()
+    bench.begin(start)
+    data = bytearray(DATA)
+    bench.say(frame(start, 0, x_um=1.0, y_um=2.0, exposure_ms=3.0), data)
+    received = bench.frames.get(0)
+    assert received is not None
+    assert received.counts is not None
+    data[0] = 99
+    assert received.counts[0, 0, 0] == 99
+    assert received.counts.shape == (4, 128, 128)
+    assert received.arrival.stage_um == (1.0, 2.0, None)
+
+
+BAD_FRAMES: list[tuple[str, dict[str, Any], bytes]] = [
+    ("shape", {"shape": (4, 128, 127)}, DATA),
+    ("shape", {"shape": (3, 128, 128)}, DATA),
+    ("shape", {"shape": (1, 4, 16384)}, DATA),
+    ("dtype", {"dtype": "u16"}, DATA * 2),
+    ("length", {}, DATA[:-1]),
+    ("length", {}, DATA + b"\0"),
+    ("length", {}, b""),
+    ("crc32", {"crc32": 1}, DATA),
+    ("location", {"location": "shm"}, b""),
+]
+
+
+@pytest.mark.parametrize(("code", "changes", "data"), BAD_FRAMES)
+def test_a_frame_that_breaks_its_start_is_quarantined_with_the_reason(
+    bench: Bench, make_start: StartMaker, code: str, changes: dict[str, Any], data: bytes
+) -> None:
+    start = make_start()
+    bench.begin(start)
+    assert bench.say(frame(start, 0, **changes), data) == []
+    (letter,) = bench.commit()
+    assert isinstance(letter.message, Ack)
+    assert letter.message.fate == "quarantined"
+    assert (letter.message.reason or "").startswith(f"{code}: ")
+    assert bench.ledger.run(start.run)[f"quarantined.{code}"] == 1
+    assert len(bench.quarantine) == 1
+    assert len(bench.frames) == 0
+
+
+RAW_FRAMES: list[tuple[str, dict[str, Any]]] = [
+    ("encoding", {"encoding": "zstd"}),
+    ("dtype", {"dtype": "f32"}),
+    ("shape", {"shape": [128, 128]}),
+    ("colour", {"colour": "red"}),
+    ("source_utc_ns", {"source_utc_ns": -1}),
+]
+
+
+@pytest.mark.parametrize(("code", "changes"), RAW_FRAMES)
+def test_a_frame_header_outside_the_schema_still_gives_its_frame_a_fate(
+    bench: Bench, make_start: StartMaker, code: str, changes: dict[str, Any]
+) -> None:
+    start = make_start()
+    bench.begin(start)
+    header = msgpack.packb(frame(start, 0).model_dump() | changes)
+    assert bench.say(header, DATA) == []
+    (letter,) = bench.commit()
+    assert isinstance(letter.message, Ack)
+    assert (letter.message.fate, letter.message.frame_seq) == ("quarantined", 0)
+    assert code in (letter.message.reason or "")
+
+
+def test_a_right_crc_passes(bench: Bench, make_start: StartMaker) -> None:
+    start = make_start()
+    bench.begin(start)
+    bench.say(frame(start, 0, crc32=zlib.crc32(DATA)), DATA)
+    assert len(bench.frames) == 1
+
+
+GARBAGE: list[bytes] = [
+    b"",
+    b"\xc1",
+    b"\x93\x01\x02\x03",
+    b"\xdd\xff\xff\xff\xff",
+    b"\x91" * 100_000,
+    b"x" * (65 << 10),
+    msgpack.packb({}),
+    msgpack.packb({"v": 2, "type": "hello", "instrument": "scope"}),
+    msgpack.packb({"v": 1, "type": "hello"}),
+    msgpack.packb({"v": 1, "type": "hello", "instrument": "scope", "admin": True}),
+    msgpack.packb({"v": 1, "type": "welcome"}),
+    msgpack.packb({"v": 1, "type": "frame", "run": "no", "frame_seq": 0}),
+    msgpack.packb({"v": 1, "type": "frame", "run": "no", "frame_seq": True}),
+    msgpack.packb({"v": 1, "type": "frame", "run": 7, "frame_seq": 2**64 - 1}),
+    msgpack.packb({1: 2}),
+]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
+@pytest.mark.parametrize("greeted", [False, True])
+def test_garbage_is_counted_and_answered_with_one_line(
+    bench: Bench, garbage: bytes, greeted: bool
+) -> None:
+    if greeted:
+        bench.say(Hello(instrument="scope"))
+    answer = bench.one(garbage)
+    assert isinstance(answer, Refused)
+    assert answer.reason.startswith("message: ")
+    assert "\n" not in answer.reason
+    assert len(answer.reason) < 400
+    assert bench.ledger.total()["malformed"] == 1
+
+
+def test_the_number_of_parts_must_fit_the_message(bench: Bench, make_start: StartMaker) -> None:
+    start = make_start()
+    for message, parts in [(Hello(instrument="scope"), (b"x",)), (start, (DATA,))]:
+        answer = bench.one(message, *parts)
+        assert isinstance(answer, Refused)
+        assert "2 parts" in answer.reason
+    assert bench.say(b"") != []
+    bench.begin(start)
+    assert bench.say(frame(start, 0)) == []
+    assert bench.say(frame(start, 1), DATA, DATA) == []
+    assert [cast(Ack, letter.message).fate for letter in bench.commit()] == ["quarantined"] * 2
+
+
+def test_nothing_is_taken_before_hello_and_start(bench: Bench, make_start: StartMaker) -> None:
+    start = make_start()
+    for message, parts in [
+        (start, ()),
+        (frame(start, 0), (DATA,)),
+        (End(run=start.run, n_frames=0), ()),
+    ]:
+        answer = bench.one(message, *parts)
+        assert isinstance(answer, Refused)
+        assert answer.reason.startswith("hello first: ")
+    bench.say(Hello(instrument="scope"))
+    answer = bench.one(frame(start, 0), DATA)
+    assert answer == Refused(
+        reason=f"hello first: no start of run {start.run}", run=start.run, frame_seq=0
+    )
+    assert bench.ledger.runs() == []
+
+
+def test_the_same_start_is_harmless_and_another_one_is_a_conflict(
+    bench: Bench, make_start: StartMaker
+) -> None:
+    start = make_start()
+    assert bench.begin(start) == bench.one(start) == Started(run=start.run)
+    other = start.model_copy(update={"white_level": 200.0})
+    answer = bench.one(other)
+    assert isinstance(answer, Refused)
+    assert answer.reason.startswith("conflict: ")
+    assert bench.say(frame(start, 0), DATA) == []
+    assert sum(isinstance(entry, RunStarted) for entry in bench.entries.take_all()) == 1
+
+
+STARTS: list[tuple[str, dict[str, Any], str | None]] = [
+    ("conflict: instrument other", {"instrument": "other"}, None),
+    ("unfit: frames of", {"height": 1024, "width": 1024}, None),
+    ("unfit: too small", {}, "too small"),
+]
+
+
+@pytest.mark.parametrize(("reason", "changes", "fault"), STARTS)
+def test_a_start_that_cannot_be_served_is_refused(
+    bench: Bench, make_start: StartMaker, reason: str, changes: dict[str, Any], fault: str | None
+) -> None:
+    bench.camera_fault = fault
+    bench.say(Hello(instrument="scope"))
+    answer = bench.one(make_start(**changes))
+    assert isinstance(answer, Refused)
+    assert answer.reason.startswith(reason)
+    assert bench.ledger.runs() == []
+
+
+def test_a_duplicate_is_counted_and_acknowledged_again_with_its_fate(
+    bench: Bench, make_start: StartMaker
+) -> None:
+    start = make_start()
+    bench.begin(start)
+    bench.say(frame(start, 0), DATA)
+    bench.say(frame(start, 1), DATA[1:])
+    first = [letter.message for letter in bench.commit()]
+    again = [bench.one(frame(start, seq), DATA) for seq in range(2)]
+    assert again == first
+    assert bench.ledger.run(start.run)["duplicates"] == 2
+    assert bench.ledger.run(start.run)["received"] == 2
+
+
+def test_a_duplicate_in_flight_is_acknowledged_once_to_the_newest_connection(
+    bench: Bench, make_start: StartMaker
+) -> None:
+    start = make_start()
+    bench.begin(start, peer=b"old")
+    bench.say(frame(start, 0), DATA, peer=b"old")
+    bench.begin(start, peer=b"new")
+    assert bench.say(frame(start, 0), DATA, peer=b"new") == []
+    (letter,) = bench.commit()
+    assert letter.peer == b"new"
+    assert bench.ledger.run(start.run)["duplicates"] == 1
+
+
+@pytest.mark.parametrize(
+    ("expected", "end", "seq", "late"),
+    [(3, None, 3, True), (3, None, 2, False), (None, 2, 2, True), (None, 2, 1, True)],
+)
+def test_a_frame_beyond_the_announced_count_or_after_end_is_late(
+    bench: Bench, make_start: StartMaker, expected: int | None, end: int | None, seq: int, late: bool
+) -> None:
+    start = make_start(n_expected=expected)
+    bench.begin(start)
+    if end is not None:
+        bench.say(End(run=start.run, n_frames=end))
+    answers = bench.say(frame(start, seq), DATA)
+    assert bool(answers) == late
+    if late:
+        assert isinstance(answers[0], Refused)
+        assert (answers[0].frame_seq, answers[0].reason[:6]) == (seq, "late: ")
+    assert bench.ledger.run(start.run)["late"] == late
+
+
+def test_an_end_below_what_was_received_leaves_the_run_open(
+    bench: Bench, make_start: StartMaker
+) -> None:
+    start = make_start()
+    bench.begin(start)
+    bench.say(frame(start, 4), DATA)
+    answer = bench.one(End(run=start.run, n_frames=4))
+    assert isinstance(answer, Refused)
+    assert answer.reason.startswith("end: n_frames 4, but frame_seq 4 was received")
+    assert bench.say(frame(start, 5), DATA) == []
+    bench.say(End(run=start.run, n_frames=8))
+    report = bench.commit()[-1].message
+    assert isinstance(report, Report)
+    assert (report.ledger["received"], report.ledger["missing"]) == (2, 6)
+
+
+def test_credit_bounds_what_one_connection_has_outstanding(
+    bench: Bench, make_start: StartMaker
+) -> None:
+    start = make_start()
+    bench.begin(start)
+    for seq in range(4):
+        assert bench.say(frame(start, seq), DATA) == []
+    answer = bench.one(frame(start, 4), DATA)
+    assert isinstance(answer, Refused)
+    assert (answer.frame_seq, answer.reason[:8]) == (4, "credit: ")
+    assert bench.ledger.run(start.run)["received"] == 4
+    bench.commit()
+    assert bench.say(frame(start, 4), DATA) == []
+
+
+def test_one_frame_is_allowed_whatever_the_credit(tmp_path: Path, make_start: StartMaker) -> None:
+    bench = Bench(tmp_path, credit=64 << 10)
+    start = make_start(height=256, width=256)
+    bench.begin(start)
+    data = b"\0" * start.frame_bytes
+    assert bench.say(frame(start, 0), data) == []
+    assert isinstance(bench.one(frame(start, 1), data), Refused)
+
+
+def test_too_many_open_runs_are_refused_until_one_ends_or_falls_silent(
+    bench: Bench, make_start: StartMaker
+) -> None:
+    starts = [make_start() for _ in range(4)]
+    for start in starts[:2]:
+        assert isinstance(bench.begin(start), Started)
+    busy = bench.begin(starts[2])
+    assert isinstance(busy, Refused)
+    assert busy.reason.startswith("busy: 2 runs")
+    bench.say(End(run=starts[0].run, n_frames=0))
+    bench.commit()
+    assert isinstance(bench.begin(starts[2]), Started)
+    bench.now_s = PARK_AFTER_S + 1
+    assert isinstance(bench.begin(starts[3]), Started)
+    parked = bench.one(frame(starts[1], 0), DATA)
+    assert isinstance(parked, Refused)
+    assert parked.reason.startswith("hello first: ")
+
+
+def test_a_run_with_frames_in_flight_is_never_parked(bench: Bench, make_start: StartMaker) -> None:
+    starts = [make_start() for _ in range(3)]
+    for start in starts[:2]:
+        bench.begin(start)
+        bench.say(frame(start, 0), DATA)
+    bench.now_s = 1000.0
+    assert isinstance(bench.begin(starts[2]), Refused)
+
+
+def test_a_drain_takes_nothing_new_and_settles_what_it_has(
+    bench: Bench, make_start: StartMaker
+) -> None:
+    start = make_start()
+    bench.begin(start)
+    bench.say(frame(start, 0), DATA)
+    bench.say(End(run=start.run, n_frames=1))
+    bench.desk.drain()
+    assert not bench.desk.idle
+    assert bench.say(frame(start, 1), DATA) == []
+    for message in (Hello(instrument="scope"), start, End(run=start.run, n_frames=1)):
+        answer = bench.one(message)
+        assert isinstance(answer, Refused)
+        assert answer.reason.startswith("draining: ")
+    assert [letter.message.type for letter in bench.commit()] == ["ack", "report"]
+    assert bench.desk.idle
+    assert bench.ledger.run(start.run)["received"] == 1
+
+
+def test_a_run_from_the_journal_goes_on_where_its_fates_end(
+    bench: Bench, make_start: StartMaker
+) -> None:
+    start = make_start()
+    bench.runs.restore(start, first_offset=17)
+    bench.ledger.open(start.run, None)
+    for seq in (0, 1, 3):
+        bench.ledger.settle(start.run, seq, "published")
+    welcome = bench.one(Hello(instrument="scope", run=start.run))
+    assert isinstance(welcome, Welcome)
+    assert welcome.last_acked == 1
+    assert bench.one(start) == Started(run=start.run, last_acked=1)
+    assert bench.entries.take_all() == [RunStarted(start, 17)]
+    assert bench.say(frame(start, 2), DATA) == []
+    assert isinstance(bench.one(frame(start, 3), DATA), Ack)
+
+
+def test_a_run_that_ended_before_a_restart_is_reported_again(
+    bench: Bench, make_start: StartMaker
+) -> None:
+    start = make_start()
+    bench.runs.restore(start, first_offset=0)
+    bench.ledger.open(start.run, None)
+    bench.ledger.settle(start.run, 0, "published")
+    bench.ledger.restore_end(start.run, {"announced": 1})
+    report = Report(run=start.run, ledger={"received": 1})
+    bench.runs.restore_report(start.run, report)
+    assert bench.begin(start) == Started(run=start.run, last_acked=0)
+    assert bench.entries.take_all() == []
+    assert bench.one(End(run=start.run, n_frames=1)) == report
+
+
+def test_a_parked_run_opens_again_without_a_second_record(
+    bench: Bench, make_start: StartMaker
+) -> None:
+    starts = [make_start() for _ in range(3)]
+    for start in starts:
+        bench.begin(start)
+        bench.now_s += PARK_AFTER_S + 1
+    assert isinstance(bench.begin(starts[0]), Started)
+    opened = [entry.start.run for entry in bench.entries.take_all() if isinstance(entry, RunStarted)]
+    assert opened == [start.run for start in starts]

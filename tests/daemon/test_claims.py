@@ -1,0 +1,62 @@
+"""Who owns a directory or an endpoint is settled before anything is opened."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from phenostream.daemon.claims import claimed, claimed_endpoint
+from phenostream.engine.errors import BadConfig
+
+
+def test_a_claim_is_sole_and_ends_with_its_block(tmp_path: Path) -> None:
+    lock = tmp_path / "new" / "lock"
+    with claimed(lock, "journal.directory: x"):
+        assert lock.parent.stat().st_mode & 0o777 == 0o700
+        with (
+            pytest.raises(BadConfig, match=r"journal.directory: x: in use .*process \d+"),
+            claimed(lock, "journal.directory: x"),
+        ):
+            pass
+    with claimed(lock, "journal.directory: x"):
+        pass
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(BadConfig, match="journal.directory: x: .*"),
+        claimed(tmp_path / "file" / "lock", "journal.directory: x"),
+    ):
+        pass
+
+
+def test_an_endpoint_that_someone_serves_is_in_use(tmp_path: Path) -> None:
+    path = tmp_path / "s.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        with (
+            pytest.raises(BadConfig, match="ingest.endpoint: ipc://.*: in use by another program"),
+            claimed_endpoint(f"ipc://{path}", "ingest.endpoint"),
+        ):
+            pass
+
+
+def test_a_stale_socket_is_no_obstacle(tmp_path: Path) -> None:
+    path = tmp_path / "s.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+    with claimed_endpoint(f"ipc://{path}", "ingest.endpoint"):
+        pass
+
+
+def test_a_file_in_the_way_is_not_removed(tmp_path: Path) -> None:
+    path = tmp_path / "precious"
+    path.write_text("data")
+    with (
+        pytest.raises(BadConfig, match="no socket is in the way"),
+        claimed_endpoint(f"ipc://{path}", "ingest.endpoint"),
+    ):
+        pass
+    assert path.read_text() == "data"

@@ -1,0 +1,93 @@
+"""Every refused configuration gives one line that names the key, the value and what is allowed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phenostream.daemon.config import Config, load_config, parse_config
+from phenostream.engine.errors import BadConfig
+
+LEAST: dict[str, Any] = {"journal": {"directory": "journal"}, "model": {"bundle": "bundle"}}
+
+
+def test_two_keys_are_enough() -> None:
+    config = parse_config(LEAST, Path("/site"))
+    assert config.journal.directory == Path("/site/journal")
+    assert config.model.bundle == "/site/bundle"
+    assert config.ingest.endpoint == "ipc:///site/run/ingest.sock"
+    assert config.model.max_batch == 32
+
+
+def test_the_demo_bundle_is_no_path() -> None:
+    assert parse_config(LEAST | {"model": {"bundle": "demo"}}, Path("/x")).model.bundle == "demo"
+
+
+CASES: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+    ({"journal": {}}, ("journal.directory", "missing")),
+    ({"model": {}}, ("model.bundle", "missing")),
+    ({"modle": {}}, ("modle: unknown key", "did you mean 'model'")),
+    ({"model": {"bundle": "b", "max_bach": 1}}, ("model.max_bach", "did you mean 'max_batch'")),
+    ({"model": {"bundle": "b", "zzz": 1}}, ("model.zzz: unknown key, allowed bundle, backend",)),
+    ({"model": {"bundle": "b", "max_batch": 0}}, ("model.max_batch: 0", "greater than or equal")),
+    ({"model": {"bundle": "b", "max_batch": "many"}}, ('model.max_batch: "many"', "integer")),
+    ({"model": {"bundle": "b", "backend": "openvin"}}, ("model.backend", "openvin", "openvino")),
+    ({"model": {"bundle": "b", "max_wait_ms": -1}}, ("model.max_wait_ms: -1", "0")),
+    ({"ingest": {"endpoint": "tcp://host"}}, ("ingest.endpoint", "tcp://ADDRESS:PORT")),
+    ({"ingest": {"endpoint": "tcp://host:99999"}}, ("ingest.endpoint", "99999")),
+    ({"ingest": {"endpoint": "udp://host:1"}}, ("ingest.endpoint", "ipc://PATH")),
+    ({"ingest": {"endpoint": "ipc://" + "x" * 120}}, ("ingest.endpoint", "107 bytes")),
+    ({"ingest": {"credit_bytes": 1}}, ("ingest.credit_bytes: 1", "65536")),
+    ({"ingest": 3}, ("ingest: 3", "table")),
+    ({"control": {"endpoint": "ipc://run/ingest.sock"}}, ("three different endpoints",)),
+    ({"detect": {"scale": 3}}, ("detect", "scale: unknown key", "scale_um")),
+    ({"detect": {"scale_um": 300}}, ("detect", "scale_um 300", "12")),
+    ({"detect": {"scale_um": "x"}}, ("detect", "scale_um", "number")),
+    ({"limits": {"max_cells_per_frame": 0}}, ("limits.max_cells_per_frame: 0",)),
+    ({"summary": {"window_s": 0}}, ("summary.window_s: 0",)),
+]
+
+
+@pytest.mark.parametrize(("change", "parts"), CASES, ids=[case[1][0] for case in CASES])
+def test_a_refusal_is_one_line_that_says_what_is_allowed(
+    change: dict[str, Any], parts: tuple[str, ...]
+) -> None:
+    with pytest.raises(BadConfig) as caught:
+        parse_config(LEAST | change, Path("/site"), "daemon.toml")
+    text = str(caught.value)
+    assert text.startswith("daemon.toml: ")
+    assert "\n" not in text
+    assert all(part in text for part in parts), text
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [(b"[model\n", "not TOML"), (b"\xff\xfe", "not TOML"), (None, "No such file")],
+)
+def test_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path, content: bytes | None, part: str
+) -> None:
+    path = tmp_path / "daemon.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(BadConfig, match=part) as caught:
+        load_config(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_file_gives_what_its_values_give(tmp_path: Path) -> None:
+    path = tmp_path / "daemon.toml"
+    path.write_text(
+        '[journal]\ndirectory = "j"\n[model]\nbundle = "demo"\n[detect]\nscale_um = 3.0\n'
+    )
+    config = load_config(path)
+    assert isinstance(config, Config)
+    assert config.journal.directory == tmp_path / "j"
+    assert config.detect.scale_um == 3.0
+
+
+def test_the_digest_changes_with_any_value() -> None:
+    one = parse_config(LEAST, Path("/site"))
+    same = parse_config(LEAST, Path("/site"))
+    other = parse_config(LEAST | {"detect": {"scale_um": 3.0}}, Path("/site"))
+    assert one.sha256 == same.sha256 != other.sha256
