@@ -1,0 +1,127 @@
+"""The client of the control endpoint: status, model, drain, and journal records from an offset."""
+
+import itertools
+import time
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import zmq
+
+from phenostream.daemon.client.errors import Refusal, Unreachable
+from phenostream.daemon.socket_options import Context, bounded
+from phenostream.daemon.wire.codec import MAX_RESULT_BYTES, pack, unpack_result
+from phenostream.daemon.wire.results import decode_offset
+from phenostream.engine.errors import BadMessage
+
+_REQUESTS_QUEUED: Final = 16
+_PARTS_A_RECORD: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One journal record, exactly as it was published."""
+
+    topic: str
+    offset: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the journal holds from an offset on.
+
+    Attributes:
+        records: In order of their offsets, without a gap.
+        next: Ask from here next.
+        newest: Newest offset of the journal; None when it is empty.
+        oldest: Oldest offset still held.
+    """
+
+    records: tuple[Stored, ...]
+    next: int
+    newest: int | None
+    oldest: int
+
+
+class Control:
+    """Asks a daemon, one question at a time, from one thread; a context manager.
+
+    Args:
+        url: The daemon's control endpoint.
+        timeout_s: How long an answer may take.
+    """
+
+    def __init__(self, url: str, timeout_s: float = 5.0) -> None:
+        self.url = url
+        self.timeout_s = timeout_s
+        self._numbers = itertools.count(1)
+        self._context: Context = zmq.Context()
+        self._socket = bounded(self._context.socket(zmq.DEALER), _REQUESTS_QUEUED, MAX_RESULT_BYTES)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.connect(url)
+
+    def __enter__(self) -> Self:
+        """Connected lazily: the first question finds out who is there."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close."""
+        self.close()
+
+    def close(self) -> None:
+        """Close; calling it twice is harmless."""
+        self._socket.close(0)
+        self._context.term()
+
+    def status(self) -> dict[str, Any]:
+        """State, ledger of every run, model, configuration digest.
+
+        Raises:
+            Unreachable: No answer within `timeout_s`.
+            Refusal: The daemon refused the question.
+        """
+        return self._map(self._ask("status")[0], "status")
+
+    def model(self) -> dict[str, Any]:
+        """Name, version, sha256, backend, device and precision; raises as `status`."""
+        return self._map(self._ask("model")[0], "model")
+
+    def drain(self) -> None:
+        """Tell the daemon to finish what it has and stop; raises as `status`."""
+        self._ask("drain")
+
+    def get(self, since: int, max_bytes: int = 1 << 20) -> Batch:
+        """Journal records from offset `since` on, at most about `max_bytes`; raises as `status`."""
+        head, parts = self._ask("get", since=since, max_bytes=max_bytes)
+        if len(parts) % _PARTS_A_RECORD:
+            raise BadMessage(f"{self.url}: records in {len(parts)} parts, expected three each")
+        records = tuple(
+            Stored(parts[i].decode(), decode_offset(parts[i + 1]), parts[i + 2])
+            for i in range(0, len(parts), _PARTS_A_RECORD)
+        )
+        try:
+            return Batch(records, int(head["next"]), head["newest"], int(head["oldest"]))
+        except (KeyError, TypeError, ValueError) as err:
+            raise BadMessage(f"{self.url}: records: {type(err).__name__} {err}") from err
+
+    def _ask(self, what: str, **fields: int) -> tuple[dict[str, Any], list[bytes]]:
+        number = next(self._numbers)
+        self._socket.send(pack({"v": 1, "type": what, "id": number, **fields}))
+        deadline = time.monotonic() + self.timeout_s
+        while (left := deadline - time.monotonic()) > 0:
+            if not self._socket.poll(int(1000 * left) + 1):
+                continue
+            head_part, *parts = self._socket.recv_multipart()
+            head = unpack_result(head_part)
+            if head.get("id") != number:
+                continue  # the late answer to a question that was given up
+            if head.get("type") == "refused":
+                raise Refusal(f"{self.url}: {head.get('reason')}")
+            return head, parts
+        raise Unreachable(f"{self.url}: no answer to {what} within {self.timeout_s:g} s")
+
+    def _map(self, head: dict[str, Any], key: str) -> dict[str, Any]:
+        value = head.get(key)
+        if not isinstance(value, dict):
+            raise BadMessage(f"{self.url}: {key}: {type(value).__name__}, expected a map")
+        return value

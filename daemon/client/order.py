@@ -1,0 +1,44 @@
+"""Puts published records in order: which to deliver, which to drop as seen, which to fetch because they are missing.
+
+Pure: knows offsets and nothing of sockets. A subscriber feeds it every offset it sees.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Order:
+    """Where a subscriber stands in the journal.
+
+    Attributes:
+        next: Offset of the record to deliver next; None until the first sign of where the journal stands.
+    """
+
+    next: int | None = None
+
+    def missing_before(self, offset: int) -> tuple[int, int] | None:
+        """The range (first, last) that must come before `offset`; None when nothing is missing."""
+        if self.next is None or offset <= self.next:
+            return None
+        return self.next, offset - 1
+
+    def accept(self, offset: int) -> bool:
+        """Whether the record is new; it then counts as delivered."""
+        if self.next is not None and offset < self.next:
+            return False
+        self.next = offset + 1
+        return True
+
+    def skip_to(self, offset: int) -> None:
+        """Give up everything before `offset`."""
+        self.next = offset if self.next is None else max(self.next, offset)
+
+    def missing_up_to(self, newest: int) -> tuple[int, int] | None:
+        """The range a high-water mark shows to be missing; the first mark only says where the journal stands."""
+        if self.next is None:
+            self.next = newest + 1
+        return self.missing_before(newest + 1)
+
+    def is_ahead_of(self, newest: int | None) -> bool:
+        """Whether the journal is shorter than what was delivered: it is another one."""
+        return self.next is not None and self.next > (0 if newest is None else newest + 1)
