@@ -169,6 +169,19 @@ def test_a_dust_grain_in_one_shot_is_no_cell() -> None:
     assert len(detect(_reduce(counts))) == 0
 
 
+def test_a_frame_of_odd_size_gives_the_same_cells_where_it_overlaps() -> None:
+    counts = _frame("easy").counts
+    whole = detect(_reduce(counts))
+    part = detect(_reduce(np.ascontiguousarray(counts[:, :999, :751])))
+    height, width = 499, 375
+    inside = (whole.y < height - 20) & (whole.x < width - 20)
+    distance = np.hypot(part.y[:, None] - whole.y[inside], part.x[:, None] - whole.x[inside]).min(
+        axis=0
+    )
+    assert inside.sum() > 50
+    assert distance.max() < 0.2
+
+
 def test_cells_come_in_order_of_y_then_x_and_the_same_each_time() -> None:
     reduced = _reduce(_frame("hard").counts)
     detector = Detector((512, 512))
