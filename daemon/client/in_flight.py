@@ -54,11 +54,6 @@ class InFlight:
         """Whether a new frame of `n_bytes` would go out at once."""
         return not self._unsent and self._allows(n_bytes)
 
-    @property
-    def all_sent(self) -> bool:
-        """Nothing waits for credit."""
-        return not self._unsent
-
     def add(self, frame: Outgoing) -> None:
         """Take a frame whose number was not used."""
         self._numbers.add(frame.frame_seq)

@@ -26,6 +26,8 @@ _LOST: Final = {
     int(zmq.Event.HANDSHAKE_FAILED_PROTOCOL): "no ZeroMQ peer with our security settings",
     int(zmq.Event.HANDSHAKE_FAILED_NO_DETAIL): "the handshake failed",
 }
+_NEVER_MS: Final = 3_600_000
+"""Reconnect interval no `Link` lives to see. Not -1: that throws away messages which arrived before the loss."""
 _EVENT: Final = struct.Struct("=HI")
 
 
@@ -53,7 +55,7 @@ class Link:
         self._lost: str | None = None
         self._socket = context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.RECONNECT_IVL, -1)
+        self._socket.setsockopt(zmq.RECONNECT_IVL, _NEVER_MS)
         self._socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
         self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
         self._socket.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)

@@ -256,7 +256,10 @@ class Sender:
                 wait_s = 0
             self._pump()
         except LinkLost as err:
-            self._resume(err)
+            if self._report is not None:  # a daemon may stop right after its last word
+                self._hang_up()
+            else:
+                self._resume(err)
 
     def _pump(self) -> None:
         if self._open is None:
@@ -264,7 +267,7 @@ class Sender:
         link = self._open.link
         while (frame := self._in_flight.next()) is not None:
             link.send([frame.header, frame.data])
-        if self._end is not None and not self._end_sent and self._in_flight.all_sent:
+        if self._end is not None and not self._end_sent and not self._in_flight:
             link.send([ingest.encode(self._end)])
             self._end_sent = True
 

@@ -6,6 +6,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -63,6 +64,7 @@ class Script:
         ack_every: Acknowledge all outstanding frames when there are so many, and at END.
         die_after: Close the socket, as kill -9 does, after so many frames of this life.
         swallow: Frames never acknowledged nor counted.
+        forget: Frames acknowledged and then missing in the report.
         refuse: Reason per frame_seq; each said once.
     """
 
@@ -71,15 +73,20 @@ class Script:
     die_after: int | None = None
     acks_before_death: bool = False
     swallow: frozenset[int] = frozenset()
+    forget: frozenset[int] = frozenset()
     refuse: dict[int, str] = field(default_factory=dict)
     refuse_start: str | None = None
     mute: bool = False
     silent_report: bool = False
+    die_after_end: bool = False
     journal: dict[int, bytes] = field(default_factory=dict)
 
 
 class ScriptedDaemon:
-    """Serves in its own thread until closed; raises what went wrong there on leaving."""
+    """Serves in its own thread until closed; raises what went wrong there on leaving.
+
+    Set `release` and everything outstanding is acknowledged, now and from then on.
+    """
 
     def __init__(self, url: str, script: Script) -> None:
         self.url, self.script = url, script
@@ -88,6 +95,8 @@ class ScriptedDaemon:
         self.outstanding: dict[int, int] = {}
         self.most_outstanding = 0
         self.refused: list[int] = []
+        self.release = threading.Event()
+        self._last: tuple[Callable[[ingest.FromDaemon], None], str] | None = None
         self._bound, self._stop = threading.Event(), threading.Event()
         self.arrived = threading.Condition()
         self._error: BaseException | None = None
@@ -110,7 +119,7 @@ class ScriptedDaemon:
     def _run(self) -> None:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         router = context.socket(zmq.ROUTER)
-        router.setsockopt(zmq.LINGER, 0)
+        router.setsockopt(zmq.LINGER, 1000 if self.script.die_after_end else 0)
         try:
             router.bind(self.url)
             self._bound.set()
@@ -120,6 +129,8 @@ class ScriptedDaemon:
                     self._serve(router, peer, header, data)
                     with self.arrived:
                         self.arrived.notify_all()
+                if self.release.is_set() and self._last is not None:
+                    self._settle(*self._last)
         except BaseException as err:
             self._error = err
         finally:
@@ -163,7 +174,7 @@ class ScriptedDaemon:
     def _frame(
         self, answer: Callable[[ingest.FromDaemon], None], header: ingest.FrameHeader, data: bytes
     ) -> None:
-        seq = header.frame_seq
+        seq, self._last = header.frame_seq, (answer, header.run)
         assert header.crc32 in (None, zlib.crc32(data))
         if seq in self.script.refuse:
             self.refused.append(seq)
@@ -193,10 +204,30 @@ class ScriptedDaemon:
             answer(ingest.Ack(run=run, frame_seq=seq, fate="published"))
 
     def _report(self, answer: Callable[[ingest.FromDaemon], None], end: ingest.End) -> None:
-        n = len(self.script.journal)
+        n = len(self.script.journal.keys() - self.script.forget)
         ledger = {"received": n, "published": n, "in_flight": 0, "missing": end.n_frames - n}
         if not self.script.silent_report:
             answer(ingest.Report(run=end.run, ledger=ledger))
+        if self.script.die_after_end:
+            self._stop.set()
+
+
+@contextmanager
+def succeeded(killed: ScriptedDaemon, script: Script) -> Iterator[ScriptedDaemon]:
+    """A second daemon at the same address, started as soon as the first is dead."""
+    successor = ScriptedDaemon(killed.url, script)
+
+    def restart() -> None:
+        killed.join()
+        successor.__enter__()
+
+    restarter = threading.Thread(target=restart)
+    restarter.start()
+    try:
+        yield successor
+    finally:
+        restarter.join(10)
+        successor.__exit__()
 
 
 @pytest.fixture
@@ -258,9 +289,10 @@ def test_without_credit_a_send_times_out_and_the_frame_is_not_taken(url: str) ->
         sender.start(a_start())
         sender.send(0, image(0))
         sender.send(1, image(1))
-        with pytest.raises(TimedOut, match="credit for frame 2 within 0.05 s.*: 0, 1$"):
+        with pytest.raises(TimedOut, match=r"credit for frame 2 within 0\.05 s.*: 0, 1$"):
             sender.send(2, image(2))
         assert sender.counts.sent == sender.counts.unacked == 2
+        daemon.release.set()
         sender.finish()
         assert daemon.frames == [0, 1]
 
@@ -287,18 +319,9 @@ def test_a_killed_and_restarted_daemon_gets_what_it_has_not_acknowledged_in_orde
     first = Script(ack_every=3, die_after=8, acks_before_death=acks_before_death, journal=journal)
     states: list[SenderState] = []
     sender.on_state = states.append
-    with ScriptedDaemon(url, first) as killed:
-        sender.start(start)
-        for seq in range(7):
-            sender.send(seq, image(seq))
-        restarter = threading.Thread(target=lambda: (killed.join(), restarted.__enter__()))
-        restarted = ScriptedDaemon(url, Script(journal=journal))
-        restarter.start()
-        for seq in range(7, 20):
-            sender.send(seq, image(seq))
-        report = sender.finish()
-        restarter.join(10)
-    restarted.__exit__()
+    killed = ScriptedDaemon(url, first)
+    with killed, succeeded(killed, Script(journal=journal)) as restarted:
+        report = stream(sender, start, frames(20))
     assert report.ledger["received"] == 20
     assert sorted(journal) == list(range(20))
     assert restarted.frames == sorted(restarted.frames)
@@ -309,43 +332,46 @@ def test_a_killed_and_restarted_daemon_gets_what_it_has_not_acknowledged_in_orde
     assert counts.published + counts.settled_unseen == counts.sent == 20
 
 
-def test_end_is_said_again_to_a_daemon_that_died_before_its_report(
+def test_a_daemon_that_died_before_its_report_is_told_the_end_again(
     url: str, sender: Sender
 ) -> None:
     journal: dict[int, bytes] = {}
-    with ScriptedDaemon(url, Script(ack_every=99, die_after=3, journal=journal)) as killed:
+    killed = ScriptedDaemon(url, Script(ack_every=99, die_after=3, journal=journal))
+    with killed, succeeded(killed, Script(journal=journal)) as restarted:
         sender.start(a_start())
         for seq in range(3):
             sender.send(seq, image(seq))
-        killed.join()
-        with ScriptedDaemon(url, Script(journal=journal)) as restarted:
-            assert sender.finish().ledger["received"] == 3
+        assert sender.finish().ledger["received"] == 3
     assert restarted.frames == [2]
 
 
 def test_a_daemon_that_does_not_come_back_is_reported_with_the_frames_at_stake(url: str) -> None:
     settings = replace(QUICK, reconnect_timeout_s=0.2)
-    with Sender(url, "scope", settings) as sender:
-        with ScriptedDaemon(url, Script(ack_every=99, die_after=2)) as killed:
-            sender.start(a_start())
-            sender.send(0, image(0))
-            sender.send(1, image(1))
-            killed.join()
-        with pytest.raises(Unreachable, match="no daemon within 0.2 s.*not acknowledged: 0, 1"):
-            sender.finish()
+    daemon = ScriptedDaemon(url, Script(ack_every=99, die_after=2))
+    with (
+        daemon,
+        Sender(url, "scope", settings) as sender,
+        pytest.raises(Unreachable, match=r"no daemon within 0\.2 s.*not acknowledged: 0, 1$"),
+    ):
+        stream(sender, a_start(), frames(2))
 
 
 def test_nobody_there_is_said_within_the_connect_timeout(url: str) -> None:
-    with Sender(url, "scope", replace(QUICK, connect_timeout_s=0.1)) as sender:
-        with pytest.raises(Unreachable, match="nothing listens there"):
-            sender.start(a_start())
+    with (
+        Sender(url, "scope", replace(QUICK, connect_timeout_s=0.1)) as sender,
+        pytest.raises(Unreachable, match="nothing listens there"),
+    ):
+        sender.start(a_start())
 
 
 def test_a_peer_that_answers_nothing_is_told_from_no_peer(url: str) -> None:
     settings = replace(QUICK, connect_timeout_s=0.2)
-    with ScriptedDaemon(url, Script(mute=True)), Sender(url, "scope", settings) as sender:
-        with pytest.raises(Unreachable, match="no WELCOME"):
-            sender.start(a_start())
+    with (
+        ScriptedDaemon(url, Script(mute=True)),
+        Sender(url, "scope", settings) as sender,
+        pytest.raises(Unreachable, match="no WELCOME"),
+    ):
+        sender.start(a_start())
 
 
 def test_a_daemon_started_later_is_found(url: str, sender: Sender) -> None:
@@ -359,36 +385,59 @@ def test_a_peer_that_accepts_and_never_speaks_times_out(url: str) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(url.removeprefix("ipc://"))
         listener.listen()
-        with Sender(url, "scope", replace(QUICK, connect_timeout_s=0.2)) as sender:
-            with pytest.raises(Unreachable, match="no WELCOME"):
-                sender.start(a_start())
+        settings = replace(QUICK, connect_timeout_s=0.2)
+        with (
+            Sender(url, "scope", settings) as sender,
+            pytest.raises(Unreachable, match="no WELCOME"),
+        ):
+            sender.start(a_start())
 
 
 def test_an_interrupted_run_goes_on_where_the_daemon_stands(url: str, sender: Sender) -> None:
-    script = Script(journal={seq: b"" for seq in range(6)})
+    script = Script(journal=dict.fromkeys(range(6), b""))
     with ScriptedDaemon(url, script) as daemon:
         report = stream(sender, a_start(), frames(10))
     assert daemon.frames == [6, 7, 8, 9]
     assert report.ledger["received"] == 10
 
 
-def test_frames_the_daemon_never_counted_are_named(url: str, sender: Sender) -> None:
-    with ScriptedDaemon(url, Script(swallow=frozenset({2, 4}))):
-        with pytest.raises(Incomplete, match=r"sent 6, the daemon received 4.*acknowledged: 2, 4"):
-            stream(sender, a_start(), frames(6))
+def test_frames_that_never_get_a_fate_are_named(url: str) -> None:
+    settings = replace(QUICK, report_timeout_s=0.1)
+    with (
+        ScriptedDaemon(url, Script(swallow=frozenset({2, 4}))),
+        Sender(url, "scope", settings) as sender,
+        pytest.raises(TimedOut, match=r"no report within 0\.1 s; not acknowledged: 2, 4$"),
+    ):
+        stream(sender, a_start(), frames(6))
+
+
+def test_a_ledger_that_misses_an_acknowledged_frame_is_not_accepted(
+    url: str, sender: Sender
+) -> None:
+    script = Script(forget=frozenset({2}))
+    with (
+        ScriptedDaemon(url, script),
+        pytest.raises(Incomplete, match="sent 6, the daemon received 5 and settled 5"),
+    ):
+        stream(sender, a_start(), frames(6))
 
 
 def test_a_report_that_never_comes_times_out(url: str) -> None:
     settings = replace(QUICK, report_timeout_s=0.1)
-    with ScriptedDaemon(url, Script(silent_report=True)), Sender(url, "scope", settings) as sender:
-        with pytest.raises(TimedOut, match="no report within 0.1 s"):
-            stream(sender, a_start(), frames(2))
+    with (
+        ScriptedDaemon(url, Script(silent_report=True)),
+        Sender(url, "scope", settings) as sender,
+        pytest.raises(TimedOut, match=r"no report within 0\.1 s"),
+    ):
+        stream(sender, a_start(), frames(2))
 
 
 def test_a_refused_frame_raises_with_the_reason(url: str, sender: Sender) -> None:
-    with ScriptedDaemon(url, Script(refuse={1: "late: frame_seq 1"})):
-        with pytest.raises(Refusal, match="frame 1: late: frame_seq 1"):
-            stream(sender, a_start(), frames(3))
+    with (
+        ScriptedDaemon(url, Script(refuse={1: "late: frame_seq 1"})),
+        pytest.raises(Refusal, match="frame 1: late: frame_seq 1"),
+    ):
+        stream(sender, a_start(), frames(3))
 
 
 def test_a_refused_frame_goes_to_the_callback_and_out_of_the_account(
@@ -416,9 +465,11 @@ def test_hello_first_makes_the_handshake_again(url: str, sender: Sender) -> None
 
 
 def test_a_refused_start_raises_at_once(url: str, sender: Sender) -> None:
-    with ScriptedDaemon(url, Script(refuse_start="conflict: run began with another start")):
-        with pytest.raises(Refusal, match="conflict: run began"):
-            sender.start(a_start())
+    with (
+        ScriptedDaemon(url, Script(refuse_start="conflict: run began with another start")),
+        pytest.raises(Refusal, match="conflict: run began"),
+    ):
+        sender.start(a_start())
 
 
 def test_a_draining_daemon_is_dialled_again_until_the_timeout(url: str) -> None:
@@ -476,6 +527,13 @@ def test_runs_follow_each_other_on_one_sender(url: str, sender: Sender) -> None:
     assert sender.counts.sent == 2
 
 
+def test_a_daemon_that_stops_after_its_report_is_no_loss(url: str, sender: Sender) -> None:
+    for _ in range(5):
+        with ScriptedDaemon(url, Script(die_after_end=True)):
+            stream(sender, a_start(), frames(2))
+        assert sender.counts.reconnects == 0
+
+
 def test_a_checksum_is_sent_when_asked(url: str) -> None:
     with ScriptedDaemon(url, Script()), Sender(url, "scope", replace(QUICK, crc=True)) as sender:
         assert stream(sender, a_start(), frames(3)).ledger["received"] == 3
@@ -500,5 +558,6 @@ def test_the_callers_buffer_is_held_until_its_acknowledgement(url: str, sender: 
             assert daemon.arrived.wait_for(lambda: daemon.frames == [0], 5)
         with pytest.raises(BufferError):
             data.append(0)
+        daemon.release.set()
         sender.finish()
     assert sender.counts.unacked == 0
