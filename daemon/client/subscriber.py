@@ -32,6 +32,8 @@ from phenostream.engine.errors import BadMessage
 
 _SLICE_MS: Final = 250
 _QUEUED: Final = 10_000
+_SUBSCRIPTIONS_QUEUED: Final = 100
+"""Subscriptions are messages too: a send high-water mark below their number would drop some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Subscriber:
         """Connect and subscribe; `wait_subscribed` tells when that has taken effect."""
         context: Context = zmq.Context()
         self._resources.callback(context.term)
-        socket = bounded(context.socket(zmq.SUB), 1, MAX_RESULT_BYTES)
+        socket = bounded(context.socket(zmq.SUB), _SUBSCRIPTIONS_QUEUED, MAX_RESULT_BYTES)
         self._resources.callback(socket.close, 0)
         socket.setsockopt(zmq.RCVHWM, _QUEUED)
         socket.connect(self.results_url)
