@@ -104,6 +104,7 @@ def _meta(passage: Passage, model: ServedModel) -> dict[str, Any]:
         "instrument": arrival.start.instrument,
         "frame_seq": arrival.frame_seq,
         "received_utc_ns": arrival.received_utc_ns,
+        "received_monotonic_ns": round(arrival.received_s * 1e9),
         "source_utc_ns": arrival.source_utc_ns,
         "stage_um": list(arrival.stage_um),
         "exposure_ms": arrival.exposure_ms,
