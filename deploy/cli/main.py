@@ -29,7 +29,6 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "watch": ("watch", "follow results as they are published"),
     "export": ("export", "results to .csv or .parquet"),
     "bench": ("bench", "measure engine, pipeline, latency or detection on this box"),
-    "journal": ("journal", "list or verify a journal"),
     "train": ("train", "train the model (simulated cells)"),
     "export-model": ("export_model", "write a trained model as a bundle"),
 }
@@ -59,6 +58,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
+    _pin_threads()
     words = list(sys.argv[1:] if argv is None else argv)
     name = next((word for word in words if not word.startswith("-")), None)
     parser = _build_parser(name if name in COMMANDS else None)
@@ -101,6 +101,12 @@ def _build_parser(chosen: str | None) -> argparse.ArgumentParser:
             command.add_arguments(sub)
             sub.set_defaults(run=command.run)
     return parser
+
+
+def _pin_threads() -> None:
+    """One thread a numeric library, unless the caller chose: our own threads already fill the cores (before numpy)."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 
 def _version() -> str:

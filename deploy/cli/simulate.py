@@ -10,6 +10,7 @@ Example:
 import argparse
 from pathlib import Path
 
+from phenostream.deploy.cli.endpoints import INGEST
 from phenostream.deploy.cli.sending import add_rate, say_report, stream_frames
 from phenostream.deploy.cli.terminal import progress
 from phenostream.engine.errors import BadConfig
@@ -18,7 +19,12 @@ from phenostream.engine.errors import BadConfig
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_microscope_arguments(parser)
-    parser.add_argument("--to", required=True, metavar="URL", help="the daemon's ingest endpoint")
+    parser.add_argument(
+        "--to",
+        default=INGEST,
+        metavar="URL",
+        help=f"the daemon's ingest endpoint (default {INGEST})",
+    )
     parser.add_argument("--frames", type=int, default=20, help="frames to send (default 20)")
     parser.add_argument("--truth", type=Path, metavar="FILE", help="write the true cells as JSON")
     add_rate(parser)

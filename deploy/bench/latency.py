@@ -1,0 +1,189 @@
+"""The latency the daemon adds to the engine: from a frame's last byte to its result at a subscriber, less the inference.
+
+Open-loop Poisson arrivals: frames are sent when they are due, whether or not the last one is back, so that waiting in a
+queue counts. The load is a share of the capacity that is measured first, in the same run. Receipt and delivery are read
+from the box's one monotonic clock; the subscriber's own wake-up is included, so the figure is an upper bound.
+"""
+
+import os
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from phenostream.daemon.client.sender import Sender
+from phenostream.daemon.client.stream import SourceFrame, stream
+from phenostream.daemon.client.subscriber import Subscriber
+from phenostream.daemon.run_id import new_run_id
+from phenostream.daemon.wire.results import FrameRecord
+from phenostream.deploy.bench.pipeline import daemon_settings
+from phenostream.deploy.child import DaemonChild
+from phenostream.deploy.microscope import SimulatedMicroscope
+from phenostream.engine.errors import EngineFault
+
+_DISTINCT_FRAMES = 8
+_WARM_FRAMES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyFigure:
+    """Milliseconds over all timed frames.
+
+    Attributes:
+        added_p50_ms: Added latency, median.
+        added_p99_ms: Its 99th percentile.
+        whole_p50_ms: Last byte to subscriber, the inference included.
+        whole_p99_ms: Likewise.
+        infer_p50_ms: The batch's submit to result.
+        fdatasync_p50_ms: One record written and synced in the same folder, on the idle box.
+        fdatasync_p99_ms: Likewise.
+        capacity_fps: Frames per second as fast as they are acknowledged.
+        offered_fps: Mean rate of the Poisson arrivals.
+    """
+
+    added_p50_ms: float
+    added_p99_ms: float
+    whole_p50_ms: float
+    whole_p99_ms: float
+    infer_p50_ms: float
+    fdatasync_p50_ms: float
+    fdatasync_p99_ms: float
+    capacity_fps: float
+    offered_fps: float
+    frames: int
+    size_px: int
+    cells_per_frame: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def measure_latency(
+    bundle_name: str,
+    microscope: SimulatedMicroscope,
+    folder: Path,
+    *,
+    frames: int,
+    load: float,
+    on_step: Callable[[], None] = lambda: None,
+) -> LatencyFigure:
+    """Measure capacity, then latency at `load` of it.
+
+    Raises:
+        EngineFault: A frame was not published.
+    """
+    images = [microscope.frame(seq) for seq in range(_DISTINCT_FRAMES)]
+    sync_ms = _time_fdatasync(folder, 200)
+    with DaemonChild(folder, daemon_settings(folder, bundle_name)) as daemon:
+        capacity = _capacity(daemon.ready["ingest"], microscope, images)
+        offered = capacity * load
+        gaps_s = np.random.default_rng(0).exponential(1 / offered, frames + _WARM_FRAMES)
+        seen = _watch(
+            daemon.ready,
+            lambda url: _send_poisson(url, microscope, images, gaps_s),
+            frames + _WARM_FRAMES,
+            on_step,
+        )
+    timed = seen[_WARM_FRAMES:]
+    whole = [ms for ms, _, _ in timed]
+    infer = [ms for _, ms, _ in timed]
+    added = [a - b for a, b in zip(whole, infer, strict=True)]
+    return LatencyFigure(
+        added_p50_ms=_quantile(added, 0.5),
+        added_p99_ms=_quantile(added, 0.99),
+        whole_p50_ms=_quantile(whole, 0.5),
+        whole_p99_ms=_quantile(whole, 0.99),
+        infer_p50_ms=_quantile(infer, 0.5),
+        fdatasync_p50_ms=_quantile(sync_ms, 0.5),
+        fdatasync_p99_ms=_quantile(sync_ms, 0.99),
+        capacity_fps=round(capacity, 1),
+        offered_fps=round(offered, 1),
+        frames=len(timed),
+        size_px=microscope.settings.size_px,
+        cells_per_frame=round(statistics.mean(cells for _, _, cells in timed), 1),
+    )
+
+
+def _watch(
+    endpoints: dict[str, Any], send: Callable[[str], None], frames: int, on_step: Callable[[], None]
+) -> list[tuple[float, float, int]]:
+    """(last byte to subscriber ms, inference ms, cells found) of every frame, in order of delivery."""
+    seen: list[tuple[float, float, int]] = []
+    with Subscriber(endpoints["results"], endpoints["control"], silence_timeout_s=30) as results:
+        results.wait_subscribed()
+        sender = threading.Thread(target=send, args=(endpoints["ingest"],), daemon=True)
+        sender.start()
+        for record in results:
+            now_ns = time.monotonic_ns()
+            if isinstance(record.body, FrameRecord):
+                meta = record.body.meta
+                if meta["fate"] != "published":
+                    raise EngineFault(
+                        f"bench latency: frame {meta['frame_seq']} was {meta['fate']}: {meta['reason']}"
+                    )
+                whole_ms = (now_ns - meta["received_monotonic_ns"]) / 1e6
+                seen.append(
+                    (whole_ms, meta["timing_ms"].get("infer", 0.0), meta["counts"]["found"])
+                )
+                on_step()
+            if len(seen) == frames:
+                break
+        sender.join()
+    return seen
+
+
+def _send_poisson(
+    url: str,
+    microscope: SimulatedMicroscope,
+    images: Sequence[npt.NDArray[np.uint16]],
+    gaps_s: npt.NDArray[np.float64],
+) -> None:
+    start = microscope.start(new_run_id(), len(gaps_s))
+    with Sender(url, start.instrument) as sender:
+        sender.start(start)
+        due_s = time.monotonic()
+        for seq, gap_s in enumerate(gaps_s):
+            due_s += gap_s
+            if (wait_s := due_s - time.monotonic()) > 0:
+                sender.wait(wait_s)
+            sender.send(seq, images[seq % len(images)])
+        sender.finish()
+
+
+def _capacity(
+    url: str, microscope: SimulatedMicroscope, images: Sequence[npt.NDArray[np.uint16]]
+) -> float:
+    """Frames per second when every frame is sent as soon as credit allows."""
+    count = 200
+    frames: Iterator[SourceFrame] = (
+        SourceFrame(seq, images[seq % len(images)]) for seq in range(count)
+    )
+    start = microscope.start(new_run_id(), count)
+    with Sender(url, start.instrument) as sender:
+        began_s = time.monotonic()
+        stream(sender, start, frames)
+        return count / (time.monotonic() - began_s)
+
+
+def _time_fdatasync(folder: Path, count: int) -> list[float]:
+    """Milliseconds of appending 4 KiB and syncing it, one at a time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    took = []
+    with (folder / "fdatasync").open("wb", buffering=0) as file:
+        for _ in range(count):
+            began = time.perf_counter()
+            file.write(bytes(4096))
+            os.fdatasync(file.fileno())
+            took.append((time.perf_counter() - began) * 1e3)
+    return took
+
+
+def _quantile(values: Sequence[float], q: float) -> float:
+    return round(float(np.quantile(values, q)), 3)

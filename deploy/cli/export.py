@@ -1,0 +1,43 @@
+"""Results to a file of another tool: .csv or .parquet, one row per cell, with units.
+
+RESULTS is a journal directory (also of a running daemon) or what `watch --json` wrote. Parquet needs the extra:
+pip install 'phenostream[exports]'. Simulated results say "synthetic" in every row.
+
+Example:
+  phenostream export /tmp/phenostream/journal cells.parquet
+"""
+
+import argparse
+from pathlib import Path
+
+from phenostream.deploy.cli.terminal import progress, say, say_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "results", type=Path, metavar="RESULTS", help="journal directory or JSON lines"
+    )
+    parser.add_argument("target", type=Path, metavar="PATH", help="file to write: .csv or .parquet")
+    parser.add_argument(
+        "--run", dest="runs", action="append", metavar="RUN", help="only this run (repeatable)"
+    )
+    parser.add_argument("--json", action="store_true", help="print what was written as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export and say what was written."""
+    from phenostream.daemon.exports.export import export
+
+    with progress(None, "exported", "frame") as bar:
+        written = export(
+            args.results, args.target, runs=args.runs, on_frame=lambda _fate: bar.update()
+        )
+    if args.json:
+        say_json(written.as_dict())
+    else:
+        say(
+            f"{written.target}: {written.rows} cells of {written.frames} frames"
+            f"{', SYNTHETIC' if written.synthetic else ''}; research use only"
+        )
+    return 0
