@@ -1,1 +1,1 @@
-"""Our recording format: write, read, replay."""
+"""Our recording format (``.phenorec``): the exact messages of a microscope; written, read, replayed and recorded."""

@@ -16,7 +16,7 @@ from phenostream.daemon.channel import BEAT_S, Channel, Closed
 from phenostream.daemon.config import IngestConfig
 from phenostream.daemon.crew import Beat
 from phenostream.daemon.pipeline.entries import Answer, Entry, ReceivedFrame
-from phenostream.daemon.socket_options import Context, bind, bounded
+from phenostream.daemon.socket_options import Context, Socket, bind, bounded
 from phenostream.daemon.sources.desk import Clock, IngestDesk, Letter
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.ingest import encode
@@ -51,11 +51,7 @@ class LosslessSource:
             BadConfig: The endpoint cannot be bound.
         """
         self._desk = desk
-        self._socket = bounded(context.socket(zmq.ROUTER), _ANSWERS_QUEUED, config.max_frame_bytes)
-        self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        frames = max(_FEWEST_FRAMES, config.credit_bytes // config.max_frame_bytes)
-        self._socket.setsockopt(zmq.RCVHWM, frames)
-        self.endpoint = bind(self._socket, config.endpoint, "ingest.endpoint")
+        self._socket, self.endpoint = bound_router(context, config)
 
     def run(
         self,
@@ -77,7 +73,7 @@ class LosslessSource:
             self._read(frames)
             try:
                 for answer in answers.take_all():
-                    self._send(self._desk.settled(answer))
+                    post(self._socket, self._desk.settled(answer))
             except Closed:
                 return
             if draining and not finished and self._desk.idle:
@@ -105,16 +101,32 @@ class LosslessSource:
             except zmq.Again:
                 return
             clock = Clock(time.time_ns(), time.monotonic())
-            self._send(self._desk.receive(identity.bytes, [part.buffer for part in parts], clock))
+            parcel = [part.buffer for part in parts]
+            post(self._socket, self._desk.receive(identity.bytes, parcel, clock))
 
-    def _send(self, letters: list[Letter]) -> None:
-        for peer, message in letters:
-            try:
-                self._socket.send_multipart([peer, encode(message)], zmq.NOBLOCK)
-            except zmq.Again:
-                logger.warning("a source reads no answers: %s not sent", message.type)
-            except zmq.ZMQError as err:
-                if err.errno != zmq.EHOSTUNREACH:
-                    raise
-                # It went away; it will say HELLO again and resume from what is on disk.
-                logger.debug("a source is gone: %s not sent", message.type)
+
+def bound_router(context: Context, config: IngestConfig) -> tuple[Socket, str]:
+    """A ROUTER with all its limits, listening, and its endpoint with the real port; the caller closes it.
+
+    Raises:
+        BadConfig: The endpoint cannot be bound.
+    """
+    socket = bounded(context.socket(zmq.ROUTER), _ANSWERS_QUEUED, config.max_frame_bytes)
+    socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    frames = max(_FEWEST_FRAMES, config.credit_bytes // config.max_frame_bytes)
+    socket.setsockopt(zmq.RCVHWM, frames)
+    return socket, bind(socket, config.endpoint, "ingest.endpoint")
+
+
+def post(socket: Socket, letters: list[Letter]) -> None:
+    """Send answers without waiting; one that cannot be sent is not needed: its source will ask again."""
+    for peer, message in letters:
+        try:
+            socket.send_multipart([peer, encode(message)], zmq.NOBLOCK)
+        except zmq.Again:
+            logger.warning("a source reads no answers: %s not sent", message.type)
+        except zmq.ZMQError as err:
+            if err.errno != zmq.EHOSTUNREACH:
+                raise
+            # It went away; it will say HELLO again and resume from what is on disk.
+            logger.debug("a source is gone: %s not sent", message.type)

@@ -1,0 +1,106 @@
+"""The account of a recording: runs, frames, and why it is not complete; kept alike by writer and reader."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from phenostream.daemon.sequences import SequenceSet
+from phenostream.daemon.wire.ingest import End, FrameHeader, FromSource, Start
+
+
+@dataclass(slots=True)
+class RunAccount:
+    """One run.
+
+    Attributes:
+        announced: Number of frames said at END; None while the run is open.
+        first_ns: Receive time of the first frame since the recording began.
+        last_ns: Likewise, of the last.
+        data_bytes: Of all frames, as received.
+    """
+
+    start: Start
+    announced: int | None = None
+    first_ns: int | None = None
+    last_ns: int = 0
+    data_bytes: int = 0
+    numbers: SequenceSet = field(default_factory=SequenceSet)
+
+    @property
+    def frames(self) -> int:
+        """Distinct frames."""
+        return len(self.numbers)
+
+    @property
+    def missing(self) -> int:
+        """Announced frames that are not here."""
+        return max(0, (self.announced or 0) - self.frames)
+
+    @property
+    def duration_s(self) -> float:
+        """First to last frame."""
+        return (self.last_ns - (self.first_ns or 0)) / 1e9
+
+    def problem(self) -> str | None:
+        """Why the run is not whole, or None."""
+        if self.announced is None:
+            return f"run {self.start.run}: not ended, {self.frames} frames"
+        if self.missing:
+            return f"run {self.start.run}: {self.missing} of {self.announced} frames missing"
+        return None
+
+
+class Account:
+    """All runs of one recording.
+
+    Attributes:
+        messages: Entries counted.
+    """
+
+    def __init__(self) -> None:
+        self.runs: dict[str, RunAccount] = {}
+        self.messages = 0
+
+    def fault(self, message: FromSource) -> str | None:
+        """Why a message cannot be next in a recording, or None."""
+        if isinstance(message, Start):
+            known = self.runs.get(message.run)
+            return f"run {message.run}: started twice" if known else None
+        if not isinstance(message, FrameHeader | End):
+            return f"{message.type}: a recording holds start, frame and end"
+        run = self.runs.get(message.run)
+        if run is None:
+            return f"{message.type} of run {message.run}, which was not started"
+        if run.announced is not None:
+            return f"{message.type} of run {message.run}, which has ended"
+        if isinstance(message, FrameHeader) and message.frame_seq in run.numbers:
+            return f"frame {message.frame_seq} of run {message.run} is there twice"
+        return None
+
+    def add(self, message: FromSource, data_bytes: int, since_start_ns: int) -> None:
+        """Count a message that has no fault."""
+        self.messages += 1
+        if isinstance(message, Start):
+            self.runs[message.run] = RunAccount(message)
+        elif isinstance(message, FrameHeader):
+            run = self.runs[message.run]
+            run.numbers.add(message.frame_seq)
+            run.data_bytes += data_bytes
+            run.first_ns = since_start_ns if run.first_ns is None else run.first_ns
+            run.last_ns = max(run.last_ns, since_start_ns)
+        elif isinstance(message, End):
+            self.runs[message.run].announced = message.n_frames
+
+    @property
+    def frames(self) -> int:
+        """Distinct frames of all runs."""
+        return sum(run.frames for run in self.runs.values())
+
+    def problems(self) -> list[str]:
+        """One line for each run that is not whole."""
+        if not self.runs:
+            return ["no run was recorded"]
+        return [line for run in self.runs.values() if (line := run.problem()) is not None]
+
+    def totals(self) -> dict[str, Any]:
+        """What the closing entry repeats."""
+        return {"messages": self.messages, "frames": self.frames, "runs": len(self.runs)}
