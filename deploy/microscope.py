@@ -6,7 +6,7 @@ folder. Everything it makes is synthetic and says so.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,10 +60,17 @@ class MicroscopeSettings:
 
 @dataclass(slots=True)
 class SimulatedMicroscope:
-    """Frames of one seed, in order, with their truth remembered as they are made."""
+    """Frames of one seed, in order, with their truth remembered as they are made.
+
+    Attributes:
+        settings: What to simulate.
+        cache: Folder for rendered cells.
+        on_cell: Called after each cell that has to be rendered first.
+    """
 
     settings: MicroscopeSettings
     cache: Path
+    on_cell: Callable[[], object] = int
     _simulator: FrameSimulator = field(init=False)
     _truth: list[TruthFrame] = field(init=False, default_factory=list)
 
@@ -83,7 +90,9 @@ class SimulatedMicroscope:
             preset=wanted.preset,
             objects=wanted.cells,
         )
-        self._simulator = FrameSimulator(scene, load_or_render(self.cache, spec), wanted.seed)
+        self._simulator = FrameSimulator(
+            scene, load_or_render(self.cache, spec, self.on_cell), wanted.seed
+        )
 
     def start(self, run: str, n_expected: int | None) -> Start:
         """The START of a run of this microscope."""

@@ -1,4 +1,4 @@
-"""The latency the daemon adds to the engine: from a frame's last byte to its result at a subscriber, less the inference.
+"""The latency the daemon adds to the engine: from a frame's last byte to a subscriber, less the inference.
 
 Open-loop Poisson arrivals: frames are sent when they are due, whether or not the last one is back, so that waiting in a
 queue counts. The load is a share of the capacity that is measured first, in the same run. Receipt and delivery are read
