@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Record until told to stop; exit code 3 when the recording is incomplete."""
-    from phenostream.daemon.recordings.recorder import record
+    from phenostream.daemon.recordings.recorder import RecorderOptions, record
 
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -40,8 +40,7 @@ def run(args: argparse.Namespace) -> int:
         facts = record(
             args.url,
             args.recording,
-            level=args.compress,
-            until_end=args.until_end,
+            RecorderOptions(level=args.compress, until_end=args.until_end),
             stop=stop,
             on_bound=lambda endpoint: bar.write(f"recording what is sent to {endpoint}"),
             on_frame=lambda _ack: bar.update(),

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Replay and print each run's ledger."""
     from phenostream.daemon.recordings.facts import facts
-    from phenostream.daemon.recordings.replay import replay
+    from phenostream.daemon.recordings.replay import ReplayOptions, replay
 
     pace = rate_hz(args.rate)
     total = None if args.loop else facts(args.recording).frames
@@ -44,9 +44,7 @@ def run(args: argparse.Namespace) -> int:
         reports = replay(
             args.recording,
             args.to,
-            rate=pace,
-            loop=args.loop,
-            tolerant=args.tolerant,
+            ReplayOptions(rate=pace, loop=args.loop, tolerant=args.tolerant),
             on_ack=lambda _ack: bar.update(),
             cancel=cancel,
         )
