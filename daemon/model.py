@@ -33,11 +33,13 @@ class ServedModel:
     max_batch: int
 
     def describe(self) -> dict[str, Any]:
-        """What every result says: name, version, sha256, backend, device, precision."""
+        """What every result says: name, version, sha256, classes, markers, backend, device, precision."""
         return {
             "name": self.manifest.name,
             "version": self.manifest.version,
             "sha256": self.sha256,
+            "classes": list(self.manifest.classes),
+            "markers": list(self.manifest.markers),
             "backend": self.backend.name,
             "device": self.backend.device,
             "precision": self.backend.precision,

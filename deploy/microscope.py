@@ -70,7 +70,7 @@ class SimulatedMicroscope:
 
     settings: MicroscopeSettings
     cache: Path
-    on_cell: Callable[[], object] = int
+    on_cell: Callable[[], object] = lambda: None
     _simulator: FrameSimulator = field(init=False)
     _truth: list[TruthFrame] = field(init=False, default_factory=list)
 

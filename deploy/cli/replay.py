@@ -5,7 +5,6 @@ Example:
 """
 
 import argparse
-import threading
 from pathlib import Path
 
 from phenostream.deploy.cli.endpoints import INGEST
@@ -36,18 +35,15 @@ def run(args: argparse.Namespace) -> int:
     from phenostream.daemon.recordings.facts import facts
     from phenostream.daemon.recordings.replay import ReplayOptions, replay
 
-    pace = rate_hz(args.rate)
+    options = ReplayOptions(rate_hz(args.rate), args.loop, tolerant=args.tolerant)
     total = None if args.loop else facts(args.recording).frames
-    worst = 0
-    cancel = threading.Event()
+    codes = [0]
     with progress(total, "acknowledged", "frame") as bar:
-        reports = replay(
+        replay(
             args.recording,
             args.to,
-            ReplayOptions(rate=pace, loop=args.loop, tolerant=args.tolerant),
+            options,
             on_ack=lambda _ack: bar.update(),
-            cancel=cancel,
+            on_report=lambda report: codes.append(say_report(report, args.json)),
         )
-    for report in reports:
-        worst = max(worst, say_report(report, args.json))
-    return worst
+    return max(codes)

@@ -101,7 +101,7 @@ def frame_line(frame: "FrameRecord") -> str:
         return f"frame {meta['frame_seq']:>5}  {meta['fate'].upper()}: {meta['reason']}"
     counts = meta["counts"]
     kinds = frame.columns["class"].values
-    names = meta["model"].get("classes") or ("lymphocyte", "granulocyte", "monocyte")
+    names = meta["model"]["classes"]
     shares = "  ".join(
         f"{int((kinds == index).sum()):>3} {name}s" for index, name in enumerate(names)
     )
