@@ -1,0 +1,98 @@
+"""Validate a configuration, its bundle, its journal folder and its endpoints; start nothing.
+
+Does in the daemon's own code what the daemon does first: reads the configuration, takes the locks, verifies the bundle's
+hashes and runs the golden self-test. Exit code 0: `phenostream run` would start. 2: it would not, and why.
+
+Example:
+  phenostream check --config deploy/config.example.toml
+"""
+
+import argparse
+import errno
+import os
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phenostream.deploy.cli.terminal import say, say_json, say_table
+from phenostream.engine.errors import BadConfig
+
+if TYPE_CHECKING:
+    from phenostream.daemon.config import Config
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="TOML file")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check everything and say what was found."""
+    from phenostream.daemon.config import load_config
+
+    found = _check(load_config(args.config))
+    if args.json:
+        say_json({"config": str(args.config), "good": True, "found": found})
+        return 0
+    say_table(["what", "found"], list(found.items()))
+    say(f"{args.config}: good; `phenostream run --config {args.config}` would start")
+    return 0
+
+
+def _check(config: "Config") -> dict[str, str]:
+    """What stands behind each key; raises the error that `run` would end with."""
+    from phenostream.daemon.claims import claimed, claimed_endpoint
+    from phenostream.daemon.model import served_model
+
+    found: dict[str, str] = {}
+    with ExitStack() as held:
+        directory = config.journal.directory
+        held.enter_context(claimed(directory / "lock", f"journal.directory: {directory}"))
+        found["journal.directory"] = f"{directory}, {_free_gib(directory):.1f} GiB free"
+        for key in ("ingest", "results", "control"):
+            url = getattr(config, key).endpoint
+            held.enter_context(claimed_endpoint(url, f"{key}.endpoint"))
+            _try_tcp(url, f"{key}.endpoint")
+            found[f"{key}.endpoint"] = f"{url}, free"
+        model = held.enter_context(served_model(config.model))
+        said = model.describe()
+        found["model.bundle"] = (
+            f"{said['name']} {said['version']} ({said['sha256'][:12]})"
+            f"{', SYNTHETIC weights' if model.manifest.synthetic else ''}"
+        )
+        found["model.backend"] = (
+            f"{said['backend']} {said['precision']} on {said['device']}, golden self-test passed"
+        )
+    for metric in model.manifest.metrics:
+        found[f"measured: {metric.name}"] = (
+            f"{metric.value:g} [{metric.low:g}, {metric.high:g}], {metric.data}"
+        )
+    return found
+
+
+def _try_tcp(url: str, key: str) -> None:
+    """Bind a tcp endpoint for a moment.
+
+    Raises:
+        BadConfig: Its port is taken or its address is not this box's.
+    """
+    scheme, _, rest = url.partition("://")
+    host, _, port = rest.rpartition(":")
+    if scheme != "tcp" or port == "*":
+        return
+    with socket.socket(
+        socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM
+    ) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("" if host == "*" else host.strip("[]"), int(port)))
+        except OSError as err:
+            why = "in use by another program" if err.errno == errno.EADDRINUSE else err.strerror
+            raise BadConfig(f"{key}: {url}: {why}") from err
+
+
+def _free_gib(directory: Path) -> float:
+    space = os.statvfs(directory)
+    return space.f_bavail * space.f_frsize / 2**30
