@@ -47,13 +47,6 @@ class KindScore:
     found: int
     called: dict[str, int]
 
-    def line(self, name: str) -> str:
-        """One line for people."""
-        calls = ", ".join(f"{n} {what}" for what, n in sorted(self.called.items()))
-        return f"  {name}: {self.found} of {self.cells} found" + (
-            f"; called {calls}" if calls else ""
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class DetectScore:
@@ -98,28 +91,6 @@ class DetectScore:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)
-
-    @property
-    def passed(self) -> bool:
-        """Every mark was reached."""
-        return not self.shortfalls()
-
-    def lines(self) -> list[str]:
-        """The score for people, shortfalls last."""
-        origin = "synthetic" if self.synthetic else "real or composed"
-        recall, precision = _figure(self.recall), _figure(self.precision)
-        accuracy = _figure(self.class_accuracy)
-        ledger = "exact" if self.ledger_seen and not self.ledger_faults else "not exact or not seen"
-        centre = f"median {_figure(self.centre_error_px)} px, 95 % {_figure(self.centre_error_p95_px)} px"
-        return [
-            f"{self.frames} frames ({origin}), {self.cells} white and red cells, {self.found} found",
-            f"recall {recall} ({self.matched} of {self.cells}), precision {precision} ({self.invented} invented)",
-            f"centre error {centre} (reduced pixels of {REDUCED_PIXEL_UM} um)",
-            f"class accuracy {accuracy} over {self.class_cells} matched white cells (rejected = wrong)",
-            *(kind.line(name) for name, kind in self.kinds.items()),
-            f"ledger {ledger}",
-            *(f"MISSED: {line}" for line in self.shortfalls()),
-        ]
 
     def shortfalls(self) -> list[str]:
         """What misses its mark, one line each; empty for a good run. An absent figure misses nothing."""
@@ -232,10 +203,6 @@ class _Tally:
             kind: KindScore(n, self.found[kind], dict(self.called.get(kind, {})))
             for kind, n in sorted(self.cells.items())
         }
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def _nearest_pairs(distance: F64, reach: float) -> list[tuple[int, int, float]]:

@@ -58,8 +58,8 @@ def _markers(facts: Facts) -> str:
     largest = max(facts.classes, key=lambda one: one.count)
     values = "; ".join(_marker(marker) for marker in largest.markers)
     return (
-        f"Estimated median signal of the {largest.count:,} {largest.name}{_s(largest.count)}, with quartiles, "
-        f"in {facts.marker_unit}: {values}."
+        f"Estimated median signal of the {largest.count:,} {largest.name}{_s(largest.count)}, with quartiles "
+        f"(unit: {facts.marker_unit}): {values}."
     )
 
 

@@ -65,8 +65,6 @@ def test_a_perfect_run_scores_one_and_misses_no_mark(tmp_path: Path) -> None:
     assert (got.recall, got.precision, got.class_accuracy) == (1.0, 1.0, 1.0)
     assert (got.cells, got.matched, got.centre_error_px) == (3, 3, 0.0)
     assert got.shortfalls() == []
-    assert got.passed
-    assert "ledger exact" in got.lines()
 
 
 @pytest.mark.parametrize("found", [False, True])
@@ -83,9 +81,6 @@ def test_missed_and_invented_cells_are_counted(tmp_path: Path) -> None:
     assert got.precision == 0.5
     assert got.invented == 1
     assert len(got.shortfalls()) == 3
-    assert not got.passed
-    assert sum(line.startswith("MISSED") for line in got.lines()) == 3
-    assert any("recall 0.333 (1 of 3)" in line for line in got.lines())
 
 
 def test_two_found_cells_on_one_true_cell_are_one_match_and_one_invention(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_no_cells_are_reported_without_shares_or_markers() -> None:
 def test_one_cell_is_written_in_the_singular() -> None:
     text = write_summary(_facts((0, 1, 0)))
     assert "of 1 cell found" in text
-    assert "the 1 granulocyte," in text
+    assert "the 1 granulocyte, with quartiles (unit: a.u.):" in text
 
 
 def test_frames_whose_cells_were_all_rejected_claim_no_class() -> None:
