@@ -85,7 +85,7 @@ class Assembly:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._signs = Signs(Wake(), Event())
         self._arrived = Wake()
-        self._control_stops = Event()
+        self._control_stops = Wake()
         streams = model.backend.streams
         attention = self._signs.attention.set
         self._frames: Channel[ReceivedFrame] = Channel(
@@ -146,6 +146,7 @@ class Assembly:
             self._context.term()
             self._signs.attention.close()
             self._arrived.close()
+            self._control_stops.close()
         return late
 
     def status(self) -> dict[str, Any]:

@@ -7,7 +7,6 @@ and then three parts a record, exactly as they were published. Nothing here can 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Event
 from typing import Annotated, Any, Final, Literal
 
 import zmq
@@ -17,6 +16,7 @@ from phenostream.daemon.channel import BEAT_S
 from phenostream.daemon.crew import Beat
 from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.socket_options import Context, bind, bounded
+from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.codec import pack, unpack_header
 from phenostream.daemon.wire.ingest import U64, describe
 from phenostream.daemon.wire.results import encode_offset
@@ -81,11 +81,17 @@ class Control:
         self._socket = bounded(context.socket(zmq.ROUTER), _REPLIES_QUEUED)
         self.endpoint = bind(self._socket, url, "control.endpoint")
 
-    def run(self, stopping: Event, beat: Beat) -> None:
+    def run(self, stopping: Wake, beat: Beat) -> None:
         """Serve until `stopping` is set."""
-        while not stopping.is_set():
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(stopping.fileno(), zmq.POLLIN)
+        while True:
             beat()
-            if not self._socket.poll(int(1000 * BEAT_S)):
+            ready = dict(poller.poll(int(1000 * BEAT_S)))
+            if stopping.fileno() in ready:
+                return
+            if self._socket not in ready:
                 continue
             peer, *parts = self._socket.recv_multipart()
             delimiter = parts[:1] if parts[:1] == [b""] else []

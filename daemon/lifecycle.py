@@ -24,6 +24,7 @@ from phenostream.daemon.config import Config
 from phenostream.daemon.health import Health
 from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.memory import keep_large_blocks
 from phenostream.daemon.model import served_model
 from phenostream.daemon.notify import notify, watchdog_s
 from phenostream.daemon.recovery import Recovery
@@ -89,6 +90,7 @@ def serve(config: Config, on_ready: Callable[[Ready], None] | None = None) -> in
 
 def _start(config: Config, health: Health, wake: Wake, stack: ExitStack) -> Assembly:
     cv2.setNumThreads(1)
+    keep_large_blocks()
     directory = config.journal.directory
     stack.enter_context(claimed(directory / "lock", f"journal.directory: {directory}"))
     for key in ("ingest", "results", "control"):

@@ -45,6 +45,6 @@ def bind(socket: Socket, url: str, key: str) -> str:
         socket.bind(url)
     except zmq.ZMQError as err:
         socket.close(0)
-        raise BadConfig(f"{key}: {url}: {(err.strerror or str(err)).lower()}") from err
+        raise BadConfig(f"{key}: {url}: {zmq.strerror(err.errno or 0).lower()}") from err
     endpoint = socket.getsockopt(zmq.LAST_ENDPOINT)
     return endpoint.rstrip(b"\0").decode() if isinstance(endpoint, bytes) else url

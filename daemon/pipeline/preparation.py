@@ -80,8 +80,7 @@ def in_engine_order(counts: Frame, start: Start) -> Frame:
     if tuple(start.shots) == SHOTS:
         return counts
     places = [start.shots.index(shot) for shot in SHOTS]
-    ordered: Frame = np.take(counts, places, axis=0)
-    return ordered
+    return np.stack([counts[place] for place in places])
 
 
 def strongest(detections: Detections, max_cells: int) -> Bool:

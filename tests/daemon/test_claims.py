@@ -25,7 +25,7 @@ def test_a_claim_is_sole_and_ends_with_its_block(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(BadConfig, match="journal.directory: x: .*"),
+        pytest.raises(BadConfig, match=r"journal\.directory: x: .*"),
         claimed(tmp_path / "file" / "lock", "journal.directory: x"),
     ):
         pass
@@ -37,7 +37,7 @@ def test_an_endpoint_that_someone_serves_is_in_use(tmp_path: Path) -> None:
         server.bind(str(path))
         server.listen()
         with (
-            pytest.raises(BadConfig, match="ingest.endpoint: ipc://.*: in use by another program"),
+            pytest.raises(BadConfig, match=r"ingest\.endpoint: .* in use by another program"),
             claimed_endpoint(f"ipc://{path}", "ingest.endpoint"),
         ):
             pass

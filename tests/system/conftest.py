@@ -28,7 +28,9 @@ from phenostream.engine.types import (
 
 ENTRY = Path(__file__).with_name("run_daemon.py")
 READY_TIMEOUT_S = 40.0
-EMPTY_MODEL = b"\x08\x0a"  # an ONNX file with a version and nothing else: the fake backend reads none
+EMPTY_MODEL = (
+    b"\x08\x0a"  # an ONNX file with a version and nothing else: the fake backend reads none
+)
 
 
 @dataclass
@@ -37,12 +39,14 @@ class DaemonProcess:
 
     Attributes:
         extra: TOML appended to the configuration.
+        prefix: Command in front of the daemon's, which it must replace by `exec`.
         ready: What the process said when it was ready.
     """
 
     folder: Path
     bundle: Path
     extra: str = ""
+    prefix: tuple[str, ...] = ()
     ready: dict[str, Any] = field(default_factory=dict)
     _process: "subprocess.Popen[str] | None" = None
 
@@ -69,13 +73,19 @@ class DaemonProcess:
         )
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
-                [sys.executable, str(ENTRY), str(self.config)],
+                [*self.prefix, sys.executable, str(ENTRY), str(self.config)],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
                 env=os.environ | {"OMP_NUM_THREADS": "1"},
             )
         return self._process
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        assert self._process is not None
+        return self._process.pid
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phenostream.daemon.journal import log
 from phenostream.daemon.journal.log import Journal, JournalFull
 from phenostream.daemon.journal.record import HEADER, Record
 from phenostream.daemon.wire.results import Topic
@@ -25,7 +24,9 @@ ITEMS: list[tuple[Topic, bytes]] = [
 ]
 
 
-def filled(directory: Path, groups: list[list[tuple[Topic, bytes]]], segment: int = 1 << 20) -> None:
+def filled(
+    directory: Path, groups: list[list[tuple[Topic, bytes]]], segment: int = 1 << 20
+) -> None:
     journal = Journal(directory, segment)
     for group in groups:
         journal.append(group)
@@ -175,7 +176,7 @@ def test_a_full_disk_keeps_the_journal_whole_and_the_call_may_be_repeated(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(log.os, "write", full)
+        patch.setattr(os, "write", full)
         with pytest.raises(JournalFull, match="No space left"):
             journal.append(ITEMS[1:])
     journal.append(ITEMS[1:])
@@ -195,7 +196,7 @@ def test_a_disk_error_is_not_taken_for_a_full_disk(
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(log.os, "write", broken)
+        patch.setattr(os, "write", broken)
         with pytest.raises(OSError, match="Input/output error"):
             journal.append(ITEMS)
     journal.close()

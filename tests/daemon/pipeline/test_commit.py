@@ -121,7 +121,9 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, make_model: Callable[..., ServedModel], make_start: StartMaker) -> Iterator[Desk]:
+def desk(
+    tmp_path: Path, make_model: Callable[..., ServedModel], make_start: StartMaker
+) -> Iterator[Desk]:
     desk = Desk(tmp_path, make_model(), make_start())
     yield desk
     desk.close()

@@ -62,10 +62,14 @@ def test_every_frame_gets_its_own_rows_in_order(make_start: StartMaker) -> None:
         np.testing.assert_array_equal(together.class_logits, alone.class_logits)
 
 
-@pytest.mark.parametrize("fault", ["fail_at", "nan_at"])
-def test_one_fault_is_retried_and_nobody_notices(make_start: StartMaker, fault: str) -> None:
+@pytest.mark.parametrize(
+    "script", [FakeScript(fail_at=frozenset({1})), FakeScript(nan_at=frozenset({1}))]
+)
+def test_one_fault_is_retried_and_nobody_notices(
+    make_start: StartMaker, script: FakeScript
+) -> None:
     batch = _single(make_start())
-    entries, health = served([batch], FakeScript(**{fault: frozenset({1})}))
+    entries, health = served([batch], script)
     (entry,) = entries
     assert isinstance(entry, Passage)
     assert entry.failure is None

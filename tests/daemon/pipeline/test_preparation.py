@@ -53,9 +53,7 @@ def test_shots_are_brought_into_the_engines_order(
     make_start: StartMaker, order: tuple[str, ...]
 ) -> None:
     start = make_start(shots=order)
-    counts: Frame = np.stack(
-        [np.full((2, 2), SHOTS.index(shot), np.uint8) for shot in start.shots]
-    )
+    counts: Frame = np.stack([np.full((2, 2), SHOTS.index(shot), np.uint8) for shot in start.shots])
     ordered = in_engine_order(counts, start)
     assert [int(shot[0, 0]) for shot in ordered] == [0, 1, 2, 3]
     assert (ordered is counts) == (order == SHOTS)

@@ -75,7 +75,7 @@ class Bench:
             raise BadInput(self.camera_fault)
 
     def say(
-        self, message: FromSource | bytes, *parts: bytes, peer: bytes = b"p"
+        self, message: FromSource | bytes, *parts: bytes | bytearray, peer: bytes = b"p"
     ) -> list[FromDaemon]:
         header = message if isinstance(message, bytes) else encode(message)
         views = [memoryview(part) for part in (header, *parts)]
@@ -262,7 +262,11 @@ def test_garbage_is_counted_and_answered_with_one_line(
 
 def test_the_number_of_parts_must_fit_the_message(bench: Bench, make_start: StartMaker) -> None:
     start = make_start()
-    for message, parts in [(Hello(instrument="scope"), (b"x",)), (start, (DATA,))]:
+    cases: list[tuple[FromSource, tuple[bytes, ...]]] = [
+        (Hello(instrument="scope"), (b"x",)),
+        (start, (DATA,)),
+    ]
+    for message, parts in cases:
         answer = bench.one(message, *parts)
         assert isinstance(answer, Refused)
         assert "2 parts" in answer.reason
@@ -275,11 +279,12 @@ def test_the_number_of_parts_must_fit_the_message(bench: Bench, make_start: Star
 
 def test_nothing_is_taken_before_hello_and_start(bench: Bench, make_start: StartMaker) -> None:
     start = make_start()
-    for message, parts in [
+    cases: list[tuple[FromSource, tuple[bytes, ...]]] = [
         (start, ()),
         (frame(start, 0), (DATA,)),
         (End(run=start.run, n_frames=0), ()),
-    ]:
+    ]
+    for message, parts in cases:
         answer = bench.one(message, *parts)
         assert isinstance(answer, Refused)
         assert answer.reason.startswith("hello first: ")
@@ -355,7 +360,12 @@ def test_a_duplicate_in_flight_is_acknowledged_once_to_the_newest_connection(
     [(3, None, 3, True), (3, None, 2, False), (None, 2, 2, True), (None, 2, 1, True)],
 )
 def test_a_frame_beyond_the_announced_count_or_after_end_is_late(
-    bench: Bench, make_start: StartMaker, expected: int | None, end: int | None, seq: int, late: bool
+    bench: Bench,
+    make_start: StartMaker,
+    expected: int | None,
+    end: int | None,
+    seq: int,
+    late: bool,
 ) -> None:
     start = make_start(n_expected=expected)
     bench.begin(start)
@@ -496,5 +506,7 @@ def test_a_parked_run_opens_again_without_a_second_record(
         bench.begin(start)
         bench.now_s += PARK_AFTER_S + 1
     assert isinstance(bench.begin(starts[0]), Started)
-    opened = [entry.start.run for entry in bench.entries.take_all() if isinstance(entry, RunStarted)]
+    opened = [
+        entry.start.run for entry in bench.entries.take_all() if isinstance(entry, RunStarted)
+    ]
     assert opened == [start.run for start in starts]

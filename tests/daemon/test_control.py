@@ -1,0 +1,150 @@
+"""The control socket: what may be asked, and what a hostile request is answered."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+import zmq
+
+from phenostream.daemon.control import MOST_RECORDS, Answers, Control
+from phenostream.daemon.journal.log import Journal
+from phenostream.daemon.wake import Wake
+from phenostream.daemon.wire.codec import pack, unpack_result
+from phenostream.daemon.wire.results import encode_offset
+
+Ask = Callable[..., list[bytes]]
+URL = "inproc://control"
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    journal = Journal(tmp_path, segment_bytes=64 << 10)
+    for number in range(600):
+        journal.append([("result", number.to_bytes(4, "big") * 50)])
+    journal.sync()
+    yield journal
+    journal.close()
+
+
+@pytest.fixture
+def drained() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def ask(journal: Journal, drained: threading.Event) -> Iterator[Ask]:
+    stopping, bound = Wake(), threading.Event()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    answers = Answers(journal, lambda: {"state": "ready"}, lambda: {"name": "toy"}, drained.set)
+
+    def serve() -> None:
+        control = Control(context, URL, answers)
+        bound.set()
+        control.run(stopping, lambda: None)
+        control.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    assert bound.wait(10)
+    with context.socket(zmq.DEALER) as dealer:
+        dealer.connect(URL)
+
+        def ask(*parts: bytes) -> list[bytes]:
+            dealer.send_multipart(parts)
+            assert dealer.poll(10_000)
+            return dealer.recv_multipart()
+
+        yield ask
+    stopping.set()
+    thread.join(10)
+    stopping.close()
+    context.term()
+
+
+def get(since: int, **more: Any) -> bytes:
+    return pack({"v": 1, "type": "get", "id": 5, "since": since, **more})
+
+
+def test_status_model_and_drain(ask: Ask, drained: threading.Event) -> None:
+    def one(kind: str) -> dict[str, Any]:
+        (reply,) = ask(pack({"v": 1, "type": kind, "id": 9}))
+        return unpack_result(reply)
+
+    assert one("status") == {"v": 1, "type": "status", "id": 9, "status": {"state": "ready"}}
+    assert one("model") == {"v": 1, "type": "model", "id": 9, "model": {"name": "toy"}}
+    assert not drained.is_set()
+    assert one("drain") == {"v": 1, "type": "draining", "id": 9}
+    assert drained.is_set()
+
+
+def test_a_request_client_with_a_delimiter_is_answered_with_one(ask: Ask) -> None:
+    assert ask(b"", pack({"v": 1, "type": "model", "id": 1}))[0] == b""
+
+
+def test_replay_gives_records_in_order_until_the_newest(ask: Ask) -> None:
+    since, seen = 3, []
+    while True:
+        head, *parts = ask(get(since, max_bytes=8 << 20))
+        facts = unpack_result(head)
+        assert facts["newest"] == 599
+        assert facts["oldest"] == 0
+        assert len(parts) == 3 * facts["n"] <= 3 * MOST_RECORDS
+        if not facts["n"]:
+            break
+        assert parts[::3] == [b"result"] * facts["n"]
+        assert parts[1::3] == [encode_offset(since + i) for i in range(facts["n"])]
+        seen += parts[2::3]
+        since = facts["next"]
+    assert seen == [number.to_bytes(4, "big") * 50 for number in range(3, 600)]
+
+
+def test_one_record_comes_whatever_the_limit(ask: Ask) -> None:
+    head, *parts = ask(get(10, max_bytes=1))
+    assert unpack_result(head)["n"] == 1
+    assert len(parts[2]) == 200
+
+
+@pytest.mark.parametrize("since", [600, 601, 2**64 - 1])
+def test_beyond_the_newest_there_is_nothing_and_no_error(ask: Ask, since: int) -> None:
+    (head,) = ask(get(since))
+    assert unpack_result(head) == {
+        "v": 1,
+        "type": "records",
+        "id": 5,
+        "n": 0,
+        "next": since,
+        "newest": 599,
+        "oldest": 0,
+    }
+
+
+HOSTILE: list[tuple[list[bytes], int]] = [
+    ([b"\xc1"], 0),
+    ([b"\xdd\xff\xff\xff\xff"], 0),
+    ([pack({"v": 1, "type": "get", "id": 3})], 3),
+    ([pack({"v": 1, "type": "get", "id": 3, "since": -1})], 3),
+    ([pack({"v": 1, "type": "get", "id": 3, "since": 0, "max_bytes": 1 << 40})], 3),
+    ([pack({"v": 1, "type": "status", "id": 3, "more": 1})], 3),
+    ([pack({"v": 2, "type": "status", "id": 3})], 3),
+    ([pack({"v": 1, "type": "exec", "id": 3})], 3),
+    ([pack({"v": 1, "type": "status", "id": "x"})], 0),
+    ([pack({"v": 1, "type": "status"})], 0),
+    ([msgpack.packb([1, 2])], 0),
+    ([pack({"v": 1, "type": "status", "id": 3}), b"more"], 0),
+    ([os.urandom(60_000)], 0),
+]
+
+
+@pytest.mark.parametrize(("parts", "number"), HOSTILE, ids=range(len(HOSTILE)))
+def test_a_hostile_request_is_refused_in_one_line_and_the_next_one_served(
+    ask: Ask, parts: list[bytes], number: int
+) -> None:
+    (reply,) = ask(*parts)
+    facts = unpack_result(reply)
+    assert (facts["type"], facts["id"]) == ("refused", number)
+    assert "\n" not in facts["reason"]
+    assert unpack_result(ask(pack({"v": 1, "type": "status", "id": 1}))[0])["type"] == "status"

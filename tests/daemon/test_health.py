@@ -1,0 +1,65 @@
+"""Faults are named and taken back by name; silence is noticed; a dead thread stops the crew."""
+
+import threading
+import time
+
+import pytest
+
+from phenostream.daemon.channel import Channel
+from phenostream.daemon.crew import Beat, Crew
+from phenostream.daemon.health import Health
+
+
+def test_degraded_until_the_last_fault_is_taken_back() -> None:
+    health = Health()
+    health.enter("ready")
+    assert health.degrade("journal", "full")
+    assert not health.degrade("journal", "still full")
+    assert health.degrade("engine", "nan")
+    assert health.recover("journal")
+    assert health.snapshot() == {"state": "degraded", "faults": {"engine": "nan"}}
+    assert health.recover("engine")
+    assert not health.recover("engine")
+    assert health.snapshot() == {"state": "ready", "faults": {}}
+
+
+def test_a_silent_thread_is_named_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    health = Health()
+    health.beat("ingest")
+    health.beat("infer-0")
+    now[0] = 109.0
+    health.beat("ingest")
+    assert health.stalled(5.0) == ["infer-0"]
+    health.rest("infer-0")
+    assert health.stalled(5.0) == []
+
+
+def test_a_thread_that_dies_stops_the_others_and_keeps_its_exception() -> None:
+    ended = threading.Event()
+    crew = Crew(Health(), ended.set)
+    channel: Channel[int] = Channel(1)
+    crew.on_abort(channel.abort)
+
+    def waits(beat: Beat) -> None:
+        channel.get(60)
+
+    def dies(beat: Beat) -> None:
+        raise ValueError("broken")
+
+    crew.start("waits", waits)
+    crew.start("dies", dies)
+    assert crew.join(10) == []
+    assert ended.is_set()
+    assert crew.failure is not None
+    assert crew.failure[0] == "dies"
+    assert str(crew.failure[1]) == "broken"
+    assert crew.running() == set()
+
+
+def test_a_crew_whose_work_is_done_has_no_failure() -> None:
+    crew = Crew(Health(), lambda: None)
+    crew.start("works", lambda beat: beat())
+    assert crew.join(10) == []
+    assert crew.failure is None

@@ -1,0 +1,79 @@
+"""A journal that is read back gives the ledger and the runs that wrote it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from phenostream.daemon.journal.record import Record
+from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.pipeline.records import run_ended, run_started
+from phenostream.daemon.recovery import Recovery
+from phenostream.daemon.sources.runs import RunBook
+from phenostream.daemon.wire.codec import pack
+from phenostream.daemon.wire.ingest import Start
+from phenostream.engine.errors import BadRecording
+
+StartMaker = Callable[..., Start]
+
+
+def result(start: Start, seq: int, fate: str = "published", reason: str | None = None) -> bytes:
+    return pack(
+        {
+            "v": 1,
+            "type": "result",
+            "run": start.run,
+            "frame_seq": seq,
+            "fate": fate,
+            "reason": reason,
+            "counts": {"found": 2, "classified": 1, "edge": 1, "rejected": 0, "over_limit": 0},
+        }
+    )
+
+
+def test_runs_fates_and_ends_come_back(make_start: StartMaker) -> None:
+    ledger = Ledger()
+    runs = RunBook(8, ledger.in_flight)
+    recovery = Recovery(ledger, runs)
+    open_run, ended_run = make_start(n_expected=9), make_start()
+    account = {"announced": 1, "received": 1, "published": 1, "duplicates": 5}
+    payloads = [
+        ("status", run_started(open_run)),
+        ("status", run_started(ended_run)),
+        ("result", result(open_run, 0)),
+        ("result", result(ended_run, 0)),
+        ("result", result(open_run, 2, "quarantined", "shape: (1,)")),
+        ("summary", b"\xc1"),
+        ("status", run_ended(ended_run, account)),
+    ]
+    for offset, (topic, payload) in enumerate(payloads):
+        recovery.replay(Record(offset, topic, payload))  # type: ignore[arg-type]  # topics above
+    found = ledger.run(open_run.run)
+    assert (found["received"], found["published"], found["quarantined.shape"]) == (2, 1, 1)
+    assert (found["announced"], found["cells_found"]) == (9, 4)
+    assert ledger.last_acked(open_run.run) == 0
+    known = runs.get(open_run.run)
+    assert known is not None
+    assert (known.start, known.first_offset, known.report) == (open_run, 0, None)
+    ended = runs.get(ended_run.run)
+    assert ended is not None
+    assert ended.report is not None
+    assert ended.report.ledger == account
+    assert ledger.run(ended_run.run)["duplicates"] == 5
+    assert ledger.ended(ended_run.run)
+    assert runs.open_count() == 0
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [
+        ("result", b"\xc1"),
+        ("result", pack({"run": "unheard of", "frame_seq": 0, "fate": "published"})),
+        ("status", pack({"event": "run_started", "start": {"run": "x"}})),
+        ("status", pack({})),
+    ],
+)
+def test_a_record_of_another_version_refuses_the_journal(topic: str, payload: bytes) -> None:
+    ledger = Ledger()
+    recovery = Recovery(ledger, RunBook(8, ledger.in_flight))
+    with pytest.raises(BadRecording, match=r"journal offset 7: not a \w+ of this version"):
+        recovery.replay(Record(7, topic, payload))  # type: ignore[arg-type]  # either topic
