@@ -15,7 +15,7 @@ from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.bundle import load_bundle
 from phenostream.engine.errors import BadBundle, BadConfig
 from phenostream.engine.manifest import Manifest
-from phenostream.engine.types import CROP_PX
+from phenostream.engine.types import CROP_PX, REDUCED_PIXEL_UM, SHOTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ def served_model(config: ModelConfig) -> Iterator[ServedModel]:
         BadConfig: The backend does not take the configured batch.
     """
     bundle = load_bundle(_bundle_path(config.bundle))
+    _refuse_unfit(bundle.manifest)
     backend = open_backend(
         bundle, config.backend, streams=config.streams or None, max_batch=config.max_batch
     )
@@ -70,6 +71,23 @@ def served_model(config: ModelConfig) -> Iterator[ServedModel]:
         yield ServedModel(bundle.manifest, bundle.sha256, backend, config.max_batch)
     finally:
         backend.close()
+
+
+def _refuse_unfit(manifest: Manifest) -> None:
+    """A model that this daemon's frame path would feed wrongly is refused, however good it is.
+
+    Raises:
+        BadBundle: Naming the manifest's key, its value and what this version gives.
+    """
+    given = {
+        "reduction_kernel": (manifest.reduction_kernel, "area"),
+        "pixel_size_um": (manifest.pixel_size_um, REDUCED_PIXEL_UM),
+        "shots": (manifest.shots, SHOTS),
+        "crop_px": (manifest.crop_px, CROP_PX),
+    }
+    for key, (wanted, ours) in given.items():
+        if wanted != ours:
+            raise BadBundle(f"{manifest.name}: {key}: {wanted}: this version feeds {ours}")
 
 
 def _bundle_path(name: str) -> Path:

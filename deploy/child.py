@@ -77,6 +77,12 @@ class DaemonChild:
         """Process id."""
         return self._process.pid
 
+    @property
+    def resident_mib(self) -> float:
+        """Resident memory now, MiB."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
     def stop(self) -> int:
         """SIGTERM, wait, and the exit code; harmless when it has ended."""
         if self._process.poll() is None:

@@ -39,6 +39,7 @@ class PipelineFigure:
         daemon_cells_per_s: Cells that went through the model (classified or rejected) per second of wall time.
         engine_cells_per_s: The bare engine at its best streams and batch.
         frames_per_s: Frames acknowledged per second.
+        resident_mib: The daemon's resident memory after each round: flat means nothing is kept per frame.
     """
 
     ratio: float
@@ -47,6 +48,7 @@ class PipelineFigure:
     daemon_cells_per_s: float
     engine_cells_per_s: float
     frames_per_s: float
+    resident_mib: tuple[float, ...]
     cells_per_frame: float
     size_px: int
     frames: int
@@ -82,12 +84,13 @@ def measure_pipeline(
         streams, batch = _best(lambda s, b: time_backend(backend, s, b, 0.3)[0])
         settings = daemon_settings(folder, bundle_name)
         with DaemonChild(folder, settings) as daemon:
-            engine_rates, daemon_rates, frame_rates, cells = [], [], [], 0.0
+            engine_rates, daemon_rates, frame_rates, resident, cells = [], [], [], [], 0.0
             for _ in range(rounds):
                 engine_rates.append(time_backend(backend, streams, batch, 2.0)[0])
                 rate, fps, cells = _stream_once(daemon.ready["ingest"], microscope, images, frames)
                 daemon_rates.append(rate)
                 frame_rates.append(fps)
+                resident.append(round(daemon.resident_mib, 1))
                 on_step()
     finally:
         backend.close()
@@ -99,6 +102,7 @@ def measure_pipeline(
         daemon_cells_per_s=round(statistics.median(daemon_rates), 1),
         engine_cells_per_s=round(statistics.median(engine_rates), 1),
         frames_per_s=round(statistics.median(frame_rates), 2),
+        resident_mib=tuple(resident),
         cells_per_frame=round(cells, 1),
         size_px=microscope.settings.size_px,
         frames=frames,

@@ -124,6 +124,60 @@ def _pipeline(args: argparse.Namespace) -> int:
              figure.ratio_low, figure.ratio_high),
         ],
     )  # fmt: skip
+    resident = ", ".join(f"{mib:g}" for mib in figure.resident_mib)
+    say(f"daemon's resident memory after each round, MiB: {resident}")
+    return 0
+
+
+def _declare_latency(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--bundle", default="demo", metavar="DIR", help="model bundle (default: demo)"
+    )
+    parser.add_argument(
+        "--size", type=int, default=512, help="side of a frame, pixels (default 512)"
+    )
+    parser.add_argument("--cells", type=int, default=24, help="objects in a frame (default 24)")
+    parser.add_argument("--frames", type=int, default=1000, help="timed frames (default 1000)")
+    parser.add_argument(
+        "--load", type=float, default=0.5, help="share of the capacity (default 0.5)"
+    )
+
+
+def _latency(args: argparse.Namespace) -> int:
+    from phenostream.deploy.bench.latency import measure_latency
+    from phenostream.deploy.bundles import bundle_path
+
+    if not 0.01 <= args.load <= 0.95:
+        raise BadConfig(f"--load {args.load:g}: allowed 0.01 to 0.95")
+    with _scratch() as folder, progress(args.frames, "bench latency", "frame") as bar:
+        figure = measure_latency(
+            str(bundle_path(args.bundle).resolve()),
+            _microscope(args),
+            folder,
+            frames=args.frames,
+            load=args.load,
+            on_step=bar.update,
+        )
+    if args.json:
+        say_json({"box": _box(), **figure.as_dict()})
+        return 0
+    _say_box()
+    say(
+        f"{figure.frames} simulated frames of 4 x {figure.size_px}^2 with {figure.cells_per_frame:g} cells, Poisson "
+        f"arrivals at {figure.offered_fps:g} of {figure.capacity_fps:g} frames/s, to a subscriber on the same box"
+    )
+    say_table(
+        ["milliseconds", "p50", "p99"],
+        [
+            ("added by the daemon (whole - inference)", figure.added_p50_ms, figure.added_p99_ms),
+            ("whole: last byte received to subscriber", figure.whole_p50_ms, figure.whole_p99_ms),
+            (
+                "fdatasync of 4 KiB in the same folder, before",
+                figure.fdatasync_p50_ms,
+                figure.fdatasync_p99_ms,
+            ),
+        ],
+    )
     return 0
 
 
@@ -240,6 +294,11 @@ _KINDS: dict[str, tuple[_Declare, _Measure, str]] = {
         _declare_pipeline,
         _pipeline,
         "the daemon's cells/s as a share of the bare engine's",
+    ),
+    "latency": (
+        _declare_latency,
+        _latency,
+        "what the daemon adds to the engine's time, at a share of capacity",
     ),
     "detect": (
         _declare_detect,

@@ -1,7 +1,7 @@
 """Validate a configuration, its bundle, its journal folder and its endpoints; start nothing.
 
-Does in the daemon's own code what the daemon does first: reads the configuration, takes the locks, verifies the bundle's
-hashes and runs the golden self-test. Exit code 0: `phenostream run` would start. 2: it would not, and why.
+Does in the daemon's own code what the daemon does first: reads the configuration, takes the locks, verifies the
+bundle's hashes and runs the golden self-test. Exit code 0: `phenostream run` would start. 2: it would not, and why.
 
 Example:
   phenostream check --config deploy/config.example.toml

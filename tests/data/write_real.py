@@ -6,7 +6,6 @@ From the root of the repository, where the figures lie in `../shared/data`:
 """
 
 import json
-import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -27,8 +26,6 @@ from tests.data.compose_real import (
     compose,
 )
 
-SHIPPED: Final = ("real_quads.phenorec", "real_quads.truth.json", "NOTICE.md")
-"""Copied to `deploy/demo_data`, which goes into the wheel: the demo replays it."""
 _TAKEN_UTC_NS: Final = 1_728_000_000_000_000_000
 
 
@@ -92,10 +89,6 @@ def main() -> int:
     write_truth(here / "real_quads.truth.json", truth_of(cells))
     layout_lines = ",\n".join(json.dumps(asdict(cell)) for cell in cells)
     (here / "real_quads.layout.json").write_text(f"[{layout_lines}]\n")
-    shipped = here.parents[1] / "deploy" / "demo_data"
-    shipped.mkdir(exist_ok=True)
-    for name in SHIPPED:
-        shutil.copyfile(here / name, shipped / name)
     return 0
 
 

@@ -130,12 +130,6 @@ def test_the_truth_file_says_the_same_as_the_layout() -> None:
     assert not truth.synthetic
 
 
-@pytest.mark.parametrize("name", ["real_quads.phenorec", "real_quads.truth.json", "NOTICE.md"])
-def test_the_demo_ships_the_same_recording_with_its_notice(name: str) -> None:
-    shipped = Path(__file__).parents[2] / "deploy" / "demo_data" / name
-    assert shipped.read_bytes() == (DATA / name).read_bytes()
-
-
 @pytest.mark.skipif(not FIGURES.is_dir(), reason="the figures of ../shared/data are not here")
 def test_the_recording_is_what_the_composer_makes() -> None:
     frames, cells = _composer().compose(FIGURES)
