@@ -108,7 +108,7 @@ def _recorded(args: argparse.Namespace, endpoints: dict[str, Any]) -> int:
     from phenostream.daemon.recordings.replay import replay
 
     held = facts(args.recording)
-    synthetic = any(run.synthetic for run in held.runs)
+    synthetic = any(one.start.synthetic for one in held.runs)
     title = f"replay of {args.recording.name}: {held.frames} frames of {'SYNTHETIC' if synthetic else 'real'} cells"
     if not synthetic:
         title += (
@@ -163,7 +163,9 @@ def _verdict(seen: "Seen", report: "Report") -> int:
 
 def _say_population(seen: "Seen") -> None:
     facts = seen.summary["facts"]
-    markers = next((one["markers"] for one in facts["classes"] if one["markers"]), [])
+    markers: list[dict[str, Any]] = next(
+        (one["markers"] for one in facts["classes"] if one["markers"]), []
+    )
     say()
     say_table(
         [
@@ -193,7 +195,7 @@ def _say_population(seen: "Seen") -> None:
 
 def _say_some_cells(frames: "list[FrameRecord]") -> None:
     """The first cells that were classified, each with its interval."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for frame in frames:
         columns = {name: column.values for name, column in frame.columns.items()}
         names = frame.meta["model"]["classes"]
