@@ -7,11 +7,12 @@ from typing import Any, Final, Self
 
 import zmq
 
+from phenostream.daemon.client.connect import connect
 from phenostream.daemon.client.errors import Refusal, Unreachable
 from phenostream.daemon.socket_options import Context, bounded
 from phenostream.daemon.wire.codec import MAX_RESULT_BYTES, pack, unpack_result
-from phenostream.daemon.wire.results import decode_offset
-from phenostream.engine.errors import BadMessage
+from phenostream.daemon.wire.results import TOPICS, decode_offset
+from phenostream.engine.errors import BadConfig, BadMessage
 
 _REQUESTS_QUEUED: Final = 16
 _PARTS_A_RECORD: Final = 3
@@ -32,13 +33,11 @@ class Batch:
 
     Attributes:
         records: In order of their offsets, without a gap.
-        next: Ask from here next.
         newest: Newest offset of the journal; None when it is empty.
         oldest: Oldest offset still held.
     """
 
     records: tuple[Stored, ...]
-    next: int
     newest: int | None
     oldest: int
 
@@ -58,7 +57,11 @@ class Control:
         self._context: Context = zmq.Context()
         self._socket = bounded(self._context.socket(zmq.DEALER), _REQUESTS_QUEUED, MAX_RESULT_BYTES)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.connect(url)
+        try:
+            connect(self._socket, url)
+        except BadConfig:
+            self._context.term()
+            raise
 
     def __enter__(self) -> Self:
         """Connected lazily: the first question finds out who is there."""
@@ -96,17 +99,24 @@ class Control:
         if len(parts) % _PARTS_A_RECORD:
             raise BadMessage(f"{self.url}: records in {len(parts)} parts, expected three each")
         records = tuple(
-            Stored(parts[i].decode(), decode_offset(parts[i + 1]), parts[i + 2])
+            Stored(self._topic(parts[i]), decode_offset(parts[i + 1]), parts[i + 2])
             for i in range(0, len(parts), _PARTS_A_RECORD)
         )
-        try:
-            return Batch(records, int(head["next"]), head["newest"], int(head["oldest"]))
-        except (KeyError, TypeError, ValueError) as err:
-            raise BadMessage(f"{self.url}: records: {type(err).__name__} {err}") from err
+        oldest, newest = head.get("oldest"), head.get("newest")
+        if not isinstance(oldest, int) or not isinstance(newest, int | None):
+            raise BadMessage(
+                f"{self.url}: records: oldest {oldest!r}, newest {newest!r}, expected offsets"
+            )
+        return Batch(records, newest, oldest)
 
     def _ask(self, what: str, **fields: int) -> tuple[dict[str, Any], list[bytes]]:
         number = next(self._numbers)
-        self._socket.send(pack({"v": 1, "type": what, "id": number, **fields}))
+        try:
+            self._socket.send(pack({"v": 1, "type": what, "id": number, **fields}), zmq.NOBLOCK)
+        except zmq.Again as err:
+            raise Unreachable(
+                f"{self.url}: nobody took the last {_REQUESTS_QUEUED} questions"
+            ) from err
         deadline = time.monotonic() + self.timeout_s
         while (left := deadline - time.monotonic()) > 0:
             if not self._socket.poll(int(1000 * left) + 1):
@@ -119,6 +129,12 @@ class Control:
                 raise Refusal(f"{self.url}: {head.get('reason')}")
             return head, parts
         raise Unreachable(f"{self.url}: no answer to {what} within {self.timeout_s:g} s")
+
+    def _topic(self, part: bytes) -> str:
+        topic = part.decode("ascii", "replace")
+        if topic not in TOPICS:
+            raise BadMessage(f"{self.url}: a record under {topic[:20]!r}")
+        return topic
 
     def _map(self, head: dict[str, Any], key: str) -> dict[str, Any]:
         value = head.get(key)

@@ -13,8 +13,10 @@ from typing import Final
 
 import zmq
 
+from phenostream.daemon.client.connect import connect
 from phenostream.daemon.socket_options import HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS, Context, Socket
 from phenostream.daemon.wire.codec import MAX_HEADER_BYTES
+from phenostream.engine.errors import BadConfig
 
 Prepare = Callable[[Socket], None]
 """Called with a socket before it connects; the place to set CURVE keys."""
@@ -43,6 +45,9 @@ class Link:
         url: The daemon's endpoint.
         prepare: Socket settings beyond ours, such as keys.
         max_message_bytes: Longest part the peer may send; larger closes the connection.
+
+    Raises:
+        BadConfig: `url` is not an address.
     """
 
     def __init__(
@@ -66,10 +71,14 @@ class Link:
         if prepare is not None:
             prepare(self._socket)
         self._monitor = self._socket.get_monitor_socket(sum(_LOST))
+        try:
+            connect(self._socket, url)
+        except BadConfig:
+            self._monitor.close(0)
+            raise
         self._poller = zmq.Poller()
         self._poller.register(self._socket, zmq.POLLIN)
         self._poller.register(self._monitor, zmq.POLLIN)
-        self._socket.connect(url)
 
     def __enter__(self) -> "Link":
         return self

@@ -1,4 +1,4 @@
-"""Puts published records in order: which to deliver, which to drop as seen, which to fetch because they are missing.
+"""Where a subscriber stands in the journal: what to deliver, what to drop as seen, what to fetch as missing.
 
 Pure: knows offsets and nothing of sockets. A subscriber feeds it every offset it sees.
 """
@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Order:
-    """Where a subscriber stands in the journal.
+    """The place of a subscriber.
 
     Attributes:
         next: Offset of the record to deliver next; None until the first sign of where the journal stands.
+        seen: Highest offset known to exist; None until something was heard.
     """
 
     next: int | None = None
+    seen: int | None = None
 
     def missing_before(self, offset: int) -> tuple[int, int] | None:
         """The range (first, last) that must come before `offset`; None when nothing is missing."""
@@ -24,6 +26,7 @@ class Order:
 
     def accept(self, offset: int) -> bool:
         """Whether the record is new; it then counts as delivered."""
+        self.seen = offset if self.seen is None else max(self.seen, offset)
         if self.next is not None and offset < self.next:
             return False
         self.next = offset + 1
@@ -35,10 +38,11 @@ class Order:
 
     def missing_up_to(self, newest: int) -> tuple[int, int] | None:
         """The range a high-water mark shows to be missing; the first mark only says where the journal stands."""
+        self.seen = newest if self.seen is None else max(self.seen, newest)
         if self.next is None:
             self.next = newest + 1
         return self.missing_before(newest + 1)
 
     def is_ahead_of(self, newest: int | None) -> bool:
-        """Whether the journal is shorter than what was delivered: it is another one."""
-        return self.next is not None and self.next > (0 if newest is None else newest + 1)
+        """Whether the journal ends before what was seen of it: it is another one."""
+        return self.seen is not None and (newest is None or newest < self.seen)

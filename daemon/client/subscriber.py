@@ -1,60 +1,38 @@
 """The Python SDK for results: every record once and in order, also those that were published while you were away.
 
-Subscribes first, then asks the journal for what is missing, then follows live. Everything runs in the caller's thread,
-inside the iteration; the socket is made, used and closed there. Arrays of a record are read-only views of its bytes and
-stay valid as long as you keep them.
+Subscribes first, then asks the journal for what is missing, then follows live; the rules are in `follower`. Everything
+runs in the caller's thread, inside the iteration; the sockets are made, used and closed there.
 """
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import zmq
-import zmq.asyncio
 
-from phenostream.daemon.client.control import Control, Stored
-from phenostream.daemon.client.errors import JournalReplaced, TimedOut, Unreachable
-from phenostream.daemon.client.order import Order
-from phenostream.daemon.socket_options import Context, bounded
-from phenostream.daemon.wire.codec import MAX_RESULT_BYTES, unpack_result
-from phenostream.daemon.wire.results import (
-    TOPICS,
-    WELCOME_TOPIC,
-    FrameRecord,
-    decode_frame,
-    decode_offset,
-)
-from phenostream.engine.errors import BadMessage
+from phenostream.daemon.client.connect import connect
+from phenostream.daemon.client.control import Control
+from phenostream.daemon.client.errors import TimedOut, Unreachable
+from phenostream.daemon.client.follower import Follower
+from phenostream.daemon.client.records import Record
+from phenostream.daemon.socket_options import Context, Socket, bounded
+from phenostream.daemon.wire.codec import MAX_RESULT_BYTES
+from phenostream.daemon.wire.results import TOPICS, WELCOME_TOPIC
+from phenostream.engine.errors import BadConfig, BadInput
 
-_SLICE_MS: Final = 250
-_QUEUED: Final = 10_000
-_SUBSCRIPTIONS_QUEUED: Final = 100
-"""Subscriptions are messages too: a send high-water mark below their number would drop some."""
+__all__ = ["Record", "Subscriber"]
 
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record of the journal, decoded.
-
-    Attributes:
-        topic: ``result``, ``summary`` or ``status``.
-        offset: Its place in the journal.
-        body: A `FrameRecord` for a result, else the record's map.
-    """
-
-    topic: str
-    offset: int
-    body: FrameRecord | dict[str, Any]
+_SLICE_S: Final = 0.25
+_SUBSCRIPTIONS: Final = 0
+"""No bound on what a SUB sends: that is only its own subscriptions, and libzmq silently drops those beyond the bound."""
+_QUEUED: Final = 1000
+"""Messages that may wait here: about 64 MiB at 64 KiB a result; more are lost, seen as a gap, and repaired."""
 
 
 class Subscriber:
     """Follows the results of one daemon; a context manager, iterable with `for` or `async for`.
-
-    `on_gap(first, last)` is called for offsets that can no longer be had; without a control endpoint that is every gap.
 
     Args:
         results_url: The daemon's results endpoint.
@@ -63,6 +41,9 @@ class Subscriber:
         connect_timeout_s: How long to wait for the daemon's word that the subscription stands.
         silence_timeout_s: Longest silence (a living daemon speaks every second); None waits for ever, also across a
             restart of the daemon.
+
+    Raises:
+        BadConfig: `since` is negative, or there is no control endpoint to read the journal from.
     """
 
     def __init__(
@@ -74,36 +55,44 @@ class Subscriber:
         connect_timeout_s: float = 10.0,
         silence_timeout_s: float | None = None,
     ) -> None:
-        if since is not None and control_url is None:
-            raise BadMessage(f"since {since}: needs the control endpoint to read the journal from")
+        if since is not None and (since < 0 or control_url is None):
+            raise BadConfig(f"since: {since}, allowed 0 or more, with the control endpoint given")
         self.results_url = results_url
         self.control_url = control_url
-        self.on_gap: Callable[[int, int], None] = lambda first, last: None
         self._connect_timeout_s = connect_timeout_s
         self._silence_timeout_s = silence_timeout_s
-        self._since = since
-        self._order = Order(since)
-        self._ready: deque[Record] = deque()
-        self._early: deque[list[bytes]] = deque()
+        self._follower = Follower(results_url, since, control_url is not None)
         self._subscribed = False
+        self._heard_s = 0.0
         self._resources = ExitStack()
-        self._socket: zmq.Socket[bytes] | None = None
+        self._socket: Socket | None = None
         self._control: Control | None = None
+
+    @property
+    def on_gap(self) -> Callable[[int, int], None]:
+        """Called with (first, last) offset of records that can no longer be had; unset, a warning is logged."""
+        return self._follower.on_gap
+
+    @on_gap.setter
+    def on_gap(self, call: Callable[[int, int], None]) -> None:
+        self._follower.on_gap = call
 
     def __enter__(self) -> Self:
         """Connect and subscribe; `wait_subscribed` tells when that has taken effect."""
-        context: Context = zmq.Context()
-        self._resources.callback(context.term)
-        socket = bounded(context.socket(zmq.SUB), _SUBSCRIPTIONS_QUEUED, MAX_RESULT_BYTES)
-        self._resources.callback(socket.close, 0)
-        socket.setsockopt(zmq.RCVHWM, _QUEUED)
-        socket.connect(self.results_url)
-        for topic in TOPICS:
-            socket.subscribe(topic)
-        socket.subscribe(WELCOME_TOPIC)  # last: its answer proves that the others hold
-        self._socket = socket
-        if self.control_url is not None:
-            self._control = self._resources.enter_context(Control(self.control_url))
+        with ExitStack() as stack:
+            context: Context = zmq.Context()
+            stack.callback(context.term)
+            socket = bounded(context.socket(zmq.SUB), _SUBSCRIPTIONS, MAX_RESULT_BYTES)
+            stack.callback(socket.close, 0)
+            socket.setsockopt(zmq.RCVHWM, _QUEUED)
+            for topic in TOPICS:
+                socket.subscribe(topic)
+            socket.subscribe(WELCOME_TOPIC)  # last: its answer proves that the others hold
+            connect(socket, self.results_url)
+            if self.control_url is not None:
+                self._control = stack.enter_context(Control(self.control_url))
+            self._socket = socket
+            self._resources = stack.pop_all()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -117,137 +106,113 @@ class Subscriber:
         Raises:
             Unreachable: No daemon said so within `connect_timeout_s`.
         """
-        deadline = time.monotonic() + self._connect_timeout_s
-        socket = self._open()
+        deadline, socket = time.monotonic() + self._connect_timeout_s, self._open()
         while not self._subscribed:
-            left = deadline - time.monotonic()
-            if left <= 0 or not socket.poll(int(1000 * left) + 1):
-                raise Unreachable(
-                    f"{self.results_url}: no daemon publishes there ({self._connect_timeout_s:g} s)"
-                )
-            self._early.append(socket.recv_multipart())
-            self._subscribed = self._early[-1] == [WELCOME_TOPIC]
+            self._check_connecting(deadline)
+            if socket.poll(int(1000 * _SLICE_S)):
+                self._receive(socket)
 
     def __iter__(self) -> Iterator[Record]:
         """Records in order of their offsets, each once, for ever.
 
+        After an exception a new iteration goes on behind the record that caused it.
+
         Raises:
-            Unreachable: No daemon is there.
+            Unreachable: No daemon is there, or a gap could not be repaired because the control endpoint is silent.
             TimedOut: Silence for `silence_timeout_s`.
-            JournalReplaced: The daemon came back with a journal that is shorter than what was delivered.
+            JournalReplaced: The daemon came back with a journal that is shorter than what was seen.
             BadMessage: A record that breaks the contract.
         """
-        self._begin()
-        heard_s = time.monotonic()
-        while True:
-            while self._ready:
-                yield self._ready.popleft()
-            if self._open().poll(_SLICE_MS):
-                heard_s = time.monotonic()
-                self._take(self._open().recv_multipart())
-            else:
-                self._check_silence(heard_s)
+        return (record for record in self._events() if record is not None)
 
     async def __aiter__(self) -> AsyncIterator[Record]:
-        """As `__iter__`, without blocking the event loop while nothing comes (a repair blocks for milliseconds)."""
-        await asyncio.to_thread(self._begin)
-        heard_s = time.monotonic()
-        waiting: zmq.asyncio.Socket = zmq.asyncio.Socket.shadow(self._open())
+        """As `__iter__`, without blocking the event loop."""
+        deadline, socket = time.monotonic() + self._connect_timeout_s, self._open()
+        while not self._subscribed:
+            self._check_connecting(deadline)
+            if await _readable(socket, _SLICE_S):
+                self._receive(socket)
+        self._heard_s = time.monotonic()
         while True:
-            while self._ready:
-                yield self._ready.popleft()
-            if await waiting.poll(_SLICE_MS):
-                heard_s = time.monotonic()
-                self._take(self._open().recv_multipart())
+            while self._follower.ready:
+                yield self._follower.ready.popleft()
+            if (wanted := self._follower.wanted) is not None and self._control is not None:
+                self._follower.absorb(await asyncio.to_thread(self._control.get, wanted))
+            elif await _readable(socket, _SLICE_S):
+                self._receive(socket)
             else:
-                self._check_silence(heard_s)
+                self._check_silence()
 
     def until_end(self) -> Iterator[Record]:
-        """Records up to the end of a run, and on while other runs that were seen are still open."""
+        """Records until a run has ended, no run that was seen is still open, and the journal is caught up with."""
         open_runs: set[str] = set()
-        for record in self:
-            meta = record.body.meta if isinstance(record.body, FrameRecord) else record.body
-            run = str(meta.get("run"))
-            ended = record.topic == "status" and meta.get("event") == "run_ended"
-            if ended:
-                open_runs.discard(run)
-            elif record.topic != "summary":
-                open_runs.add(run)
+        ended = False
+        for record in self._events():
+            if record is None:
+                if ended and not open_runs:
+                    return
+                continue
+            run, event = record.facts.get("run"), record.facts.get("event")
+            if record.topic == "status" and event == "run_ended":
+                ended = True
+                open_runs.discard(str(run))
+            elif run is not None and (record.topic == "result" or event == "run_started"):
+                open_runs.add(str(run))
             yield record
-            if ended and not open_runs:
-                return
 
-    def _begin(self) -> None:
+    def _events(self) -> Iterator[Record | None]:
+        """Records, and None whenever all that was heard of is delivered."""
         self.wait_subscribed()
-        if self._since is not None:
-            self._fetch(None)
-        while self._early:
-            self._take(self._early.popleft())
+        socket = self._open()
+        self._heard_s = time.monotonic()
+        while True:
+            while self._follower.ready:
+                yield self._follower.ready.popleft()
+            if (wanted := self._follower.wanted) is not None and self._control is not None:
+                self._follower.absorb(self._control.get(wanted))
+                continue
+            yield None
+            if socket.poll(int(1000 * _SLICE_S)):
+                self._receive(socket)
+            else:
+                self._check_silence()
 
-    def _open(self) -> "zmq.Socket[bytes]":
+    def _receive(self, socket: Socket) -> None:
+        parts = socket.recv_multipart()
+        self._heard_s = time.monotonic()
+        self._subscribed = self._subscribed or parts == [WELCOME_TOPIC]
+        self._follower.take(parts)
+
+    def _open(self) -> Socket:
         if self._socket is None:
-            raise BadMessage("subscriber: use it inside `with`")
+            raise BadInput("subscriber: use it inside `with`")
         return self._socket
 
-    def _check_silence(self, heard_s: float) -> None:
+    def _check_connecting(self, deadline: float) -> None:
+        if time.monotonic() >= deadline:
+            raise Unreachable(
+                f"{self.results_url}: no daemon publishes there ({self._connect_timeout_s:g} s)"
+            )
+
+    def _check_silence(self) -> None:
         limit_s = self._silence_timeout_s
-        if limit_s is not None and time.monotonic() - heard_s > limit_s:
+        if limit_s is not None and time.monotonic() - self._heard_s > limit_s:
             raise TimedOut(f"{self.results_url}: silent for {limit_s:g} s")
 
-    def _take(self, parts: list[bytes]) -> None:
-        """One message of the results socket: deliver it, after what is missing before it."""
-        if parts == [WELCOME_TOPIC]:
-            return
-        if len(parts) != 3 or parts[0].decode(errors="replace") not in TOPICS:
-            raise BadMessage(f"{self.results_url}: a message of {len(parts)} parts, not of ours")
-        topic = parts[0].decode()
-        if topic == "highwater":
-            self._take_mark(unpack_result(parts[2]).get("newest"))
-            return
-        offset = decode_offset(parts[1])
-        if missing := self._order.missing_before(offset):
-            self._repair(*missing)
-        self._deliver(Stored(topic, offset, parts[2]))
 
-    def _take_mark(self, newest: object) -> None:
-        if newest is not None and not isinstance(newest, int):
-            raise BadMessage(f"{self.results_url}: highwater newest {newest!r}, expected a number")
-        if self._order.is_ahead_of(newest):
-            raise JournalReplaced(
-                f"{self.results_url}: the journal ends at {newest}, but {self._order.next} was due: another journal"
-            )
-        if newest is not None and (missing := self._order.missing_up_to(newest)):
-            self._repair(*missing)
-
-    def _repair(self, first: int, last: int) -> None:
-        if self._control is not None:
-            self._fetch(last)
-            first = self._order.next or first
-        if first <= last:
-            self.on_gap(first, last)
-            self._order.skip_to(last + 1)
-
-    def _fetch(self, last: int | None) -> None:
-        """Deliver from the journal up to `last`, or all there is."""
-        if self._control is None:
-            return
-        while last is None or (self._order.next or 0) <= last:
-            wanted = self._order.next or 0
-            batch = self._control.get(wanted)
-            if batch.oldest > wanted:
-                self.on_gap(wanted, batch.oldest - 1)
-                self._order.skip_to(batch.oldest)
-            for stored in batch.records:
-                self._deliver(stored)
-            if not batch.records:
-                return
-
-    def _deliver(self, stored: Stored) -> None:
-        if not self._order.accept(stored.offset):
-            return
-        body: FrameRecord | dict[str, Any] = (
-            decode_frame(stored.payload)
-            if stored.topic == "result"
-            else unpack_result(stored.payload)
-        )
-        self._ready.append(Record(stored.topic, stored.offset, body))
+async def _readable(socket: Socket, timeout_s: float) -> bool:
+    """Whether a message is there, waiting up to `timeout_s` (or less) without blocking the event loop."""
+    loop, woken = asyncio.get_running_loop(), asyncio.Event()
+    descriptor = int(socket.getsockopt(zmq.FD))
+    loop.add_reader(descriptor, woken.set)
+    try:
+        if not socket.poll(
+            0
+        ):  # also takes libzmq's pending signals, which the descriptor only announces once
+            try:
+                await asyncio.wait_for(woken.wait(), timeout_s)
+            except TimeoutError:
+                return False
+        return bool(socket.poll(0))
+    finally:
+        loop.remove_reader(descriptor)

@@ -1,0 +1,39 @@
+"""A journal record as a subscriber gets it, decoded."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from phenostream.daemon.client.control import Stored
+from phenostream.daemon.wire.codec import unpack_result
+from phenostream.daemon.wire.results import FrameRecord, decode_frame
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of the journal.
+
+    Attributes:
+        topic: ``result``, ``summary`` or ``status``.
+        offset: Its place in the journal.
+        body: A `FrameRecord` for a result, else the record's map. Arrays are read-only and own their bytes: keep them
+            as long as you like, copy to change them.
+    """
+
+    topic: str
+    offset: int
+    body: FrameRecord | dict[str, Any]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The record's plain values: a result without its columns, or the whole map."""
+        return self.body.meta if isinstance(self.body, FrameRecord) else self.body
+
+
+def decode_record(stored: Stored) -> Record:
+    """Decode the payload by its topic.
+
+    Raises:
+        BadMessage: The payload breaks the contract.
+    """
+    decode = decode_frame if stored.topic == "result" else unpack_result
+    return Record(stored.topic, stored.offset, decode(stored.payload))
