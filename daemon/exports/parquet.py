@@ -1,4 +1,4 @@
-"""Rows as Parquet: typed columns, units and meanings as field metadata, one row group a batch."""
+"""Rows as Parquet: typed columns, one row group a batch; units, models and the rest as metadata of the schema."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _TYPES: Final = {
     "bool": "bool_",
 }
 METADATA_KEY: Final = "phenostream"
-"""Schema metadata: a JSON object with models, runs, fates, synthetic or not, and the note on use."""
+"""Schema metadata: a JSON object with columns and units, models, runs, fates, synthetic or not, and the note on use."""
 
 
 class ParquetFile:
@@ -36,8 +36,13 @@ class ParquetFile:
                 "pyarrow is not installed: pip install 'phenostream[exports]'"
             ) from err
         self._arrow: Any = pyarrow
-        self._schema = pyarrow.schema([_field(pyarrow, column) for column in columns])
-        self._writer: Any = parquet.ParquetWriter(path, self._schema, compression="zstd")
+        self._schema = pyarrow.schema(
+            [(column.name, getattr(pyarrow, _TYPES[column.kind])()) for column in columns]
+        )
+        # Only without a stored Arrow schema do readers show metadata that is known at the end.
+        self._writer: Any = parquet.ParquetWriter(
+            path, self._schema, compression="zstd", store_schema=False
+        )
 
     def write(self, rows: Rows) -> None:
         """Append one row group."""
@@ -52,8 +57,3 @@ class ParquetFile:
         if about:
             self._writer.add_key_value_metadata({METADATA_KEY: json.dumps(about)})
         self._writer.close()
-
-
-def _field(pyarrow: Any, column: RowColumn) -> Any:
-    metadata = {"unit": column.unit, "meaning": column.meaning}
-    return pyarrow.field(column.name, getattr(pyarrow, _TYPES[column.kind])(), metadata=metadata)

@@ -1,0 +1,186 @@
+"""Replays into a recorder: what arrives is what was recorded."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from phenostream.daemon.client.errors import Cancelled
+from phenostream.daemon.recordings.facts import RecordingFacts
+from phenostream.daemon.recordings.reader import Recorded, RecordingReader
+from phenostream.daemon.recordings.recorder import record
+from phenostream.daemon.recordings.replay import ReplayOptions, replay
+from phenostream.daemon.recordings.writer import RecordingWriter
+from phenostream.daemon.wire.ingest import End, FrameHeader, Start, encode
+from phenostream.engine.errors import BadConfig, BadRecording
+
+RecordingMaker = Callable[..., Path]
+
+
+@contextmanager
+def recorder(path: Path) -> Iterator[tuple[str, threading.Event, "Future[RecordingFacts]"]]:
+    bound: Future[str] = Future()
+    stop, url = threading.Event(), f"ipc://{path}.ipc"
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(record, url, path, None, stop=stop, on_bound=bound.set_result)
+        try:
+            yield bound.result(10), stop, done
+        finally:
+            stop.set()
+
+
+def frames_of(path: Path) -> list[tuple[FrameHeader, bytes | None]]:
+    with RecordingReader(path) as reader:
+        return [(r.message, r.data) for r in reader if isinstance(r.message, FrameHeader)]
+
+
+def without_run(path: Path) -> list[tuple[dict[str, object], bytes | None]]:
+    return [(header.model_dump(exclude={"run"}), data) for header, data in frames_of(path)]
+
+
+def test_a_replay_sends_the_recorded_frames_under_a_new_run(
+    make_recording: RecordingMaker, tmp_path: Path
+) -> None:
+    source, copy = make_recording(count=6), tmp_path / "copy.phenorec"
+    with recorder(copy) as (url, stop, done):
+        reports = replay(source, url)
+        stop.set()
+        found = done.result(10)
+    assert [report.ledger["received"] for report in reports] == [6]
+    assert found.complete
+    assert without_run(copy) == without_run(source)
+    new, old = (facts_start(path) for path in (copy, source))
+    assert new.run == reports[0].run != old.run
+    assert new.model_dump(exclude={"run"}) == old.model_dump(exclude={"run"})
+
+
+def test_replaying_twice_gives_the_same_frames_under_two_runs(
+    make_recording: RecordingMaker, tmp_path: Path
+) -> None:
+    source, copies = make_recording(count=3), [tmp_path / "a.phenorec", tmp_path / "b.phenorec"]
+    runs = set()
+    for copy in copies:
+        with recorder(copy) as (url, stop, done):
+            runs.add(replay(source, url)[0].run)
+            stop.set()
+            done.result(10)
+    assert len(runs) == 2
+    assert without_run(copies[0]) == without_run(copies[1])
+
+
+def test_the_recorded_pace_is_kept_and_scaled(
+    make_recording: RecordingMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    now = [100.0]
+
+    def wait(_sender: object, seconds: float) -> None:
+        waits.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr("phenostream.daemon.client.sender.Sender.wait", wait)
+    monkeypatch.setattr("phenostream.daemon.recordings.replay.time", _Clock(lambda: now[0]))
+    source = make_recording(count=4)  # one frame every 0.1 s
+    with recorder(tmp_path / "copy.phenorec") as (url, _, _done):
+        replay(source, url, ReplayOptions(rate=2.0))
+    assert waits == pytest.approx([0.0, 0.05, 0.05, 0.05])
+
+
+class _Clock:
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self.monotonic = monotonic
+
+
+def test_a_damaged_recording_is_refused_before_anything_is_sent(
+    make_recording: RecordingMaker,
+) -> None:
+    path = make_recording(count=3)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(BadRecording, match="cut short"):
+        replay(path, "ipc:///nobody/listens")
+
+
+def test_what_is_whole_of_a_damaged_recording_can_be_sent(
+    make_recording: RecordingMaker, tmp_path: Path
+) -> None:
+    source, copy = make_recording(count=4), tmp_path / "copy.phenorec"
+    whole = without_run(source)
+    with RecordingReader(source) as reader:
+        third = [r for r in reader if isinstance(r.message, FrameHeader)][2]
+    broken = bytearray(source.read_bytes())
+    broken[third.position + 60] ^= 1
+    source.write_bytes(broken)
+    with recorder(copy) as (url, stop, done):
+        reports = replay(source, url, ReplayOptions(tolerant=True))
+        stop.set()
+        done.result(10)
+    assert without_run(copy) == [whole[0], whole[1], whole[3]]
+    assert (reports[0].ledger["received"], reports[0].ledger["missing"]) == (3, 1)
+
+
+def test_runs_that_were_mixed_are_replayed_one_after_another(
+    tmp_path: Path, make_start: Callable[..., Start]
+) -> None:
+    source, copy = tmp_path / "two.phenorec", tmp_path / "copy.phenorec"
+    starts = [make_start(instrument=name) for name in ("one", "two")]
+    with RecordingWriter(source) as writer:
+        for start in starts:
+            writer.write(encode(start), None, 0, 0)
+        for seq in range(3):
+            for start in starts:
+                header = FrameHeader(
+                    run=start.run,
+                    frame_seq=seq,
+                    shape=(4, 128, 128),
+                    dtype="u8",
+                    source_utc_ns=seq,
+                )
+                writer.write(encode(header), bytes([seq]) * 65536, seq, seq)
+        for start in starts:
+            writer.write(encode(End(run=start.run, n_frames=3)), None, 9, 9)
+    with recorder(copy) as (url, stop, done):
+        reports = replay(source, url)
+        stop.set()
+        found = done.result(10)
+    assert [report.ledger["received"] for report in reports] == [3, 3]
+    assert [run.start.instrument for run in found.runs] == ["one", "two"]
+
+
+def test_a_loop_goes_on_as_new_runs_until_it_is_cancelled(
+    make_recording: RecordingMaker, tmp_path: Path
+) -> None:
+    source, cancel, runs = make_recording(count=2), threading.Event(), list[str]()
+    with (
+        recorder(tmp_path / "copy.phenorec") as (url, _, _done),
+        pytest.raises(Cancelled),
+    ):
+        replay(
+            source,
+            url,
+            ReplayOptions(loop=True),
+            on_report=lambda report: _third(report.run, runs, cancel),
+            cancel=cancel,
+        )
+    assert len(set(runs)) == 3
+
+
+def _third(run: str, runs: list[str], cancel: threading.Event) -> None:
+    runs.append(run)
+    if len(runs) == 3:
+        cancel.set()
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("nan"), float("inf")])
+def test_an_impossible_rate_is_refused(rate: float) -> None:
+    with pytest.raises(BadConfig, match="rate: "):
+        ReplayOptions(rate=rate)
+
+
+def facts_start(path: Path) -> Start:
+    with RecordingReader(path) as reader:
+        first: Recorded = next(iter(reader))
+    assert isinstance(first.message, Start)
+    return first.message
