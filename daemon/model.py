@@ -15,7 +15,7 @@ from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.bundle import load_bundle
 from phenostream.engine.errors import BadBundle, BadConfig
 from phenostream.engine.manifest import Manifest
-from phenostream.engine.types import CROP_PX, REDUCED_PIXEL_UM, SHOTS
+from phenostream.engine.types import CROP_PX
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +74,15 @@ def served_model(config: ModelConfig) -> Iterator[ServedModel]:
 
 
 def _refuse_unfit(manifest: Manifest) -> None:
-    """A model that this daemon's frame path would feed wrongly is refused, however good it is.
+    """A model trained on crops that were reduced otherwise would be fed wrongly, however good it is.
 
     Raises:
         BadBundle: Naming the manifest's key, its value and what this version gives.
     """
-    given = {
-        "reduction_kernel": (manifest.reduction_kernel, "area"),
-        "pixel_size_um": (manifest.pixel_size_um, REDUCED_PIXEL_UM),
-        "shots": (manifest.shots, SHOTS),
-        "crop_px": (manifest.crop_px, CROP_PX),
-    }
-    for key, (wanted, ours) in given.items():
-        if wanted != ours:
-            raise BadBundle(f"{manifest.name}: {key}: {wanted}: this version feeds {ours}")
+    if manifest.reduction_kernel != "area":
+        raise BadBundle(
+            f"{manifest.name}: reduction_kernel: {manifest.reduction_kernel}: this version reduces by area only"
+        )
 
 
 def _bundle_path(name: str) -> Path:
