@@ -6,6 +6,7 @@ from typing import Any
 from phenostream.daemon.client.control import Stored
 from phenostream.daemon.wire.codec import unpack_result
 from phenostream.daemon.wire.results import FrameRecord, decode_frame
+from phenostream.engine.errors import BadInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,13 @@ class Record:
     topic: str
     offset: int
     body: FrameRecord | dict[str, Any]
+
+    @property
+    def frame(self) -> FrameRecord:
+        """The result; `BadInput` where this is a summary or a status."""
+        if isinstance(self.body, FrameRecord):
+            return self.body
+        raise BadInput(f"offset {self.offset}: a {self.topic}, only a result has a frame")
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ __all__ = ["Record", "Subscriber"]
 
 _SLICE_S: Final = 0.25
 _SUBSCRIPTIONS: Final = 0
-"""No bound on what a SUB sends: that is only its own subscriptions, and libzmq silently drops those beyond the bound."""
+"""No bound on what a SUB sends: only its own subscriptions, and libzmq silently drops those beyond the bound."""
 _QUEUED: Final = 1000
 """Messages that may wait here: about 64 MiB at 64 KiB a result; more are lost, seen as a gap, and repaired."""
 

@@ -217,7 +217,7 @@ def describe(err: ValidationError) -> str:
 
 def _validated(adapter: TypeAdapter[Message], value: dict[str, Any]) -> Message:
     version = value.get("v")
-    if version != VERSION:
+    if type(version) is not int or version != VERSION:
         raise BadMessage(f"v: {str(version)[:20]!r}, this daemon speaks version {VERSION}")
     try:
         return adapter.validate_python(value)

@@ -7,6 +7,7 @@ offsets without a gap, or knows exactly which it missed. Readers ignore keys the
 Every frame has exactly one ``result`` record, whatever its fate; `columns` is empty unless the fate is ``published``.
 """
 
+import math
 import struct
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -76,15 +77,7 @@ def decode_offset(data: bytes) -> int:
 
 def encode_frame(record: FrameRecord) -> bytes:
     """The payload of one ``result`` record."""
-    columns = {
-        name: {
-            "dtype": column.values.dtype.newbyteorder("<").str,
-            "unit": column.unit,
-            "shape": list(column.values.shape),
-            "data": np.ascontiguousarray(column.values).tobytes(),
-        }
-        for name, column in record.columns.items()
-    }
+    columns = {name: _encoded(column) for name, column in record.columns.items()}
     return pack({"v": 1, "type": "result", **record.meta, "columns": columns})
 
 
@@ -103,18 +96,25 @@ def decode_frame(payload: bytes | memoryview) -> FrameRecord:
     return FrameRecord(meta, {name: _column(name, value) for name, value in raw.items()})
 
 
+def _encoded(column: WireColumn) -> dict[str, Any]:
+    values = column.values.astype(column.values.dtype.newbyteorder("<"), copy=False)
+    return {
+        "dtype": values.dtype.str,
+        "unit": column.unit,
+        "shape": list(values.shape),
+        "data": values.tobytes(),
+    }
+
+
 def _column(name: str, value: Any) -> WireColumn:
     try:
-        dtype = _DTYPES[value["dtype"]]
-        shape = tuple(int(n) for n in value["shape"])
-        data, unit = value["data"], str(value["unit"])
+        dtype, data, unit = _DTYPES[value["dtype"]], value["data"], str(value["unit"])
+        shape = tuple(value["shape"])
+        if not all(type(n) is int and n >= 0 for n in shape) or not isinstance(data, bytes):
+            raise ValueError("shape or data of another type")
+        if math.prod(shape) * dtype.itemsize != len(data):
+            raise ValueError(f"shape {shape} of {dtype} is not {len(data)} bytes")
+        return WireColumn(np.frombuffer(data, dtype).reshape(shape), unit)
     except (KeyError, TypeError, ValueError) as err:
-        raise BadMessage(f"column {name}: {type(err).__name__} {err}") from err
-    length = dtype.itemsize
-    for n in shape:
-        length *= n
-    if min(shape, default=0) < 0 or not isinstance(data, bytes) or length != len(data):
-        raise BadMessage(
-            f"column {name}: shape {shape} and dtype {dtype} do not give the data's length"
-        )
-    return WireColumn(np.frombuffer(data, dtype).reshape(shape), unit)
+        reason = str(err).splitlines()[0][:120] if str(err) else ""
+        raise BadMessage(f"column {name[:40]!r}: {type(err).__name__} {reason}") from err

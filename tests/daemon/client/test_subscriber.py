@@ -152,13 +152,17 @@ def test_results_come_as_typed_columns(daemon: ScriptedResults) -> None:
         results.wait_subscribed()
         daemon.publish(result(4))
         record = next(iter(results))
-    assert isinstance(record.body, FrameRecord)
     assert record.facts["frame_seq"] == 4
-    column = record.body.columns["x_px"]
+    column = record.frame.columns["x_px"]
     assert column.unit == "px"
     assert column.values.dtype == np.float32
     assert column.values.tolist() == [4, 5, 6]
     assert not column.values.flags.writeable
+
+
+def test_only_a_result_has_a_frame() -> None:
+    with pytest.raises(BadInput, match="offset 3: a status"):
+        _ = Record("status", 3, {}).frame
 
 
 def test_a_gap_is_told_without_a_control_endpoint(daemon: ScriptedResults) -> None:
