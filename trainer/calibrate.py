@@ -22,6 +22,8 @@ OOD_QUANTILE: Final = 0.99
 WHITE_KEPT: Final = 0.99
 """Share of white calibration cells that the reject threshold must keep."""
 _LEAST_CELLS: Final = 30
+_OOD_CELLS: Final = 4_000
+"""Training cells that are enough for the feature's centres and spread."""
 _SHRINKAGE: Final = 0.1
 _FEATURE_NOISE_SD: Final = 0.03
 """Rounding noise of the feature in bfloat16; the score must not look closer than a backend can see."""
@@ -46,7 +48,9 @@ def calibrate(graph: BundleGraph, train: CellSet, held_out: CellSet) -> Calibrat
         raise BadInput(
             f"calibration: {white.counts()}: need {_LEAST_CELLS} white cells of 3 classes"
         )
-    fit_ood(graph, predict(graph, train.select(train.white)).feature, train.kind[train.white])
+    known = np.flatnonzero(train.white)
+    known = known[:: math.ceil(len(known) / _OOD_CELLS)]
+    fit_ood(graph, predict(graph, train.select(known)).feature, train.kind[known])
     said = predict(graph, white)
     temperature = fit_temperature(said.class_logits, white.kind)
     half_width = fit_half_width(graph, said, white)
