@@ -1,0 +1,124 @@
+"""`docs/wire.md` says what the code does: its tables of keys, topics, limits, columns and ledger entries."""
+
+import re
+from collections.abc import Callable
+from itertools import dropwhile, takewhile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import BaseModel
+
+from phenostream.daemon.control import MOST_BYTES, MOST_RECORDS
+from phenostream.daemon.ledger import CELL_COUNTS, FATES, INCIDENTS, Ledger
+from phenostream.daemon.model import ServedModel
+from phenostream.daemon.pipeline.entries import Arrival, Passage
+from phenostream.daemon.pipeline.records import end_frame, run_ended, run_started, summary
+from phenostream.daemon.wire import ingest
+from phenostream.daemon.wire.codec import MAX_HEADER_BYTES, MAX_RESULT_BYTES, unpack_result
+from phenostream.daemon.wire.results import TOPICS, WELCOME_TOPIC, decode_frame
+from phenostream.engine.postprocess import FieldOfView, frame_columns
+from phenostream.engine.types import Detections
+
+PAGE = (Path(__file__).parents[2] / "docs" / "wire.md").read_text(encoding="utf-8")
+
+MESSAGES: dict[str, type[BaseModel]] = {
+    "HELLO": ingest.Hello,
+    "WELCOME": ingest.Welcome,
+    "START": ingest.Start,
+    "STARTED": ingest.Started,
+    "FRAME": ingest.FrameHeader,
+    "ACK": ingest.Ack,
+    "END": ingest.End,
+    "REPORT": ingest.Report,
+    "REFUSED": ingest.Refused,
+}
+
+
+def table(heading: str) -> list[str]:
+    """The rows of the first table under a heading, without its own head."""
+    section = re.split(r"\n#+ ", PAGE.split(f"\n{heading}\n", 1)[1])[0]
+    lines = dropwhile(lambda line: not line.startswith("|"), section.splitlines())
+    return list(takewhile(lambda line: line.startswith("|"), lines))[2:]
+
+
+def first_cells(heading: str) -> list[list[str]]:
+    """The words in backticks of each row's first cell."""
+    return [re.findall(r"`([^`]+)`", row.split(" | ")[0]) for row in table(heading)]
+
+
+def words(heading: str) -> list[str]:
+    return [word for row in first_cells(heading) for word in row]
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_the_keys_of_a_message_are_those_of_its_schema_in_order(name: str) -> None:
+    assert words(f"### {name}") == list(MESSAGES[name].model_fields)
+
+
+def test_every_message_of_the_schema_has_its_table() -> None:
+    classes = {
+        value
+        for value in vars(ingest).values()
+        if isinstance(value, type) and issubclass(value, BaseModel) and "type" in value.model_fields
+    }
+    assert classes == set(MESSAGES.values())
+
+
+def test_the_topics_are_those_of_the_code() -> None:
+    assert words("## Results") == [*TOPICS, WELCOME_TOPIC.decode()]
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    assert f"| header | {MAX_HEADER_BYTES} bytes" in PAGE
+    assert f"| result payload | {MAX_RESULT_BYTES} bytes" in PAGE
+    assert f"`max_bytes` (1 to {MOST_BYTES}," in PAGE
+    assert f"at most {MOST_RECORDS}." in PAGE
+
+
+def test_the_ledgers_keys_are_those_of_the_code(a_passage: Passage) -> None:
+    ledger = Ledger()
+    start = a_passage.arrival.start
+    ledger.open(start.run, 3)
+    documented = set(words("### The ledger")) - {"FATE.CODE"}
+    assert documented == set(ledger.run(start.run))
+    assert {*FATES, *INCIDENTS, *(f"cells_{name}" for name in CELL_COUNTS)} < documented
+
+
+@pytest.fixture
+def model(make_model: Callable[[], ServedModel]) -> ServedModel:
+    return make_model()
+
+
+@pytest.fixture
+def a_passage(make_start: Callable[[], ingest.Start]) -> Passage:
+    return Passage(Arrival(make_start(), 0, 1, 0.0), failure=("failed", "code: text"))
+
+
+def test_a_results_keys_are_those_that_are_sent(a_passage: Passage, model: ServedModel) -> None:
+    payload = end_frame(a_passage, model, 1.0).payload
+    documented = [row[0] for row in first_cells("### A result's keys")]
+    assert documented == list(unpack_result(payload))
+    assert decode_frame(payload).columns == {}
+
+
+def test_the_columns_are_those_that_are_sent(model: ServedModel) -> None:
+    one = np.ones(1, np.float32)
+    detections = Detections(one, one, one, one, np.ones(1, np.bool_))
+    view = FieldOfView(1.0, 0.686, (128, 128), (0.0, 0.0))
+    columns = frame_columns(detections, np.zeros(1, np.bool_), None, view, model.manifest)
+    assert words("### Columns") == list(columns)
+    rows = table("### Columns")
+    for (name, column), row in zip(columns.items(), rows, strict=True):
+        shape = ", ".join(["N", *(str(n) for n in column.array.shape[1:])])
+        kind = column.array.dtype.str.lstrip("<|")
+        assert row.startswith(f"| `{name}` | {kind} ({shape}) |")
+
+
+def test_status_and_summary_have_the_documented_keys(a_passage: Passage) -> None:
+    start = a_passage.arrival.start
+    status, told = table("### Status and summary")
+    for payload in (run_started(start), run_ended(start, {})):
+        assert all(f"`{key}`" in status for key in unpack_result(payload))
+    for key in unpack_result(summary(start, "run", "text", {})):
+        assert f"`{key}`" in told
