@@ -25,8 +25,9 @@ from phenostream.daemon.pipeline.inference import Inference
 from phenostream.daemon.pipeline.preparation import FramePath, Preparation
 from phenostream.daemon.publisher import Publisher, send_high_water
 from phenostream.daemon.quarantine import Quarantine
-from phenostream.daemon.sources.desk import IngestDesk, Outlets
+from phenostream.daemon.sources.desk import IngestDesk
 from phenostream.daemon.sources.lossless import LosslessSource, Signs
+from phenostream.daemon.sources.reception import Outlets
 from phenostream.daemon.sources.runs import RunBook
 from phenostream.daemon.summaries import SummaryBook
 from phenostream.daemon.wake import Wake
@@ -91,7 +92,9 @@ class Assembly:
         self._frames: Channel[ReceivedFrame] = Channel(
             config.limits.frames_queued, on_room=attention
         )
-        self._batches: Channel[Batch[Passage]] = Channel(_BATCHES_PER_STREAM * streams)
+        self._batches: Channel[Batch[Passage]] = Channel(
+            _BATCHES_PER_STREAM * streams, on_starved=self._frames.nudge
+        )
         # Producers: the ingest thread, the prepare thread, every inference thread.
         self._entries: Channel[Entry] = Channel(
             _ENTRIES_QUEUED, 2 + streams, on_item=self._arrived.set, on_room=attention

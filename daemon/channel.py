@@ -34,6 +34,7 @@ class Channel(Generic[T]):
         *,
         on_item: Callable[[], None] | None = None,
         on_room: Callable[[], None] | None = None,
+        on_starved: Callable[[], None] | None = None,
     ) -> None:
         """Make an open, empty channel.
 
@@ -42,15 +43,18 @@ class Channel(Generic[T]):
             producers: How many calls of `close` end it.
             on_item: Called after a put and after the last close, for a consumer that polls.
             on_room: Called when a full channel has room again, for a producer that polls.
+            on_starved: Called when a consumer begins to wait, for a producer that holds something back.
         """
         self._capacity = capacity
         self._producers = producers
         self._on_item = on_item
         self._on_room = on_room
+        self._on_starved = on_starved
         self._items: deque[T] = deque()
         self._changed = Condition()
         self._aborted = False
         self._waiting = 0
+        self._nudged = False
 
     def __len__(self) -> int:
         return len(self._items)
@@ -84,17 +88,20 @@ class Channel(Generic[T]):
             self._on_item()
 
     def get(self, timeout_s: float) -> T | None:
-        """The oldest item, or None when `timeout_s` passed without one.
+        """The oldest item, or None when `timeout_s` passed without one, or after a `nudge`.
 
         Raises:
             Closed: No item is left and none will come.
             Aborted: See the module.
         """
         with self._changed:
-            if not self._items and not self._ended():
+            if not self._items and not self._nudged and not self._ended():
                 self._waiting += 1
+                if self._on_starved is not None:
+                    self._on_starved()
                 self._changed.wait(max(timeout_s, 0.0))
                 self._waiting -= 1
+            self._nudged = False
             if not self._items:
                 self._raise_if_ended()
                 return None
@@ -104,6 +111,12 @@ class Channel(Generic[T]):
         if was_full and self._on_room is not None:
             self._on_room()
         return item
+
+    def nudge(self) -> None:
+        """Have the consumer look up from its wait, now or at its next one."""
+        with self._changed:
+            self._nudged = True
+            self._changed.notify_all()
 
     def take_all(self) -> list[T]:
         """Every item that is there now, without waiting; raises as `get` does."""

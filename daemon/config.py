@@ -107,7 +107,7 @@ class ModelConfig(_Section):
 
     Attributes:
         bundle: A bundle directory, or ``demo`` for the one in the package.
-        max_wait_ms: Longest time a cell waits for others to fill its batch.
+        max_wait_ms: Longest time an idle engine waits for a batch to fill.
         streams: Batches at the same time; 0 = as many as the backend takes.
     """
 

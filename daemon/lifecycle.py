@@ -83,8 +83,12 @@ def serve(config: Config, on_ready: Callable[[Ready], None] | None = None) -> in
         signals = stack.enter_context(_signals(wake))
         health = Health()
         assembly = _start(config, health, wake, stack)
-        _announce(assembly, health, began_s, on_ready)
-        _watch(assembly, health, wake, signals)
+        try:
+            _announce(assembly, health, began_s, on_ready)
+            _watch(assembly, health, wake, signals)
+        except BaseException:
+            assembly.stop(_STOP_TIMEOUT_S, force=True)
+            raise
         return _shut_down(assembly, health, wake, signals)
 
 

@@ -19,6 +19,7 @@ HIGHWATER_S: Final = 1.0
 NO_OFFSET: Final = 2**64 - 1
 """Offset part of a high-water mark while the journal is empty."""
 _SUBSCRIBED: Final = b"\x01" + WELCOME_TOPIC
+_SUBSCRIPTIONS_AT_ONCE: Final = 100
 _BYTES_PER_CELL: Final = 256
 _BYTES_PER_FRAME: Final = 4096
 
@@ -58,7 +59,9 @@ class Publisher:
         A subscriber's subscriptions arrive in its order, so one that subscribes to the welcome topic last and reads
         the answer knows that all of them hold.
         """
-        while self.socket.poll(0):
+        for _ in range(_SUBSCRIPTIONS_AT_ONCE):
+            if not self.socket.poll(0):
+                return
             if self.socket.recv() == _SUBSCRIBED:
                 self.socket.send(WELCOME_TOPIC)
 

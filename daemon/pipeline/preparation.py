@@ -1,7 +1,8 @@
 """The prepare thread: reduce, detect, crop, and gather the crops into batches.
 
-Owns the reducers, the detectors and the batcher. While frames wait it only works; when none waits and an inference
-thread is idle, the batch leaves at once: waiting for company would only add latency.
+Owns the reducers, the detectors and the batcher. A batch that is not full leaves when an inference thread is idle and
+no frame waits, or its deadline has come. While all inference threads are busy it would only wait elsewhere: it stays
+and grows.
 """
 
 import logging
@@ -118,7 +119,7 @@ class Preparation:
         while True:
             beat()
             try:
-                received = self._frames.get(self._patience_s())
+                received = self._frames.get(BEAT_S)
             except Closed:
                 break
             if received is not None:
@@ -128,14 +129,10 @@ class Preparation:
         self._batches.close()
         self._entries.close()
 
-    def _patience_s(self) -> float:
-        deadline = self._batcher.deadline
-        return BEAT_S if deadline is None else min(BEAT_S, deadline - time.monotonic())
-
     def _due_batch(self) -> Batch[Passage] | None:
-        if self._batches.starved and not len(self._frames):
-            return self._batcher.flush()
-        return self._batcher.poll(time.monotonic())
+        if not self._batches.starved:
+            return None
+        return self._batcher.poll(time.monotonic()) if len(self._frames) else self._batcher.flush()
 
     def _take(self, received: ReceivedFrame, beat: Beat) -> None:
         arrival = received.arrival

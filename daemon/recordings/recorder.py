@@ -27,8 +27,9 @@ from phenostream.daemon.quarantine import Quarantine
 from phenostream.daemon.recordings.facts import RecordingFacts, facts
 from phenostream.daemon.recordings.writer import RecordingWriter
 from phenostream.daemon.socket_options import Context, Socket
-from phenostream.daemon.sources.desk import Clock, IngestDesk, Letter, Outlets
+from phenostream.daemon.sources.desk import IngestDesk
 from phenostream.daemon.sources.lossless import bound_router, post
+from phenostream.daemon.sources.reception import Clock, Letter, Outlets
 from phenostream.daemon.sources.runs import RunBook
 from phenostream.daemon.wire.ingest import (
     Ack,

@@ -1,6 +1,6 @@
 """The ingest thread: a ROUTER that receives frames without copying them and acknowledges what is on disk.
 
-Reads nothing while the prepare queue is full: the sources' credit, and the socket's own bound, hold what comes
+Reads nothing while the prepare queue or the commit queue is full: the sources' credit, and the socket's own bound, hold what comes
 meanwhile. All rules of the protocol are in `desk`; this module knows sockets and clocks.
 """
 
@@ -17,14 +17,15 @@ from phenostream.daemon.config import IngestConfig
 from phenostream.daemon.crew import Beat
 from phenostream.daemon.pipeline.entries import Answer, Entry, ReceivedFrame
 from phenostream.daemon.socket_options import Context, Socket, bind, bounded
-from phenostream.daemon.sources.desk import Clock, IngestDesk, Letter
+from phenostream.daemon.sources.desk import IngestDesk
+from phenostream.daemon.sources.reception import Clock, Letter
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.ingest import encode
 
 logger = logging.getLogger(__name__)
 
 _ANSWERS_QUEUED: Final = 100_000
-_FEWEST_FRAMES: Final = 8
+_FEWEST_FRAMES: Final = 4
 _GREEDY: Final = 16
 
 
@@ -65,12 +66,12 @@ class LosslessSource:
         draining = finished = False
         while True:
             beat()
-            self._wait(signs.attention, reading=not frames.full)
+            self._wait(signs.attention, reading=not (frames.full or entries.full))
             if signs.draining.is_set() and not draining:
                 draining = True
                 self._desk.drain()
                 frames.close()
-            self._read(frames)
+            self._read(frames, entries)
             try:
                 for answer in answers.take_all():
                     post(self._socket, self._desk.settled(answer))
@@ -92,9 +93,9 @@ class LosslessSource:
         poller.poll(int(1000 * BEAT_S))
         attention.clear()
 
-    def _read(self, frames: Channel[ReceivedFrame]) -> None:
+    def _read(self, frames: Channel[ReceivedFrame], entries: Channel[Entry]) -> None:
         for _ in range(_GREEDY):
-            if frames.full:
+            if frames.full or entries.full:
                 return
             try:
                 identity, *parts = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)

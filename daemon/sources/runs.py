@@ -1,7 +1,7 @@
 """The runs a source may send to: which are known, which are open, and who sends for them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from phenostream.daemon.wire.ingest import Report, Start
@@ -21,6 +21,7 @@ class Run:
         open: Frames are taken; a run that was parked or comes from the journal opens again at its START.
         peer: Connection that spoke for it last: where answers go.
         report: After its end is on disk.
+        complaints: Codes of bad frames that were logged.
         end_queued: Its end is on its way to the journal.
     """
 
@@ -31,6 +32,7 @@ class Run:
     heard_s: float = 0.0
     report: Report | None = None
     end_queued: bool = False
+    complaints: set[str] = field(default_factory=set)
 
 
 class RunBook:

@@ -100,3 +100,27 @@ def test_starved_says_that_a_consumer_waits_in_vain() -> None:
     channel.put(1)
     consumer.join(5)
     assert not channel.starved
+
+
+def test_a_nudge_ends_one_wait_now_or_the_next() -> None:
+    channel: Channel[int] = Channel(2)
+    channel.nudge()
+    assert channel.get(60) is None
+    got: list[int | None] = []
+    consumer = threading.Thread(target=lambda: got.append(channel.get(60)))
+    consumer.start()
+    while not channel.starved:
+        assert consumer.is_alive()
+    channel.nudge()
+    consumer.join(5)
+    assert got == [None]
+
+
+def test_a_producer_is_told_when_its_consumer_begins_to_wait() -> None:
+    told: list[bool] = []
+    channel: Channel[int] = Channel(2, on_starved=lambda: told.append(True))
+    channel.put(1)
+    channel.get(0)
+    assert told == []
+    channel.get(0)
+    assert told == [True]

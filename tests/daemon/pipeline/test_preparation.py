@@ -80,8 +80,10 @@ class Stage:
     max_cells: int = 100
     max_wait_s: float = 60.0
     frames: Channel[ReceivedFrame] = field(default_factory=lambda: Channel(10))
-    batches: Channel[Batch[Passage]] = field(default_factory=lambda: Channel(10))
     entries: Channel[Entry] = field(default_factory=lambda: Channel(10))
+
+    def __post_init__(self) -> None:
+        self.batches: Channel[Batch[Passage]] = Channel(10, on_starved=self.frames.nudge)
 
     def run(self) -> None:
         path = FramePath(DetectorSettings(), self.max_cells)
@@ -113,6 +115,23 @@ def test_cells_leave_in_batches_and_the_last_one_at_the_end(
     prepared = batches[0].parts[0].token.prepared
     assert prepared is not None
     assert len(prepared.detections) == 3
+
+
+def test_cells_stay_together_while_the_engine_is_busy_and_leave_when_it_asks(
+    tmp_path: Path, make_start: StartMaker
+) -> None:
+    stage = Stage(tmp_path, max_wait_s=0.0)
+    thread = threading.Thread(target=stage.run)
+    thread.start()
+    for seq in range(3):
+        stage.put(make_start(), seq, shaded(1))
+    first = stage.batches.get(60)
+    assert first is not None
+    second = stage.batches.get(60)
+    assert second is not None
+    assert len(first) + len(second) == 3
+    stage.frames.close()
+    thread.join(20)
 
 
 def test_an_idle_engine_gets_the_cells_at_once(tmp_path: Path, make_start: StartMaker) -> None:

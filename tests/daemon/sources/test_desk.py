@@ -9,6 +9,8 @@ from typing import Any, cast
 
 import msgpack
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from phenostream.daemon.channel import Channel
 from phenostream.daemon.config import IngestConfig
@@ -22,7 +24,8 @@ from phenostream.daemon.pipeline.entries import (
     RunStarted,
 )
 from phenostream.daemon.quarantine import Quarantine
-from phenostream.daemon.sources.desk import Clock, IngestDesk, Letter, Outlets
+from phenostream.daemon.sources.desk import IngestDesk
+from phenostream.daemon.sources.reception import Clock, Letter, Outlets
 from phenostream.daemon.sources.runs import PARK_AFTER_S, RunBook
 from phenostream.daemon.wire.ingest import (
     Ack,
@@ -75,9 +78,9 @@ class Bench:
             raise BadInput(self.camera_fault)
 
     def say(
-        self, message: FromSource | bytes, *parts: bytes | bytearray, peer: bytes = b"p"
+        self, message: FromSource | bytes | bytearray, *parts: bytes | bytearray, peer: bytes = b"p"
     ) -> list[FromDaemon]:
-        header = message if isinstance(message, bytes) else encode(message)
+        header = message if isinstance(message, bytes | bytearray) else encode(message)
         views = [memoryview(part) for part in (header, *parts)]
         letters = self.desk.receive(peer, views, Clock(time.time_ns(), self.now_s))
         return [letter.message for letter in letters]
@@ -216,6 +219,7 @@ def test_a_frame_header_outside_the_schema_still_gives_its_frame_a_fate(
     (letter,) = bench.commit()
     assert isinstance(letter.message, Ack)
     assert (letter.message.fate, letter.message.frame_seq) == ("quarantined", 0)
+    assert (letter.message.reason or "").startswith("header: ")
     assert code in (letter.message.reason or "")
 
 
@@ -510,3 +514,35 @@ def test_a_parked_run_opens_again_without_a_second_record(
         entry.start.run for entry in bench.entries.take_all() if isinstance(entry, RunStarted)
     ]
     assert opened == [start.run for start in starts]
+
+
+DATA_PARTS: list[tuple[bytes, ...]] = [(), (DATA,), (DATA[1:],), (DATA, b"")]
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_no_bytes_break_the_desk_or_its_account(
+    tmp_path_factory: pytest.TempPathFactory, make_start: StartMaker, data: st.DataObject
+) -> None:
+    """Mutated messages of every kind, on a connection that is greeted and has a run open."""
+    bench = Bench(tmp_path_factory.mktemp("q"))
+    start = make_start()
+    bench.begin(start)
+    honest = [
+        encode(Hello(instrument="scope")),
+        encode(start),
+        encode(frame(start, data.draw(st.integers(0, 3)))),
+        encode(End(run=start.run, n_frames=9)),
+    ]
+    for _ in range(data.draw(st.integers(1, 8))):
+        header = bytearray(honest[data.draw(st.integers(0, 3))])
+        for _ in range(data.draw(st.integers(0, 3))):
+            header[data.draw(st.integers(0, len(header) - 1))] = data.draw(st.integers(0, 255))
+        for answer in bench.say(header, *DATA_PARTS[data.draw(st.integers(0, 3))]):
+            assert "\n" not in str(getattr(answer, "reason", ""))
+    bench.commit()
+    account = bench.ledger.run(start.run)
+    assert account["in_flight"] == 0
+    assert account["received"] == account["published"] + account["quarantined"]
+    codes = {key.partition(".")[2] for key in account if "." in key}
+    assert codes <= {"header", "shape", "dtype", "length", "location", "crc32"}

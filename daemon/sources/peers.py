@@ -1,0 +1,53 @@
+"""The connections that have said HELLO, and what each has outstanding under its credit."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+_MOST_PEERS: Final = 1024
+
+
+@dataclass(slots=True)
+class _Peer:
+    instrument: str
+    outstanding_bytes: int = 0
+
+
+class Peers:
+    """At most 1,024 connections; the one that was silent longest is forgotten first. Belongs to the ingest thread."""
+
+    def __init__(self, credit_bytes: int) -> None:
+        """Nobody is there."""
+        self._credit_bytes = credit_bytes
+        self._peers: OrderedDict[bytes, _Peer] = OrderedDict()
+
+    def greet(self, peer: bytes, instrument: str) -> None:
+        """HELLO arrived; its credit is whole."""
+        self._peers[peer] = _Peer(instrument)
+        self._peers.move_to_end(peer)
+        if len(self._peers) > _MOST_PEERS:
+            self._peers.popitem(last=False)
+
+    def instrument(self, peer: bytes) -> str | None:
+        """Who it said it was, or None before HELLO."""
+        known = self._peers.get(peer)
+        if known is None:
+            return None
+        self._peers.move_to_end(peer)
+        return known.instrument
+
+    def overdrawn(self, peer: bytes, size: int) -> str | None:
+        """Why `size` more bytes are beyond the credit; None if they are not. One frame is always allowed."""
+        outstanding = self._peers[peer].outstanding_bytes
+        if not outstanding or outstanding + size <= self._credit_bytes:
+            return None
+        return f"{outstanding} bytes unacknowledged, allowed {self._credit_bytes}"
+
+    def charge(self, peer: bytes, size: int) -> None:
+        """Bytes were received."""
+        self._peers[peer].outstanding_bytes += size
+
+    def refund(self, peer: bytes, size: int) -> None:
+        """They are acknowledged; harmless for a connection that is forgotten."""
+        if peer in self._peers:
+            self._peers[peer].outstanding_bytes -= size

@@ -1,0 +1,145 @@
+"""What becomes of one frame at the door: taken, turned away with a reason, or quarantined.
+
+A frame that is taken or quarantined here owes a fate from then on; one that is turned away was never received.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from phenostream.daemon.channel import Channel
+from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.pipeline.entries import Arrival, Entry, Passage, ReceivedFrame
+from phenostream.daemon.quarantine import Quarantine
+from phenostream.daemon.sources.frame_check import fault, frame_view
+from phenostream.daemon.sources.peers import Peers
+from phenostream.daemon.sources.runs import Run
+from phenostream.daemon.wire.ingest import Ack, FrameHeader, FromDaemon, Refused, Start
+
+logger = logging.getLogger(__name__)
+
+
+class Letter(NamedTuple):
+    """One message for one connection."""
+
+    peer: bytes
+    message: FromDaemon
+
+
+class Clock(NamedTuple):
+    """One reading of both clocks."""
+
+    utc_ns: int
+    now_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """Where what is accepted goes.
+
+    Attributes:
+        frames: To the prepare thread. Nothing is received while it is full.
+        entries: To the commit thread.
+        check_camera: Raises `BadInput` for a START the engine cannot work with.
+    """
+
+    frames: Channel[ReceivedFrame]
+    entries: Channel[Entry]
+    quarantine: Quarantine
+    check_camera: Callable[[Start], object]
+
+
+class Reception:
+    """Belongs to the ingest thread."""
+
+    def __init__(self, ledger: Ledger, peers: Peers, outlets: Outlets) -> None:
+        """No frame owes a fate."""
+        self._ledger = ledger
+        self._peers = peers
+        self._outlets = outlets
+        self._owed: dict[tuple[str, int], tuple[bytes, int]] = {}
+
+    @property
+    def owes(self) -> bool:
+        """Whether any frame still owes its fate."""
+        return bool(self._owed)
+
+    def take(
+        self, peer: bytes, run: Run, header: FrameHeader, data: memoryview, clock: Clock
+    ) -> list[Letter]:
+        """A frame of an open run."""
+        turned_away = self._turn_away(peer, header.run, header.frame_seq, data.nbytes)
+        if turned_away is not None:
+            return turned_away
+        arrival = Arrival(
+            run.start,
+            header.frame_seq,
+            clock.utc_ns,
+            clock.now_s,
+            header.source_utc_ns,
+            (header.x_um, header.y_um, header.z_um),
+            header.exposure_ms,
+        )
+        self._owe(peer, arrival, data.nbytes)
+        reason = fault(header, run.start, data)
+        if reason is not None:
+            self._quarantine(run, arrival, header.model_dump(), reason, data)
+        else:
+            self._outlets.frames.put(ReceivedFrame(arrival, frame_view(run.start, data)))
+        return []
+
+    def take_broken(
+        self, peer: bytes, run: Run, frame_seq: int, error: str, data: memoryview, clock: Clock
+    ) -> list[Letter]:
+        """A frame of an open run whose header names it but breaks the schema."""
+        turned_away = self._turn_away(peer, run.start.run, frame_seq, data.nbytes)
+        if turned_away is not None:
+            return turned_away
+        arrival = Arrival(run.start, frame_seq, clock.utc_ns, clock.now_s)
+        self._owe(peer, arrival, data.nbytes)
+        self._quarantine(run, arrival, {}, f"header: {error}", data)
+        return []
+
+    def settled(self, ack: Ack) -> None:
+        """A fate is on disk: the sender has its credit back."""
+        self._peers.refund(*self._owed.pop((ack.run, ack.frame_seq), (b"", 0)))
+
+    def _turn_away(self, peer: bytes, run: str, frame_seq: int, size: int) -> list[Letter] | None:
+        """The answer to a frame that is not received, or None for one that is."""
+        standing = self._ledger.standing(run, frame_seq)
+        if standing.kind == "late":
+            self._ledger.count("late", run)
+            reason = f"late: frame_seq {frame_seq} is beyond the announced count or after end"
+            return [Letter(peer, Refused(reason=reason, run=run, frame_seq=frame_seq))]
+        if standing.kind != "new":
+            self._ledger.count("duplicates", run)
+            if standing.fate is None:
+                return []
+            ack = Ack(run=run, frame_seq=frame_seq, fate=standing.fate, reason=standing.reason)
+            return [Letter(peer, ack)]
+        overdrawn = self._peers.overdrawn(peer, size)
+        if overdrawn is not None:
+            self._ledger.count("refused", run)
+            return [
+                Letter(peer, Refused(reason=f"credit: {overdrawn}", run=run, frame_seq=frame_seq))
+            ]
+        return None
+
+    def _owe(self, peer: bytes, arrival: Arrival, size: int) -> None:
+        run = arrival.start.run
+        self._ledger.receive(run, arrival.frame_seq)
+        self._owed[run, arrival.frame_seq] = (peer, size)
+        self._peers.charge(peer, size)
+
+    def _quarantine(
+        self, run: Run, arrival: Arrival, header: dict[str, Any], reason: str, data: memoryview
+    ) -> None:
+        code = reason.partition(":")[0]
+        if code not in run.complaints:
+            run.complaints.add(code)
+            logger.warning(
+                "run %s frame %d: %s (said once per run)", run.start.run, arrival.frame_seq, reason
+            )
+        self._outlets.quarantine.keep(arrival, header, reason, data)
+        self._outlets.entries.put(Passage(arrival, failure=("quarantined", reason)))
