@@ -1,7 +1,7 @@
 """The ingest thread: a ROUTER that receives frames without copying them and acknowledges what is on disk.
 
-Reads nothing while the prepare queue or the commit queue is full: the sources' credit, and the socket's own bound, hold what comes
-meanwhile. All rules of the protocol are in `desk`; this module knows sockets and clocks.
+Reads nothing while the prepare queue or the commit queue is full: the sources' credit, and the socket's own bound, hold
+what comes meanwhile. All rules of the protocol are in `desk`; this module knows sockets and clocks.
 """
 
 import logging
