@@ -128,23 +128,30 @@ def parse_head(data: bytes) -> Head | None:
     return Head(Kind(kind), Coding(coding), header, data_bytes, stored, since, utc, body)
 
 
-def decode_body(head: Head, body: bytes) -> tuple[bytes, bytes | None] | None:
-    """Message header and data part as they were received, or None where the body is not what the head says."""
-    if len(body) != head.body_bytes or zlib.crc32(body) != head.body_crc32:
+def is_whole(head: Head, header: bytes, stored: bytes) -> bool:
+    """Whether both parts of the body are all there and their CRC agrees."""
+    if (len(header), len(stored)) != (head.header_bytes, head.stored_bytes):
+        return False
+    return zlib.crc32(stored, zlib.crc32(header)) == head.body_crc32
+
+
+def decode_data(head: Head, stored: bytes) -> bytes | None:
+    """The data part as it was received, from a whole body; None where the message has none.
+
+    Raises:
+        ValueError: It does not expand to what the head says.
+    """
+    if head.data_bytes is None:
         return None
-    header, stored = body[: head.header_bytes], body[head.header_bytes :]
-    if head.data_bytes is None or head.coding is Coding.RAW:
-        return header, stored if head.data_bytes is not None else None
+    if head.coding is Coding.RAW:
+        return stored
     decoder = zlib.decompressobj()
     try:
         data = decoder.decompress(stored, head.data_bytes)
-    except zlib.error:
-        return None
-    # Ask for one byte more than there may be: this drives the stream to its end and its own checksum.
-    try:
+        # One byte more than there may be: this drives the stream to its end and its own checksum.
         excess = decoder.decompress(decoder.unconsumed_tail, 1)
-    except zlib.error:
-        return None
+    except zlib.error as err:
+        raise ValueError(f"data do not expand ({err})") from err
     if excess or len(data) != head.data_bytes or not decoder.eof:
-        return None
-    return header, data
+        raise ValueError(f"data do not expand to {head.data_bytes} bytes")
+    return data

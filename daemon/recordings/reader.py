@@ -20,7 +20,8 @@ from phenostream.daemon.recordings.entry import (
     PREFIX,
     Head,
     Kind,
-    decode_body,
+    decode_data,
+    is_whole,
     parse_head,
 )
 from phenostream.daemon.wire.codec import unpack_header
@@ -159,15 +160,18 @@ class RecordingReader:
         left = os.fstat(self._file.fileno()).st_size - start - HEAD_BYTES
         if head.body_bytes > left:
             raise _Fault(f"cut short inside an entry of {head.body_bytes} bytes, {left} are there")
-        body = self._file.read(head.body_bytes)
-        parts = decode_body(head, body)
-        if parts is None:
+        header, stored = self._file.read(head.header_bytes), self._file.read(head.stored_bytes)
+        if not is_whole(head, header, stored):
             raise _Fault("damaged: the checksum of this entry does not agree")
+        try:
+            data = decode_data(head, stored)
+        except ValueError as err:
+            raise _Fault(f"damaged: {err}") from err
         if head.kind is not Kind.CLOSING:
-            self._sha256.update(first)
-            self._sha256.update(body)
+            for part in (first, header, stored):
+                self._sha256.update(part)
         self.position = start + HEAD_BYTES + head.body_bytes
-        return _Entry(head, *parts)
+        return _Entry(head, header, data)
 
     def _take(self, entry: _Entry, begins: int) -> Recorded | None:
         if entry.head.kind is Kind.OPENING:

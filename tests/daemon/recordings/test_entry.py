@@ -8,8 +8,9 @@ from phenostream.daemon.recordings.entry import (
     HEAD_BYTES,
     Coding,
     Kind,
-    decode_body,
+    decode_data,
     encode_entry,
+    is_whole,
     parse_head,
 )
 
@@ -29,7 +30,9 @@ def test_what_goes_in_comes_out(
     head = parse_head(raw[:HEAD_BYTES])
     assert head is not None
     assert (head.since_start_ns, head.utc_ns) == times_ns
-    assert decode_body(head, raw[HEAD_BYTES:]) == (header, data)
+    stored = raw[HEAD_BYTES + len(header) :]
+    assert is_whole(head, header, stored)
+    assert decode_data(head, stored) == data
 
 
 @given(st.binary(max_size=40), st.none() | st.binary(max_size=200), st.data())
@@ -38,7 +41,8 @@ def test_no_flipped_bit_passes(header: bytes, data: bytes | None, draw: st.DataO
     bit = draw.draw(st.integers(0, 8 * len(raw) - 1))
     raw[bit // 8] ^= 1 << bit % 8
     head = parse_head(bytes(raw[:HEAD_BYTES]))
-    assert head is None or decode_body(head, bytes(raw[HEAD_BYTES:])) is None
+    body = bytes(raw[HEAD_BYTES:])
+    assert head is None or not is_whole(head, body[: len(header)], body[len(header) :])
 
 
 def test_data_that_does_not_shrink_is_stored_raw() -> None:
@@ -62,7 +66,8 @@ def test_data_of_another_length_than_claimed_are_refused(claimed: int) -> None:
     head[16:24] = claimed.to_bytes(8, "big")
     parsed = parse_head(_sealed(head))
     assert parsed is not None
-    assert decode_body(parsed, bytes(parts[2])) is None
+    with pytest.raises(ValueError, match=f"do not expand to {claimed} bytes"):
+        decode_data(parsed, bytes(parts[2]))
 
 
 def _sealed(head: bytearray) -> bytes:
