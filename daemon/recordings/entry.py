@@ -73,6 +73,18 @@ class Head:
         return self.header_bytes + self.stored_bytes
 
 
+def prefix_fault(prefix: bytes) -> str | None:
+    """Why the first bytes of a file are not those of a recording this program reads, with the byte; or None."""
+    if prefix == PREFIX:
+        return None
+    if len(prefix) < len(PREFIX) and PREFIX.startswith(prefix):
+        return f"byte {len(prefix)}: cut short in its first {len(PREFIX)} bytes"
+    if prefix.startswith(PREFIX[:8]):
+        version = int.from_bytes(prefix[8:], "big")
+        return f"byte 8: recording of format version {version}, this program reads {FORMAT}"
+    return f"byte 0: not a phenostream recording (it begins with {prefix[:8]!r})"
+
+
 def encode_entry(
     kind: Kind,
     header: bytes,

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from phenostream.daemon.recordings.account import Account
 from phenostream.daemon.recordings.entry import (
-    FORMAT,
     HEAD_BYTES,
     MAGIC,
     PREFIX,
@@ -23,6 +22,7 @@ from phenostream.daemon.recordings.entry import (
     decode_data,
     is_whole,
     parse_head,
+    prefix_fault,
 )
 from phenostream.daemon.wire.codec import unpack_header
 from phenostream.daemon.wire.ingest import FromSource, decode_from_source
@@ -134,17 +134,17 @@ class RecordingReader:
                 yield recorded
 
     def _open(self) -> None:
-        prefix = self._file.read(len(PREFIX))
-        if prefix != PREFIX:
-            raise BadRecording(f"{self.path}: {_why_no_prefix(prefix)}")
+        fault = prefix_fault(self._file.read(len(PREFIX)))
+        if fault is not None:
+            raise BadRecording(f"{self.path}: {fault}")
         self.position = len(PREFIX)
         try:
             entry = self._entry()
             if entry.head.kind is not Kind.OPENING:
                 raise _Fault(f"{entry.head.kind.name.lower()} entry, expected the opening")
             self.opening = _map(entry.header)
-        except _Fault as fault:
-            self._step_over(len(PREFIX), str(fault))
+        except _Fault as damage:
+            self._step_over(len(PREFIX), str(damage))
 
     def _entry(self) -> _Entry:
         """The entry at the present position, which moves behind it."""
@@ -253,12 +253,3 @@ def _map(data: bytes) -> dict[str, Any]:
         return unpack_header(data)
     except BadMessage as err:
         raise _Fault(f"opening or closing entry: {err}") from err
-
-
-def _why_no_prefix(prefix: bytes) -> str:
-    if len(prefix) < len(PREFIX) and PREFIX.startswith(prefix):
-        return f"byte {len(prefix)}: cut short in its first {len(PREFIX)} bytes"
-    if prefix.startswith(PREFIX[:8]):
-        version = int.from_bytes(prefix[8:], "big")
-        return f"byte 8: recording of format version {version}, this program reads {FORMAT}"
-    return f"byte 0: not a phenostream recording (it begins with {prefix[:8]!r})"

@@ -1,5 +1,7 @@
 """The recorder over ipc, with the real sender in another thread."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,7 +18,8 @@ from phenostream.daemon.client.stream import SourceFrame, stream
 from phenostream.daemon.ledger import FATES
 from phenostream.daemon.recordings.facts import RecordingFacts, facts
 from phenostream.daemon.recordings.reader import Recorded, RecordingReader
-from phenostream.daemon.recordings.recorder import RECORDED, RecorderOptions, record
+from phenostream.daemon.recordings.recorder import RecorderOptions, record
+from phenostream.daemon.recordings.recording_desk import RECORDED
 from phenostream.daemon.wire.codec import pack
 from phenostream.daemon.wire.ingest import (
     Ack,
@@ -300,3 +303,36 @@ def test_an_impossible_endpoint_is_one_line_and_makes_no_file(
 def test_an_endpoint_in_use_is_refused(tmp_path: Path) -> None:
     with recording(tmp_path) as (url, _, _done), pytest.raises(BadConfig, match="in use"):
         record(url, tmp_path / "other.phenorec")
+
+
+_CHILD = """
+import sys
+from pathlib import Path
+from phenostream.daemon.recordings.recorder import record
+record(sys.argv[1], Path(sys.argv[2]), on_bound=lambda endpoint: print(endpoint, flush=True))
+"""
+
+
+@pytest.mark.system
+def test_a_killed_recorder_leaves_every_acknowledged_frame(
+    tmp_path: Path, make_start: StartMaker
+) -> None:
+    start, path = make_start(), tmp_path / "r.phenorec"
+    command = [sys.executable, "-c", _CHILD, f"ipc://{tmp_path}/ingest", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        with Source(child.stdout.readline().strip()) as source:
+            source.begin(start)
+            for seq in range(40):
+                source.say(a_frame(start, seq), bytes([seq]) * SIZE)
+            acked: set[int] = set()
+            while len(acked) < 10:
+                ack = source.hear()
+                assert isinstance(ack, Ack)
+                acked.add(ack.frame_seq)
+            child.kill()
+    with RecordingReader(path, tolerant=True) as reader:
+        held = {r.message.frame_seq: r.data for r in reader if isinstance(r.message, FrameHeader)}
+    assert acked <= set(held)
+    assert all(data == bytes([seq]) * SIZE for seq, data in held.items())
+    assert not facts(path).complete

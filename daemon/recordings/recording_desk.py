@@ -1,0 +1,155 @@
+"""What a recorder does with a source's message: the daemon's ingest desk in front of a file instead of a pipeline.
+
+The desk decides what is accepted; here that is written exactly as it came, made durable, and answered. Knows no socket.
+Belongs to the recorder's one thread.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from phenostream.daemon.channel import Channel
+from phenostream.daemon.config import IngestConfig
+from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.pipeline.entries import Arrival, Entry, Passage, ReceivedFrame, RunEnded
+from phenostream.daemon.quarantine import Quarantine
+from phenostream.daemon.recordings.writer import RecordingWriter
+from phenostream.daemon.sources.desk import IngestDesk
+from phenostream.daemon.sources.reception import Clock, Letter, Outlets
+from phenostream.daemon.sources.runs import RunBook
+from phenostream.daemon.wire.ingest import (
+    Ack,
+    End,
+    Fate,
+    Refused,
+    Report,
+    Start,
+    decode_from_source,
+)
+from phenostream.engine.errors import BadMessage
+
+RECORDED: Final = "recorded: kept in a recording, not classified"
+"""Reason of every frame that is in the recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One message of a connection."""
+
+    peer: bytes
+    parts: list[memoryview]
+    clock: Clock
+
+
+class _NoQuarantine(Quarantine):
+    """A frame that breaks its contract goes into the recording, not beside it."""
+
+    def __init__(self) -> None:
+        self.removed = self.not_kept = 0
+
+    def keep(
+        self, arrival: Arrival, header: dict[str, Any], reason: str, data: memoryview | None
+    ) -> None:
+        """Keep nothing."""
+
+
+class RecordingDesk:
+    """The desk, the ledger and the file: messages in, answers out."""
+
+    def __init__(
+        self, config: IngestConfig, writer: RecordingWriter, on_frame: Callable[[Ack], None]
+    ) -> None:
+        self._writer = writer
+        self._on_frame = on_frame
+        self._began_s = time.monotonic()
+        self._ledger = Ledger()
+        self._runs = RunBook(config.max_open_runs, self._ledger.in_flight)
+        # Emptied after every message: neither can fill.
+        self._frames: Channel[ReceivedFrame] = Channel(None)
+        self._entries: Channel[Entry] = Channel(None)
+        outlets = Outlets(self._frames, self._entries, _NoQuarantine(), lambda start: None)
+        self._desk = IngestDesk(config, self._ledger, self._runs, outlets)
+        self._unsettled: list[Ack] = []
+        self._ending: list[Start] = []
+        self._ends: dict[str, Received] = {}
+        self._started: set[str] = set()
+        self._reported: set[str] = set()
+
+    @property
+    def ended(self) -> bool:
+        """Whether a run has ended and none is open."""
+        return bool(self._reported) and self._reported == self._started
+
+    def take(self, messages: list[Received]) -> list[Letter]:
+        """Write what the desk accepts of some messages, make it durable, and return all answers in order."""
+        letters: list[Letter] = []
+        for message in messages:
+            answers = self._desk.receive(message.peer, message.parts, message.clock)
+            self._note_end(message, answers)
+            self._write_accepted(message)
+            letters += answers
+        if self._unsettled:
+            self._writer.sync()
+            settled, self._unsettled = self._unsettled, []
+            for ack in settled:
+                letters += self._settle(ack)
+        for start in self._entered_ends():
+            self._write(self._ends.pop(start.run))
+            self._writer.sync()
+            self._reported.add(start.run)
+            letters += self._desk.settled(Report(run=start.run, ledger=self._ledger.run(start.run)))
+        return letters
+
+    def _note_end(self, message: Received, answers: list[Letter]) -> None:
+        """Keep an END that was accepted; it is written behind the run's last frame."""
+        if len(message.parts) != 1 or any(isinstance(a.message, Refused) for a in answers):
+            return
+        end = decode_from_source(message.parts[0])
+        if isinstance(end, End) and end.run not in self._reported:
+            self._ends.setdefault(end.run, message)
+
+    def _write_accepted(self, message: Received) -> None:
+        """Write the message if the desk took it as the start of a run or as a frame."""
+        for frame in self._frames.take_all():
+            self._write(message)
+            self._owe(frame.arrival, "dropped", RECORDED)
+        for entry in self._entries.take_all():
+            if isinstance(entry, RunEnded):
+                self._ending.append(entry.start)
+            elif isinstance(entry, Passage):
+                self._write_broken(message, entry)
+            elif entry.start.run not in self._started:
+                self._started.add(entry.start.run)
+                self._write(message)
+
+    def _write_broken(self, message: Received, passage: Passage) -> None:
+        arrival = passage.arrival
+        fate, reason = passage.failure or ("failed", "unknown: no reason was given")
+        try:
+            self._write(message)
+        except BadMessage:
+            # Outside the schema: there is no way to replay it.
+            self._writer.drop(f"run {arrival.start.run} frame {arrival.frame_seq}: {reason}")
+        self._owe(arrival, fate, reason)
+
+    def _owe(self, arrival: Arrival, fate: Fate, reason: str) -> None:
+        run, frame_seq = arrival.start.run, arrival.frame_seq
+        self._unsettled.append(Ack(run=run, frame_seq=frame_seq, fate=fate, reason=reason))
+
+    def _settle(self, ack: Ack) -> list[Letter]:
+        self._ledger.settle(ack.run, ack.frame_seq, ack.fate, ack.reason)
+        self._on_frame(ack)
+        return self._desk.settled(ack)
+
+    def _entered_ends(self) -> list[Start]:
+        """Runs that ended and whose every frame is durable."""
+        entries = self._entries.take_all()
+        ending = self._ending + [entry.start for entry in entries if isinstance(entry, RunEnded)]
+        self._ending = []
+        return ending
+
+    def _write(self, message: Received) -> None:
+        header, *data = message.parts
+        since_ns = max(0, round((message.clock.now_s - self._began_s) * 1e9))
+        self._writer.write(bytes(header), data[0] if data else None, since_ns, message.clock.utc_ns)
