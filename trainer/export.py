@@ -24,6 +24,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from phenostream.engine.backends.checked import LOGIT_TOLERANCE
 from phenostream.engine.backends.onnxruntime import import_onnxruntime
+from phenostream.engine.backends.openvino import NORMALISED
 from phenostream.engine.bundle import MANIFEST
 from phenostream.engine.errors import BadInput, EngineFault
 from phenostream.engine.manifest import FileEntry, GoldenTolerance, Manifest
@@ -128,12 +129,12 @@ def to_onnx(graph: BundleGraph) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns about its own internals
         program = torch.onnx.export(
-            graph.eval(),
+            _WithNormalised(graph.eval()),
             example,
             dynamo=True,
             opset_version=_OPSET,
             input_names=["images", "background"],
-            output_names=list(OUTPUT_SHAPES),
+            output_names=[*OUTPUT_SHAPES, NORMALISED],
             dynamic_shapes=({0: batch}, {0: batch}),
             external_data=False,
             verbose=False,
@@ -141,10 +142,23 @@ def to_onnx(graph: BundleGraph) -> bytes:
     if program is None:
         raise EngineFault("the ONNX exporter returned nothing")
     model = program.model_proto
+    del model.graph.output[len(OUTPUT_SHAPES) :]  # the name stays, on a value inside the graph
     _strip(model)
     onnx.checker.check_model(model)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
+
+
+class _WithNormalised(nn.Module):
+    """The graph with its normalised input as a ninth output, so that the export gives that value a name."""
+
+    def __init__(self, graph: BundleGraph) -> None:
+        super().__init__()
+        self.whole = graph
+
+    def forward(self, images: Tensor, background: Tensor) -> tuple[Tensor, ...]:
+        normalised = self.whole.preprocess(images, background)
+        return (*self.whole.from_normalised(normalised), normalised)
 
 
 def _strip(model: onnx.ModelProto) -> None:

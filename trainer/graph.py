@@ -78,8 +78,11 @@ class BundleGraph(nn.Module):
 
     def raw(self, images: Tensor, background: Tensor) -> RawOutputs:
         """Preprocess and run the network; float32 outputs without calibration."""
+        return self._run_network(self.preprocess(images, background))
+
+    def _run_network(self, normalised: Tensor) -> RawOutputs:
         body = next(self.phenotyper.parameters()).dtype
-        raw: RawOutputs = self.phenotyper(self.preprocess(images, background).to(body))
+        raw: RawOutputs = self.phenotyper(normalised.to(body))
         return RawOutputs(
             raw.class_logits.float(),
             raw.marker_z.float(),
@@ -94,7 +97,11 @@ class BundleGraph(nn.Module):
             images: (B, 4, 28, 28) float32, fraction of full scale.
             background: (B, 4) float32.
         """
-        raw = self.raw(images, background)
+        return self.from_normalised(self.preprocess(images, background))
+
+    def from_normalised(self, normalised: Tensor) -> GraphOutputs:
+        """The eight outputs for network input (B, 4, 28, 28) that is already normalised."""
+        raw = self._run_network(normalised)
         z = raw.marker_z.clamp(-LARGEST_Z, LARGEST_Z)
         ends = torch.stack([z - self.half_width_z, z + self.half_width_z], dim=2)
         return (

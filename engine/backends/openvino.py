@@ -1,12 +1,14 @@
 """OpenVINO on the CPU: the default there; bf16 where the CPU computes it natively (AMX), else float32.
 
-One compiled model, one infer request per stream; a caller takes a free request or waits for one. Requests share no
-state, and a cell's outputs do not depend on the batch it travels in.
+In bf16 the plugin would also narrow the division by the background, whose rounding alone moves logits by 0.1. The
+graph is therefore cut at the value named `normalised`: what is before runs in float32, what is after in bf16. One infer
+request per stream and part; a caller takes a free stream or waits for one. Streams share no state, and a cell's outputs
+do not depend on the batch it travels in.
 """
 
 import queue
 import sys
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,7 +17,9 @@ from phenostream.engine.bundle import Bundle
 from phenostream.engine.errors import BadConfig, EngineFault, MissingPackage
 from phenostream.engine.types import F32, OUTPUT_SHAPES, Outputs
 
-_HINTS = {"fp32": "f32", "bf16": "bf16"}
+NORMALISED: Final = "normalised"
+"""Name, inside the graph, of the network's input after preprocessing."""
+_HINTS: Final = {"fp32": "f32", "bf16": "bf16"}
 
 
 class OpenVinoBackend:
@@ -36,32 +40,34 @@ class OpenVinoBackend:
             )
         self.device = f"CPU ({core.get_property('CPU', 'FULL_DEVICE_NAME')})"
         self._tensor: Any = openvino.Tensor
-        self._compiled: Any = _compile(core, bundle.files["model.onnx"], self.precision, options)
-        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        try:
+            parts = _compile(openvino, core, bundle.files["model.onnx"], self.precision, options)
+        except Exception as err:  # the runtime raises its own unrelated types
+            raise EngineFault(f"openvino: cannot load the model: {_line(err)}") from err
+        self._closed = False
+        self._idle: queue.SimpleQueue[_Stream] = queue.SimpleQueue()
         for _ in range(options.streams):
-            self._idle.put(self._compiled.create_infer_request())
+            self._idle.put(_Stream([part.create_infer_request() for part in parts]))
 
     def infer(self, images: F32, background: F32) -> Outputs:
         """Run the graph in a free stream; see `Backend.infer`."""
-        if self._compiled is None:
+        if self._closed:
             raise EngineFault("openvino: used after close")
         # Tensors share these arrays' memory without owning it: they must outlive the call. Copied only where needed.
         lent = [np.require(array, np.float32, ("C", "W")) for array in (images, background)]
-        request = self._idle.get()
+        tensors = [self._tensor(array, shared_memory=True) for array in lent]
+        stream = self._idle.get()
         try:
-            request.set_tensor("images", self._tensor(lent[0], shared_memory=True))
-            request.set_tensor("background", self._tensor(lent[1], shared_memory=True))
-            request.infer()
-            columns = [request.get_tensor(name).data.copy() for name in OUTPUT_SHAPES]
+            columns = stream.run(*tensors)
         except Exception as err:  # the runtime raises its own unrelated types
             raise EngineFault(f"openvino: {_line(err)}") from err
         finally:
-            self._idle.put(request)
-        return Outputs(*(np.asarray(column, dtype=np.float32) for column in columns))
+            self._idle.put(stream)
+        return Outputs(*columns)
 
     def close(self) -> None:
-        """Drop the compiled model and its idle requests."""
-        self._compiled = None
+        """Drop the compiled model's idle streams."""
+        self._closed = True
         while not self._idle.empty():
             self._idle.get()
 
@@ -83,18 +89,66 @@ def import_openvino() -> Any:
     return openvino
 
 
-def _compile(core: Any, model: bytes, precision: str, options: BackendOptions) -> Any:
+class _Stream:
+    """One request for the whole graph, or two that hand the normalised crops on."""
+
+    def __init__(self, requests: list[Any]) -> None:
+        self._first, self._last = requests[0], requests[-1]
+        self._is_cut = len(requests) > 1
+
+    def run(self, images: Any, background: Any) -> list[F32]:
+        """Tensors in, owned float32 columns out."""
+        self._first.set_tensor("images", images)
+        self._first.set_tensor("background", background)
+        self._first.infer()
+        if self._is_cut:
+            self._last.set_tensor(NORMALISED, self._first.get_output_tensor(0))
+            self._last.infer()
+        return [
+            np.array(self._last.get_tensor(name).data, dtype=np.float32) for name in OUTPUT_SHAPES
+        ]
+
+
+def _compile(
+    openvino: Any, core: Any, content: bytes, precision: str, options: BackendOptions
+) -> list[Any]:
+    """The whole graph, or in bf16 its float32 part and its bf16 part."""
     settings = {
-        "INFERENCE_PRECISION_HINT": _HINTS[precision],
         "NUM_STREAMS": options.streams,
         "INFERENCE_NUM_THREADS": options.threads,
         "PERFORMANCE_HINT": "THROUGHPUT" if options.streams > 1 else "LATENCY",
         "ENABLE_CPU_PINNING": False,
     }
-    try:
-        return core.compile_model(core.read_model(model), "CPU", settings)
-    except Exception as err:  # the runtime raises its own unrelated types
-        raise EngineFault(f"openvino: cannot load the model: {_line(err)}") from err
+
+    def build(model: Any, hint: str) -> Any:
+        return core.compile_model(model, "CPU", {**settings, "INFERENCE_PRECISION_HINT": hint})
+
+    model = core.read_model(content)
+    cut = _find(model, NORMALISED) if precision == "bf16" else None
+    if cut is None:
+        return [build(model, _HINTS[precision])]
+    before = build(openvino.Model([cut], model.get_parameters(), "before"), _HINTS["fp32"])
+    entry = openvino.opset13.parameter(cut.get_partial_shape(), np.float32, NORMALISED)
+    entry.output(0).set_names({NORMALISED})
+    shapes = [
+        reader
+        for reader in model.input("images").get_target_inputs()
+        if reader.get_node().get_type_name() == "ShapeOf"  # the batch size, the same on both sides
+    ]
+    for reader in (*shapes, *cut.get_target_inputs()):
+        if reader.get_node().get_type_name() != "Result":
+            reader.replace_source_output(entry.output(0))
+    after = openvino.Model(model.get_results(), [entry], "after")
+    return [before, build(after, _HINTS["bf16"])]
+
+
+def _find(model: Any, name: str) -> Any:
+    """The output port that carries a value of this name, or None."""
+    for node in model.get_ordered_ops():
+        for port in node.outputs():
+            if name in port.get_names():
+                return port
+    return None
 
 
 def _line(err: Exception) -> str:

@@ -148,8 +148,10 @@ def test_calibration_fills_the_graph_and_evaluation_reports_with_intervals() -> 
     assert float(graph.temperature) == pytest.approx(calibration.temperature)
     assert graph.half_width_z.tolist() == pytest.approx(calibration.interval_half_width_z)
     said = predict(graph, train.select(train.white))
-    distance = graph.ood_score(torch.from_numpy(said.feature))
-    assert 0.3 < float(distance.mean()) < 1.1
+    near = graph.ood_score(torch.from_numpy(said.feature))
+    far = graph.ood_score(torch.from_numpy(said.feature + 1))
+    assert float(near.mean()) < 1.1
+    assert float(far.min()) > 2 * float(near.max())
     metrics = {m.name: m for m in evaluate(graph, calibration, test, "synthetic blobs")}
     assert {"class accuracy", "reject AUROC", "oracle class-mean r CD16"} <= set(metrics)
     assert {"r CD16 within monocyte", "interval coverage CD45", "rejected empty"} - set(
