@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 from phenostream.deploy.cli.endpoints import INGEST
-from phenostream.deploy.cli.terminal import progress, say, say_json
+from phenostream.deploy.cli.terminal import note, progress, say, say_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
             args.recording,
             RecorderOptions(level=args.compress, until_end=args.until_end),
             stop=stop,
-            on_bound=lambda endpoint: bar.write(f"recording what is sent to {endpoint}"),
+            on_bound=lambda endpoint: note(f"recording what is sent to {endpoint}"),
             on_frame=lambda _ack: bar.update(),
         )
     if args.json:

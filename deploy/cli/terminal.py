@@ -17,6 +17,12 @@ def say(line: str = "") -> None:
     sys.stdout.flush()
 
 
+def note(line: str) -> None:
+    """One line about what is going on, on standard error: never in the way of what a program reads."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
 def say_json(value: Any) -> None:
     """One JSON value on one line, at once; non-finite numbers are refused, not written."""
     say(json.dumps(value, allow_nan=False, separators=(",", ":"), default=_plain))

@@ -8,12 +8,11 @@ Examples:
 """
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phenostream.deploy.cli.endpoints import RESULTS
-from phenostream.deploy.cli.terminal import say, say_json
+from phenostream.deploy.cli.terminal import note, say, say_json
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -56,15 +55,15 @@ def run(args: argparse.Namespace) -> int:
         raise BadConfig(f"--since {args.since}: needs --control URL to read the journal from")
     lost = 0
 
-    def note(first: int, last: int) -> None:
+    def count(first: int, last: int) -> None:
         nonlocal lost
         lost += last - first + 1
-        sys.stderr.write(f"phenostream watch: offsets {first} to {last} are lost\n")
+        note(f"phenostream watch: offsets {first} to {last} are lost")
 
     with Subscriber(args.url, control, args.since) as results:
-        results.on_gap = note
+        results.on_gap = count
         results.wait_subscribed()
-        sys.stderr.write(f"phenostream watch: subscribed to {args.url}\n")
+        note(f"phenostream watch: subscribed to {args.url}")
         for record in results.until_end() if args.until_end else results:
             if args.json:
                 say_json(json_record(record.topic, record.offset, record.body))

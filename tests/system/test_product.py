@@ -1,0 +1,163 @@
+"""The commands as a user types them, with the demo bundle: frames go in, scored results come out."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phenostream.deploy.child import DaemonChild
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+
+DATA = Path(__file__).parents[1] / "data"
+SETTINGS = '[journal]\ndirectory = "journal"\n[model]\nbundle = "demo"\n'
+
+
+def _phenostream(*words: str | Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "phenostream.deploy.cli", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+    )
+
+
+def _ran(process: "subprocess.Popen[str]") -> str:
+    out, err = process.communicate(timeout=150)
+    assert process.returncode == 0, f"{out[-2000:]}\n{err[-2000:]}"
+    return out
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DaemonChild]:
+    """A daemon on the demo bundle; rendered cells are cached in the test's own folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with DaemonChild(tmp_path / "daemon", SETTINGS) as child:
+        yield child
+        assert child.stop() == 0
+
+
+def _watched(daemon: DaemonChild, send: tuple[str | Path, ...]) -> list[dict[str, Any]]:
+    """What `watch --until-end --json` prints while a run is sent."""
+    watch = _phenostream(
+        "watch",
+        daemon.ready["results"],
+        "--control",
+        daemon.ready["control"],
+        "--until-end",
+        "--json",
+    )
+    assert watch.stderr is not None
+    assert "subscribed" in watch.stderr.readline()
+    _ran(_phenostream(*send, "--to", daemon.ready["ingest"], "--json"))
+    return [json.loads(line) for line in _ran(watch).splitlines()]
+
+
+def _predictions(lines: list[dict[str, Any]]) -> list[tuple[int, dict[str, Any]]]:
+    return sorted(
+        (line["frame_seq"], line["columns"]) for line in lines if line["topic"] == "result"
+    )
+
+
+def test_simulated_cells_are_found_and_classified_and_the_same_twice(
+    daemon: DaemonChild, tmp_path: Path
+) -> None:
+    truth = tmp_path / "truth.json"
+    send: tuple[str | Path, ...] = (
+        "simulate", "--frames", "10", "--size", "1024", "--seed", "7", "--preset", "easy", "--truth", truth,
+    )  # fmt: skip
+    first, second = _watched(daemon, send), _watched(daemon, send)
+    assert _predictions(first) == _predictions(second)
+    results = tmp_path / "got.jsonl"
+    results.write_text("\n".join(map(json.dumps, first)) + "\n")
+    scored = json.loads(
+        _ran(_phenostream("bench", "detect", "--truth", truth, "--results", results, "--json"))
+    )
+    assert scored["shortfalls"] == []
+    assert scored["class_cells"] > 100
+    assert all(line["synthetic"] for line in first if line["topic"] == "result")
+
+
+def test_every_real_cell_is_found_none_invented_and_a_replay_gives_the_same(
+    daemon: DaemonChild, tmp_path: Path
+) -> None:
+    recording = DATA / "real_quads.phenorec"
+    first, second = (_watched(daemon, ("replay", recording)) for _ in range(2))
+    assert _predictions(first) == _predictions(second)
+    results = tmp_path / "got.jsonl"
+    results.write_text("\n".join(map(json.dumps, first)) + "\n")
+    scored = json.loads(
+        _ran(
+            _phenostream(
+                "bench",
+                "detect",
+                "--truth",
+                DATA / "real_quads.truth.json",
+                "--results",
+                results,
+                "--json",
+            )
+        )
+    )
+    assert scored["recall"] == scored["precision"] == 1.0
+    assert scored["shortfalls"] == []
+
+
+def test_results_of_a_journal_are_exported_with_one_row_per_cell(
+    daemon: DaemonChild, tmp_path: Path
+) -> None:
+    lines = _watched(daemon, ("replay", DATA / "real_quads.phenorec"))
+    cells = sum(line["counts"]["found"] for line in lines if line["topic"] == "result")
+    for suffix in ("csv", "parquet"):
+        said = _ran(
+            _phenostream(
+                "export", daemon.folder / "journal", tmp_path / f"cells.{suffix}", "--json"
+            )
+        )
+        assert json.loads(said)["rows"] == cells > 0
+
+
+def test_a_microscope_can_be_recorded_and_the_recording_replayed(
+    daemon: DaemonChild, tmp_path: Path
+) -> None:
+    url, recording = f"ipc://{tmp_path}/recorder", tmp_path / "cells.phenorec"
+    record = _phenostream("record", "--from", url, recording, "--until-end", "--json")
+    simulate = _phenostream(
+        "simulate", "--to", url, "--frames", "3", "--size", "512", "--seed", "1", "--json"
+    )
+    said = json.loads(_ran(record))
+    simulate.communicate(timeout=60)
+    assert simulate.returncode == 3, "recorded is not published, and the source is told so"
+    assert said["complete"]
+    assert said["frames"] == 3
+    replayed = json.loads(
+        _ran(_phenostream("replay", recording, "--to", daemon.ready["ingest"], "--json"))
+    )
+    assert replayed["ledger"]["published"] == 3
+
+
+def test_the_demo_ends_well_and_accounts_for_every_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    said = _ran(
+        _phenostream(
+            "demo",
+            "--frames",
+            "3",
+            "--size",
+            "512",
+            "--recording",
+            DATA / "real_quads.phenorec",
+            "--json",
+        )
+    )
+    for run in map(json.loads, said.splitlines()):
+        assert run["frames"] == run["ledger"]["received"] == run["ledger"]["published"] > 0
+        assert run["summary"]["text"]
