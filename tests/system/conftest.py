@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import select
 import signal
 import subprocess
@@ -26,7 +25,7 @@ from phenostream.engine.types import (
     SHOTS,
 )
 
-ENTRY = Path(__file__).with_name("run_daemon.py")
+COMMAND = (sys.executable, "-m", "phenostream.deploy.cli", "run", "--json", "--config")
 READY_TIMEOUT_S = 40.0
 EMPTY_MODEL = (
     b"\x08\x0a"  # an ONNX file with a version and nothing else: the fake backend reads none
@@ -73,11 +72,10 @@ class DaemonProcess:
         )
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
-                [*self.prefix, sys.executable, str(ENTRY), str(self.config)],
+                [*self.prefix, *COMMAND, str(self.config)],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env=os.environ | {"OMP_NUM_THREADS": "1"},
             )
         return self._process
 

@@ -115,14 +115,16 @@ def test_two_daemons_cannot_share_a_journal_or_an_endpoint(make_daemon: Callable
     same_endpoint.spawn()
     assert same_endpoint.wait() == 2
     (line,) = same_endpoint.log.read_text().splitlines()
-    assert line.startswith(f"ingest.endpoint: {first.ready['ingest']}: in use by another daemon")
+    assert line.startswith(
+        f"phenostream run: ingest.endpoint: {first.ready['ingest']}: in use by another daemon"
+    )
 
     same_journal = make_daemon(folder=first.folder)
     same_journal.log = first.folder / "second.log"
     same_journal.spawn()
     assert same_journal.wait() == 2
     (line,) = same_journal.log.read_text().splitlines()
-    assert line.startswith("journal.directory: ")
+    assert line.startswith("phenostream run: journal.directory: ")
     assert "in use by another daemon (process " in line
     (status,) = ask(first.ready["control"], {"type": "status"})
     assert unpack_result(status)["status"]["state"] == "ready"
@@ -138,7 +140,8 @@ def test_a_tcp_port_in_use_is_one_line_and_exit_2(
         daemon.spawn()
         assert daemon.wait() == 2
     last = daemon.log.read_text().splitlines()[-1]
-    assert last == f"{section}.endpoint: tcp://127.0.0.1:{port}: address already in use"
+    refusal = f"{section}.endpoint: tcp://127.0.0.1:{port}: address already in use"
+    assert last == f"phenostream run: {refusal}"
 
 
 @pytest.mark.parametrize(
