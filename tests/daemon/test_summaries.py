@@ -1,0 +1,88 @@
+"""Which cells belong to which summary."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from phenostream.daemon.model import ServedModel
+from phenostream.daemon.summaries import SummaryBook
+from phenostream.daemon.wire.codec import unpack_result
+from phenostream.daemon.wire.ingest import Start
+from phenostream.engine.backends.fake import FakeBackend
+from phenostream.engine.postprocess import Column, FieldOfView, frame_columns
+from phenostream.engine.types import Detections
+
+Frame = dict[str, Column]
+
+
+@pytest.fixture
+def book(make_model: Callable[..., ServedModel]) -> SummaryBook:
+    return SummaryBook(make_model().manifest, window_s=10.0)
+
+
+@pytest.fixture
+def frame(make_model: Callable[..., ServedModel]) -> Callable[[int], Frame]:
+    manifest = make_model().manifest
+
+    def make(cells: int) -> Frame:
+        y = np.arange(cells, dtype=np.float32)
+        seen = np.ones(cells, bool)
+        images = np.random.default_rng(0).random((cells, 4, 28, 28), np.float32)
+        outputs = FakeBackend().infer(images, np.full((cells, 4), 0.5, np.float32))
+        view = FieldOfView(1.0, 0.686, (128, 128))
+        return frame_columns(Detections(y, y, y, y, ~seen), seen, outputs, view, manifest)
+
+    return make
+
+
+def bodies(payloads: list[bytes]) -> list[tuple[str, int, int]]:
+    read: list[dict[str, Any]] = [unpack_result(payload) for payload in payloads]
+    assert all(body["type"] == "summary" and body["text"] for body in read)
+    return [(body["scope"], body["facts"]["frames"], body["facts"]["found"]) for body in read]
+
+
+def test_a_window_ends_after_its_time_and_the_next_begins_with_the_next_frame(
+    book: SummaryBook, frame: Callable[[int], Frame], make_start: Callable[..., Start]
+) -> None:
+    start = make_start()
+    assert book.seconds_to_next(0.0) > 1000
+    book.add(start, frame(3), now_s=100.0)
+    book.add(start, frame(2), now_s=105.0)
+    assert book.seconds_to_next(105.0) == 5.0
+    assert book.due(109.9) == []
+    assert bodies(book.due(110.0)) == [("window", 2, 5)]
+    assert book.due(500.0) == []
+    book.add(start, frame(1), now_s=600.0)
+    assert book.seconds_to_next(600.0) == 10.0
+    assert bodies(book.end(start, 601.0)) == [("window", 1, 1), ("run", 3, 6)]
+    assert book.end(start, 602.0) == []
+
+
+def test_runs_are_kept_apart(
+    book: SummaryBook, frame: Callable[[int], Frame], make_start: Callable[..., Start]
+) -> None:
+    first, second = make_start(), make_start()
+    book.add(first, frame(1), 0.0)
+    book.add(second, frame(4), 3.0)
+    assert bodies(book.due(10.0)) == [("window", 1, 1)]
+    assert bodies(book.end(second, 11.0)) == [("window", 1, 4), ("run", 1, 4)]
+    assert bodies(book.end(first, 12.0)) == [("run", 1, 1)]
+
+
+def test_a_run_without_a_frame_has_no_summary(
+    book: SummaryBook, make_start: Callable[..., Start]
+) -> None:
+    assert book.end(make_start(), 0.0) == []
+
+
+def test_simulated_cells_are_called_synthetic(
+    book: SummaryBook, frame: Callable[[int], Frame], make_start: Callable[..., Start]
+) -> None:
+    start = make_start(synthetic=True)
+    book.add(start, frame(2), 0.0)
+    for payload in book.end(start, 1.0):
+        body = unpack_result(payload)
+        assert body["facts"]["synthetic"] is True
+        assert "synthetic" in body["text"].lower()
