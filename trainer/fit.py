@@ -4,19 +4,17 @@ Given the same cells and settings it does the same arithmetic: order, augmentati
 and the number of the epoch, so a resumed training equals an uninterrupted one.
 """
 
-import json
 import logging
 import math
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from phenostream.engine.errors import EngineFault
 from phenostream.engine.optics import symmetry
 from phenostream.engine.types import MARKERS
 from phenostream.trainer import scores
@@ -24,6 +22,7 @@ from phenostream.trainer.data.cell_set import CellSet
 from phenostream.trainer.graph import BundleGraph
 from phenostream.trainer.losses import LossWeights, Targets, total_loss
 from phenostream.trainer.predict import predict
+from phenostream.trainer.progress import Progress, Score, identity, keep, resume
 from phenostream.trainer.settings import TrainSettings
 
 logger = logging.getLogger(__name__)
@@ -31,27 +30,6 @@ logger = logging.getLogger(__name__)
 _WARM_UP: Final = 0.1
 _START, _END = 0.04, 1e-3
 _CLIP_NORM: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """How good the weights were after one epoch, on the selection cells.
-
-    Attributes:
-        composite: Macro F1 plus mean marker r: what the best epoch is chosen by.
-    """
-
-    epoch: int
-    loss: float
-    accuracy: float
-    macro_f1: float
-    mean_r: float
-    reject_auroc: float
-
-    @property
-    def composite(self) -> float:
-        """Declared before any result was seen (SPEC c.1)."""
-        return self.macro_f1 + self.mean_r
 
 
 def fit(graph: BundleGraph, train: CellSet, held_out: CellSet, settings: TrainSettings) -> Score:
@@ -65,22 +43,25 @@ def fit(graph: BundleGraph, train: CellSet, held_out: CellSet, settings: TrainSe
     """
     crops = _Tensors.of(graph, train)
     optimiser = _optimiser(graph, settings)
-    best, first, best_state = _resume(graph, optimiser, settings)
-    for epoch in range(first, settings.epochs):
+    own = identity(settings, train)
+    progress = resume(graph, optimiser, settings.out, own)
+    for epoch in range(progress.done, settings.epochs):
         torch.manual_seed(settings.seed * 100_003 + epoch)
         loss = _run_epoch(graph, crops, optimiser, settings, epoch)
         score = measure(graph, held_out, epoch, loss, settings.narrow)
         logger.info(
             "%s", " ".join(f"{key} {_number(value)}" for key, value in asdict(score).items())
         )
+        best, best_state = progress.best, progress.best_state
         if best is None or score.composite > best.composite:
             best, best_state = score, {k: v.clone() for k, v in graph.state_dict().items()}
-        _keep(graph, optimiser, best, best_state, epoch + 1, settings)
-    if best is None:
-        raise RuntimeError("no epoch was run")
-    graph.load_state_dict(best_state)
+        progress = Progress(epoch + 1, best, best_state)
+        keep(graph, optimiser, progress, settings.out, own)
+    if progress.best is None:
+        raise EngineFault(f"{settings.out}: no epoch was run")
+    graph.load_state_dict(progress.best_state)
     graph.eval()
-    return best
+    return progress.best
 
 
 def measure(
@@ -192,63 +173,6 @@ def _optimiser(graph: BundleGraph, settings: TrainSettings) -> torch.optim.Optim
         {"params": free, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=settings.peak_rate)
-
-
-def _keep(
-    graph: BundleGraph,
-    optimiser: torch.optim.Optimizer,
-    best: Score,
-    best_state: dict[str, Tensor],
-    done: int,
-    settings: TrainSettings,
-) -> None:
-    """Everything needed to go on after epoch `done`: tensors in one file, numbers in another."""
-    tensors = {f"now/{name}": value for name, value in graph.state_dict().items()}
-    tensors |= {f"best/{name}": value for name, value in best_state.items()}
-    for row, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser/{row}/{name}": value for name, value in state.items()}
-    settings.out.mkdir(parents=True, exist_ok=True)
-    partial = settings.out / "resume.partial"
-    note = {"done": str(done), "best": json.dumps(asdict(best)), "settings": _fingerprint(settings)}
-    save_file({k: v.contiguous() for k, v in tensors.items()}, partial, metadata=note)
-    partial.replace(settings.out / "resume.safetensors")
-
-
-def _resume(
-    graph: BundleGraph, optimiser: torch.optim.Optimizer, settings: TrainSettings
-) -> tuple[Score | None, int, dict[str, Tensor]]:
-    path = settings.out / "resume.safetensors"
-    note = _note(path)
-    if note.get("settings") != _fingerprint(settings):
-        return None, 0, {}
-    tensors = load_file(path)
-
-    def part(prefix: str) -> dict[str, Tensor]:
-        return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-    graph.load_state_dict(part("now/"))
-    state: dict[int, dict[str, Any]] = {}
-    for key, value in part("optimiser/").items():
-        row, name = key.split("/")
-        state.setdefault(int(row), {})[name] = value
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
-    done = int(note["done"])
-    logger.info("going on after epoch %d of %d", done, settings.epochs)
-    return Score(**json.loads(note["best"])), done, part("best/")
-
-
-def _note(path: Path) -> dict[str, str]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {})
-    except (OSError, SafetensorError):
-        return {}
-
-
-def _fingerprint(settings: TrainSettings) -> str:
-    return json.dumps(settings.model_dump(mode="json", exclude={"out", "threads"}), sort_keys=True)
 
 
 def _number(value: float) -> str:

@@ -21,8 +21,9 @@ from phenostream.trainer.checkpoint import (  # noqa: E402
     load_checkpoint,
     save_checkpoint,
 )
-from phenostream.trainer.export import export_model, fold_batchnorm, run_graph, write_bundle  # noqa: E402
+from phenostream.trainer.export import export_model, run_graph, write_bundle  # noqa: E402
 from phenostream.trainer.graph import BundleGraph, Preprocess  # noqa: E402
+from phenostream.trainer.onnx_graph import fold_batchnorm  # noqa: E402
 
 
 def random_graph() -> BundleGraph:

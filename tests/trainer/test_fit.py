@@ -11,9 +11,10 @@ from phenostream.engine.optics import symmetry  # noqa: E402
 from phenostream.trainer.calibrate import calibrate, fit_half_width, fit_temperature  # noqa: E402
 from phenostream.trainer.data.cell_set import CellSet  # noqa: E402
 from phenostream.trainer.evaluate import evaluate  # noqa: E402
-from phenostream.trainer.fit import Score, augment, fit, learning_rate, measure  # noqa: E402
+from phenostream.trainer.fit import augment, fit, learning_rate, measure  # noqa: E402
 from phenostream.trainer.graph import BundleGraph  # noqa: E402
 from phenostream.trainer.predict import Predictions, predict  # noqa: E402
+from phenostream.trainer.progress import Score  # noqa: E402
 from phenostream.trainer.settings import TrainSettings  # noqa: E402
 from phenostream.trainer.train import set_transform  # noqa: E402
 
@@ -101,6 +102,15 @@ def test_other_settings_start_afresh(tmp_path: Path) -> None:
     train, other = blobs(24, 0), blobs(30, 1)
     fit(fresh(train), train, other, settings(tmp_path, epochs=1))
     assert fit(fresh(train), train, other, settings(tmp_path, epochs=1, seed=4)).epoch == 0
+
+
+def test_other_cells_start_afresh(tmp_path: Path) -> None:
+    first, second, other = blobs(24, 0), blobs(24, 2), blobs(30, 1)
+    graph, again = fresh(first), fresh(first)
+    fit(graph, first, other, settings(tmp_path, epochs=1))
+    fit(again, second, other, settings(tmp_path, epochs=1))
+    same = [torch.equal(a, b) for a, b in zip(graph.parameters(), again.parameters(), strict=True)]
+    assert not all(same)
 
 
 def test_augmentation_is_the_joint_symmetry_of_the_optics() -> None:

@@ -11,13 +11,8 @@ from phenostream.engine.errors import BadConfig
 from phenostream.engine.optics.rendering import CellBank, render_bank
 from phenostream.engine.optics.scene import FrameSimulator, SceneSettings, SimulatedFrame
 from phenostream.trainer.data.cell_set import KINDS, CellSet
-from phenostream.trainer.data.simulated import (
-    PARTS,
-    PIXEL_UM,
-    PartSettings,
-    label_frame,
-    make_cells,
-)
+from phenostream.trainer.data.labels import label_frame
+from phenostream.trainer.data.simulated import PARTS, PIXEL_UM, PartSettings, make_cells
 
 
 @pytest.fixture(scope="module")

@@ -10,36 +10,33 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 from tqdm import tqdm
 
-from phenostream.engine.crop import cut_crops, leaves_frame, select
-from phenostream.engine.detect import Detector
+from phenostream.engine import crop, detect, flatfield, outline, reduce
 from phenostream.engine.errors import BadConfig, BadInput
+from phenostream.engine.optics import camera, scene
 from phenostream.engine.optics.camera import CameraSettings
 from phenostream.engine.optics.presets import PRESETS, Preset
-from phenostream.engine.optics.rendering import CODE_VERSION, BankSpec, CellBank, load_or_render
+from phenostream.engine.optics.rendering import BankSpec, CellBank, load_or_render
 from phenostream.engine.optics.scene import FrameSimulator, SceneSettings, SimulatedFrame
-from phenostream.engine.reduce import Reducer, full_from_reduced
-from phenostream.engine.types import CROP_PX, F32, REDUCED_PIXEL_UM, Bool, Detections, Reduced
-from phenostream.trainer.data.cell_set import KINDS, CellSet, concatenate, load_cells, save_cells
+from phenostream.trainer.data import labels
+from phenostream.trainer.data.cell_set import CellSet, concatenate, load_cells, save_cells
+from phenostream.trainer.data.labels import label_frame
 
 logger = logging.getLogger(__name__)
 
 PIXEL_UM: Final = 0.343
 """Camera pixel of training frames: twice as coarse as the product's, four times as quick."""
 PRODUCT_PIXEL_UM: Final = 0.1715
-MATCH_UM: Final = 2.0
-"""A detection is the cell whose centre is nearer than this."""
-NOTHING_UM: Final = 6.0
-"""A detection with no centre nearer than this shows no cell; between the two it has no label and is left out."""
 _FRAMES_PER_RUN: Final = 8
 _DENSITIES: Final = (0.7, 1.0, 1.4)
-_EMPTY_SHARE: Final = 0.05
-_LABELLING_VERSION: Final = 1
+_CODE: Final = (camera, scene, flatfield, reduce, outline, detect, crop, labels)
+"""Modules that decide what a crop holds, beside this one."""
 
 Part = Literal["train", "select", "calibrate", "test"]
 PARTS: Final[tuple[Part, ...]] = ("train", "select", "calibrate", "test")
@@ -95,9 +92,16 @@ class PartSettings:
 
     @property
     def key(self) -> str:
-        """Name of the result in a cache: every parameter, and the versions of the code that made it."""
-        text = json.dumps([asdict(self), self.bank.key, CODE_VERSION, _LABELLING_VERSION])
+        """Name of the result in a cache: every parameter, and the code that exposes, cuts and labels."""
+        text = json.dumps([asdict(self), self.bank.key, _code_digest()])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=1)
+def _code_digest() -> str:
+    """Changes with any of those files, so that a cache never outlives the code that made it."""
+    files = [Path(str(module.__file__)) for module in _CODE] + [Path(__file__)]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def make_cells(settings: PartSettings, cache: Path) -> CellSet:
@@ -141,41 +145,15 @@ def collect(settings: PartSettings, bank: CellBank) -> CellSet:
     return concatenate(parts)
 
 
-def label_frame(
-    simulator: FrameSimulator, frame: SimulatedFrame, rng: np.random.Generator
-) -> CellSet:
-    """Crops of one frame as the daemon would cut them, with labels from the truth."""
-    reduced = Reducer(simulator.camera, frame.counts.shape[1:]).reduce(frame.counts)
-    found = Detector(reduced.shots.shape[1:]).detect(reduced)
-    found = select(found, ~found.edge)
-    kind, nearest = _labels(found, reduced, frame, simulator.settings.pixel_size_um)
-    found, kind, nearest = select(found, kind >= 0), kind[kind >= 0], nearest[kind >= 0]
-    empty = _empty_places(reduced, frame, rng, max(1, round(_EMPTY_SHARE * len(found))))
-    crops, nothing = cut_crops(reduced, found), cut_crops(reduced, empty)
-    kinds = np.concatenate([kind, np.full(len(empty), KINDS.index("empty"), np.int32)])
-    markers = np.zeros((len(kinds), 4), np.float32)
-    if len(found) and len(frame):
-        markers[: len(found)] = frame.markers[nearest]
-    mask = np.isfinite(markers) & (kinds < 3)[:, None]
-    return CellSet(
-        np.concatenate([crops.images, nothing.images]),
-        np.concatenate([crops.background, nothing.background]),
-        kinds,
-        np.where(mask, markers, 0).astype(np.float32),
-        mask,
-        np.zeros(len(kinds), np.int32),
-    )
-
-
 def _frames(
     settings: PartSettings, bank: CellBank
 ) -> Iterator[tuple[FrameSimulator, SimulatedFrame]]:
     """Frames without end: a new camera every few frames, at several densities."""
     side = round(2048 * PRODUCT_PIXEL_UM / settings.pixel_um)
-    scene = SceneSettings(side, side, settings.pixel_um, settings.preset, camera=_camera(settings))
+    field = SceneSettings(side, side, settings.pixel_um, settings.preset, camera=_camera(settings))
     for run in range(10_000):
         crowd = 1.0 if settings.part == "test" else _DENSITIES[run % len(_DENSITIES)]
-        dense = replace(scene, objects=round(scene.wanted * crowd))
+        dense = replace(field, objects=round(field.wanted * crowd))
         simulator = FrameSimulator(dense, bank, settings.seed * 10_000 + run)
         for seq in range(_FRAMES_PER_RUN):
             yield simulator, simulator.frame(seq)
@@ -190,41 +168,3 @@ def _camera(settings: PartSettings) -> CameraSettings:
         electrons_per_count=own.electrons_per_count * gathered,
         read_noise_counts=own.read_noise_counts / gathered**0.5,
     )
-
-
-def _labels(
-    found: Detections, reduced: Reduced, frame: SimulatedFrame, pixel_um: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Kind (N,) int32 of each detection, -1 where it has none, and the row of the nearest true cell."""
-    if not len(frame):
-        return np.full(len(found), KINDS.index("empty"), np.int32), np.zeros(len(found), np.intp)
-    y = full_from_reduced(found.y, reduced.factor)
-    x = full_from_reduced(found.x, reduced.factor)
-    apart = np.hypot(y[:, None] - frame.y_px, x[:, None] - frame.x_px) * pixel_um
-    nearest = apart.argmin(axis=1)
-    least = apart.min(axis=1)
-    kind = frame.kind[nearest].astype(np.int32)
-    rival = (apart < MATCH_UM + 1) & (frame.kind[None, :] != kind[:, None])
-    kind[(least > MATCH_UM) | rival.any(axis=1)] = -1
-    kind[least > NOTHING_UM] = KINDS.index("empty")
-    return kind, nearest
-
-
-def _empty_places(
-    reduced: Reduced, frame: SimulatedFrame, rng: np.random.Generator, count: int
-) -> Detections:
-    """Random places whose middle shows no cell."""
-    height, width = reduced.shots.shape[1:]
-    y: F32 = rng.uniform(CROP_PX, height - CROP_PX, 20 * count).astype(np.float32)
-    x: F32 = rng.uniform(CROP_PX, width - CROP_PX, 20 * count).astype(np.float32)
-    free = ~leaves_frame(y, x, (height, width))
-    if len(frame):
-        full_y, full_x = full_from_reduced(y, reduced.factor), full_from_reduced(x, reduced.factor)
-        apart = np.hypot(full_y[:, None] - frame.y_px, full_x[:, None] - frame.x_px)
-        free &= (
-            apart.min(axis=1) * REDUCED_PIXEL_UM / reduced.factor > CROP_PX / 2 * REDUCED_PIXEL_UM
-        )
-    chosen = np.flatnonzero(free)[:count]
-    nothing = np.zeros(len(chosen), np.float32)
-    edge: Bool = np.zeros(len(chosen), np.bool_)
-    return Detections(y[chosen], x[chosen], nothing, nothing, edge)
