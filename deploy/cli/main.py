@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "run" not in args:
         parser.print_help()
         return GOOD if not words else BAD_USAGE
-    _set_up_logging(args.verbose)
+    _set_up_logging(args.command, args.verbose)
     try:
         return cast(int, args.run(args))
     except (BadInput, MissingPackage) as err:
@@ -115,10 +115,12 @@ def _version() -> str:
     return f"phenostream {metadata.version('phenostream')} (libzmq {zmq.zmq_version()})"
 
 
-def _set_up_logging(verbose: bool) -> None:
+def _set_up_logging(command: str, verbose: bool) -> None:
+    """To standard error; a daemon tells its story, every other command speaks up only when something is wrong."""
+    story = logging.INFO if command in ("run", "train") else logging.WARNING
     logging.basicConfig(
         stream=sys.stderr,
-        level=logging.DEBUG if verbose else logging.INFO,
+        level=logging.DEBUG if verbose else story,
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
     )
 
