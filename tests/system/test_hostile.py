@@ -21,9 +21,18 @@ LIMITS = '[ingest]\nendpoint = "tcp://127.0.0.1:*"\nmax_frame_bytes = 1048576\n'
 
 def greeting() -> bytes:
     """ZMTP 3.0, NULL mechanism, and the READY command of a DEALER."""
-    start = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL".ljust(24, b"\0")
+    start = b"\xff" + bytes(7) + b"\x01\x7f\x03\x00NULL".ljust(24, b"\0")
     ready = b"\x05READY\x0bSocket-Type" + (6).to_bytes(4, "big") + b"DEALER"
     return start + bytes(64 - len(start)) + b"\x04" + bytes([len(ready)]) + ready
+
+
+def hear(stranger: socket.socket, wanted: bytes) -> None:
+    """Read until `wanted` came; proves that the handshake succeeded."""
+    heard = b""
+    while wanted not in heard:
+        piece = stranger.recv(4096)
+        assert piece, heard
+        heard += piece
 
 
 def resident_mib(pid: int) -> float:
@@ -79,10 +88,10 @@ def test_a_part_that_announces_eight_gib_closes_the_connection(
     before = resident_mib(daemon.pid)
     with socket.create_connection((host, int(port))) as stranger:
         stranger.settimeout(10)
-        stranger.sendall(greeting() + b"\x00\x04junk")
-        heard = b""
-        while b"message: " not in heard:
-            heard += stranger.recv(4096)
+        stranger.sendall(greeting())
+        hear(stranger, b"READY")
+        stranger.sendall(b"\x00\x04junk")
+        hear(stranger, b"message: ")
         stranger.sendall(b"\x02" + (8 << 30).to_bytes(8, "big") + bytes(1000))
         try:
             while stranger.recv(4096):
