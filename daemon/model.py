@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +53,7 @@ def served_model(config: ModelConfig) -> Iterator[ServedModel]:
         BadBundle: The bundle is refused.
         BadConfig: The backend does not take the configured batch.
     """
-    bundle = load_bundle(_bundle_path(config.bundle))
+    bundle = load_bundle(Path(config.bundle))
     _refuse_unfit(bundle.manifest)
     backend = open_backend(
         bundle, config.backend, streams=config.streams or None, max_batch=config.max_batch
@@ -83,12 +82,3 @@ def _refuse_unfit(manifest: Manifest) -> None:
         raise BadBundle(
             f"{manifest.name}: reduction_kernel: {manifest.reduction_kernel}: this version reduces by area only"
         )
-
-
-def _bundle_path(name: str) -> Path:
-    if name != "demo":
-        return Path(name)
-    found = find_spec("phenostream.deploy")
-    if found is None or not found.submodule_search_locations:
-        raise BadBundle("demo: this installation has no demo bundle; name a bundle directory")
-    return Path(found.submodule_search_locations[0]) / "demo_bundle"

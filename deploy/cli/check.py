@@ -30,9 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check everything and say what was found."""
-    from phenostream.daemon.config import load_config
+    from phenostream.deploy.bundles import load_site_config
 
-    found = _check(load_config(args.config))
+    found = _check(load_site_config(args.config))
     if args.json:
         say_json({"config": str(args.config), "good": True, "found": found})
         return 0

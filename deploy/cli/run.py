@@ -22,10 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    from phenostream.daemon.config import load_config
     from phenostream.daemon.lifecycle import Ready, serve
+    from phenostream.deploy.bundles import load_site_config
 
-    config = load_config(args.config)
+    config = load_site_config(args.config)
 
     def announce(ready: Ready) -> None:
         if args.json:
