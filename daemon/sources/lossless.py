@@ -125,7 +125,7 @@ def post(socket: Socket, letters: list[Letter]) -> None:
         try:
             socket.send_multipart([peer, encode(message)], zmq.NOBLOCK)
         except zmq.Again:
-            logger.warning("a source reads no answers: %s not sent", message.type)
+            logger.debug("a source reads no answers: %s not sent", message.type)
         except zmq.ZMQError as err:
             if err.errno != zmq.EHOSTUNREACH:
                 raise
