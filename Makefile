@@ -54,7 +54,8 @@ $(TEST)/.ready: pyproject.toml constraints.txt
 	@touch $@
 
 define make_venv
-	@test -n "$(PYTHON)" || { echo "phenostream needs Python 3.11 or newer: apt-get install python3.11 python3.11-venv"; exit 2; }
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "phenostream needs Python 3.11 or newer: apt-get install python3.11 python3.11-venv"; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "$(PYTHON) lacks its venv module: apt-get install $$(basename $(PYTHON))-venv"; exit 2; }
 	@echo "== making the virtual environment $(1) with $$($(PYTHON) --version)"
