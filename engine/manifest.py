@@ -11,11 +11,18 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 FORMAT_VERSION = 1
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_HalfWidth = Annotated[float, Field(ge=0)]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 
 
 class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=False,
+        protected_namespaces=(),
+        allow_inf_nan=False,  # a threshold of NaN would flag nothing, without a word
+    )
 
 
 class FileEntry(_Closed):
@@ -39,7 +46,7 @@ class Calibration(_Closed):
     status: Literal["calibrated", "uncalibrated"]
     temperature: Annotated[float, Field(gt=0, le=100)] = 1.0
     interval_coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    interval_half_width_z: tuple[float, float, float, float]
+    interval_half_width_z: tuple[_HalfWidth, _HalfWidth, _HalfWidth, _HalfWidth]
     ood_threshold: float
     reject_threshold: Annotated[float, Field(ge=0, le=1)]
 

@@ -201,16 +201,19 @@ def _pieces(length: int, per_item: int) -> list[slice]:
 def _bands(
     length: int, reduced: int, factor: float, step: int
 ) -> list[tuple[int, int, int, int, F32]]:
-    """Blocks (start, stop, first, last, weights): outputs start:stop are weights @ inputs first:last."""
-    edges = np.arange(reduced + 1) * factor
-    pixel = np.arange(length)
-    overlap = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
-    weights = (np.clip(overlap, 0.0, None) / factor).astype(np.float32)
+    """Blocks (start, stop, first, last, weights): outputs start:stop are weights @ inputs first:last.
+
+    Needs memory in proportion to the length, never to its square: a stranger's START may announce a long frame.
+    """
     blocks = []
     for start in range(0, reduced, step):
         stop = min(start + step, reduced)
-        used = np.flatnonzero(weights[start:stop].any(axis=0))
-        first, last = int(used[0]), int(used[-1]) + 1
-        block = np.ascontiguousarray(weights[start:stop, first:last])
-        blocks.append((start, stop, first, last, block))
+        edges = np.arange(start, stop + 1) * factor
+        first = int(edges[0])
+        pixel = np.arange(first, min(length, int(np.ceil(edges[-1]))))
+        overlap = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
+        weights = (np.clip(overlap, 0.0, None) / factor).astype(np.float32)
+        used = np.flatnonzero(weights.any(axis=0))
+        block = np.ascontiguousarray(weights[:, used[0] : used[-1] + 1])
+        blocks.append((start, stop, first + int(used[0]), first + int(used[-1]) + 1, block))
     return blocks

@@ -4,6 +4,10 @@ In bf16 the plugin would also narrow the division by the background, whose round
 graph is therefore cut at the value named `normalised`: what is before runs in float32, what is after in bf16. One infer
 request per stream and part; a caller takes a free stream or waits for one. Streams share no state, and a cell's outputs
 do not depend on the batch it travels in.
+
+The plugin keeps prepared code and buffers for every batch size it has seen, some 5 MiB a size and stream. Batches are
+therefore padded to a few sizes, and the usual ones are run once while loading: memory is flat from the first frame, and
+no frame pays for a new size.
 """
 
 import queue
@@ -15,10 +19,13 @@ import numpy as np
 from phenostream.engine.backends.options import BackendOptions
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.errors import BadConfig, EngineFault, MissingPackage
-from phenostream.engine.types import F32, OUTPUT_SHAPES, Outputs
+from phenostream.engine.types import CROP_PX, F32, OUTPUT_SHAPES, Outputs
 
 NORMALISED: Final = "normalised"
 """Name, inside the graph, of the network's input after preprocessing."""
+_STEP: Final = 4
+_WIDE: Final = 32
+"""Batches up to this are padded to a multiple of `_STEP`, larger ones to a multiple of this."""
 _HINTS: Final = {"fp32": "f32", "bf16": "bf16"}
 
 
@@ -48,19 +55,15 @@ class OpenVinoBackend:
         self._idle: queue.SimpleQueue[_Stream] = queue.SimpleQueue()
         for _ in range(options.streams):
             self._idle.put(_Stream([part.create_infer_request() for part in parts]))
+        self._warm_up()
 
     def infer(self, images: F32, background: F32) -> Outputs:
         """Run the graph in a free stream; see `Backend.infer`."""
         if self._closed:
             raise EngineFault("openvino: used after close")
-        # Tensors share these arrays' memory without owning it: they must outlive the call. Copied only where needed.
-        lent = [np.require(array, np.float32, ("C", "W")) for array in (images, background)]
-        tensors = [self._tensor(array, shared_memory=True) for array in lent]
         stream = self._idle.get()
         try:
-            columns = stream.run(*tensors)
-        except Exception as err:  # the runtime raises its own unrelated types
-            raise EngineFault(f"openvino: {_line(err)}") from err
+            columns = self._run(stream, images, background)
         finally:
             self._idle.put(stream)
         return Outputs(*columns)
@@ -70,6 +73,44 @@ class OpenVinoBackend:
         self._closed = True
         while not self._idle.empty():
             self._idle.get()
+
+    def _run(self, stream: "_Stream", images: F32, background: F32) -> list[F32]:
+        count = len(images)
+        # Tensors share these arrays' memory without owning it: they must outlive the call. Copied only where needed.
+        lent = [
+            np.require(_padded(array, batch_size(count)), np.float32, ("C", "W"))
+            for array in (images, background)
+        ]
+        try:
+            columns = stream.run(*(self._tensor(array, shared_memory=True) for array in lent))
+        except Exception as err:  # the runtime raises its own unrelated types
+            raise EngineFault(f"openvino: {_line(err)}") from err
+        return [column[:count] for column in columns]
+
+    def _warm_up(self) -> None:
+        """Run every usual size once in every stream."""
+        sizes = {batch_size(count) for count in range(1, min(self.max_batch, _WIDE) + 1)}
+        for _ in range(self.streams):
+            stream = self._idle.get()
+            for size in sizes:
+                dark = np.zeros((size, 4, CROP_PX, CROP_PX), np.float32)
+                self._run(stream, dark, np.ones((size, 4), np.float32))
+            self._idle.put(stream)
+
+
+def batch_size(count: int) -> int:
+    """The size a batch of `count` crops is padded to: 1, 2, multiples of 4 up to 32, then multiples of 32."""
+    step = 1 if count <= 2 else _STEP if count <= _WIDE else _WIDE
+    return -(-count // step) * step
+
+
+def _padded(array: F32, size: int) -> F32:
+    """The array itself where it has `size` rows, else with rows of zeros after its own."""
+    if len(array) == size:
+        return array
+    padded = np.zeros((size, *array.shape[1:]), np.float32)
+    padded[: len(array)] = array
+    return padded
 
 
 def import_openvino() -> Any:
