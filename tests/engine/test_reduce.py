@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -201,3 +203,14 @@ def test_any_frame_at_least_one_crop_large_is_reduced(
         int(height / factor + 1e-9), int(width / factor + 1e-9),
     )  # fmt: skip
     assert np.isfinite(reduced.shots).all()
+
+
+def test_a_long_thin_frame_needs_memory_in_proportion_to_its_size() -> None:
+    camera = _camera(0.686, "u8")
+    tracemalloc.start()
+    try:
+        Reducer(camera, (16384, 128))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 * 4 * 16384 * 128  # the square of its length would be 2 GiB
