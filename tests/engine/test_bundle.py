@@ -222,3 +222,21 @@ def test_a_model_that_is_no_protobuf_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "bundle", {**FILES, "model.onnx": b"\x3a\xff\x01"})
     with pytest.raises(BadBundle, match=r"^model\.onnx: not an ONNX file"):
         load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("calibration", "ood_threshold", float("nan")),
+        ("calibration", "ood_threshold", float("inf")),
+        ("calibration", "interval_half_width_z", [1, 1, 1, float("nan")]),
+        ("calibration", "interval_half_width_z", [1, 1, 1, -0.5]),
+        ("marker_transform", "mean", [0, 0, 0, float("inf")]),
+    ],
+)
+def test_a_number_that_would_make_a_flag_or_an_interval_meaningless_is_refused(
+    tmp_path: Path, section: str, key: str, value: object
+) -> None:
+    changed = {section: manifest(FILES)[section] | {key: value}}
+    with pytest.raises(BadBundle, match=rf"^manifest.json: {section}\.{key}"):
+        load_bundle(write(tmp_path / "bundle", FILES, changed))
