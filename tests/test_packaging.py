@@ -36,3 +36,8 @@ def test_constraints_pin_every_direct_dependency_by_name_and_version_only() -> N
     wanted = [*project["dependencies"], *extras["dev"], *extras["trainer"], *extras["exports"]]
     names = {re.split(r"[<>=!~\[ ]", line)[0].lower().replace("_", "-") for line in wanted}
     assert names <= pinned
+
+
+def test_the_licence_travels_with_the_wheel() -> None:
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license-files"]
+    assert [path.name for pattern in patterns for path in ROOT.glob(pattern)] == ["LICENSE"]
