@@ -18,7 +18,7 @@ def test_items_come_out_in_order() -> None:
 def test_a_full_channel_blocks_its_producer_until_there_is_room() -> None:
     channel: Channel[int] = Channel(1)
     channel.put(1)
-    producer = threading.Thread(target=channel.put, args=(2,))
+    producer = threading.Thread(target=channel.put, args=(2,), daemon=True)
     producer.start()
     assert channel.full
     assert channel.get(1) == 1
@@ -54,8 +54,8 @@ def test_abort_ends_a_blocked_producer_and_a_blocked_consumer() -> None:
             ended.append(name)
 
     threads = [
-        threading.Thread(target=wait, args=("put", full.put, 2)),
-        threading.Thread(target=wait, args=("get", empty.get, 30)),
+        threading.Thread(target=wait, args=("put", full.put, 2), daemon=True),
+        threading.Thread(target=wait, args=("get", empty.get, 30), daemon=True),
     ]
     for thread in threads:
         thread.start()
@@ -70,7 +70,7 @@ def test_a_waiting_producer_shows_life() -> None:
     channel: Channel[int] = Channel(1)
     channel.put(1)
     beaten = threading.Event()
-    producer = threading.Thread(target=channel.put, args=(2, beaten.set))
+    producer = threading.Thread(target=channel.put, args=(2, beaten.set), daemon=True)
     producer.start()
     assert beaten.wait(5)
     channel.get(0)
@@ -93,7 +93,7 @@ def test_the_other_side_is_told_of_items_and_of_room() -> None:
 def test_starved_says_that_a_consumer_waits_in_vain() -> None:
     channel: Channel[int] = Channel(2)
     assert not channel.starved
-    consumer = threading.Thread(target=channel.get, args=(30,))
+    consumer = threading.Thread(target=channel.get, args=(30,), daemon=True)
     consumer.start()
     while not channel.starved:
         assert consumer.is_alive()

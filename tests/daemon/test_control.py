@@ -47,7 +47,7 @@ def ask(journal: Journal, drained: threading.Event) -> Iterator[Ask]:
         control.run(stopping, lambda: None)
         control.close()
 
-    thread = threading.Thread(target=serve)
+    thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     assert bound.wait(10)
     with context.socket(zmq.DEALER) as dealer:

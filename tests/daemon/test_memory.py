@@ -17,7 +17,7 @@ def work():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(4): fill()
     print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 4)
-thread = threading.Thread(target=work); thread.start(); thread.join()
+thread = threading.Thread(target=work, daemon=True); thread.start(); thread.join()
 """
 
 

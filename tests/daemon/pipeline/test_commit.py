@@ -97,7 +97,7 @@ class Desk:
             self.commit.run(publisher, self.wake, lambda: None)
             publisher.close()
 
-        thread = threading.Thread(target=body)
+        thread = threading.Thread(target=body, daemon=True)
         thread.start()
         assert bound.wait(20)
         with self.context.socket(zmq.SUB) as subscriber:
