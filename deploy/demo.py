@@ -6,13 +6,15 @@ Composes the parts exactly as a site would, over real sockets and processes; not
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from phenostream.daemon.client.subscriber import Subscriber
 from phenostream.daemon.wire.ingest import Report
 from phenostream.daemon.wire.results import FrameRecord
 
 OnFrame = Callable[[FrameRecord], None]
+_SILENCE_S: Final = 10.0
+"""A living daemon speaks every second."""
 
 
 @dataclass(slots=True)
@@ -44,6 +46,10 @@ def watch_one_run(
 
     Returns:
         What the subscriber saw, and what the sender was told.
+
+    Raises:
+        BaseException: What `send` raised; nothing is waited for then.
+        TimedOut: The daemon fell silent.
     """
     outcome: list[Report | BaseException] = []
 
@@ -54,12 +60,18 @@ def watch_one_run(
             outcome.append(err)
 
     seen = Seen()
-    with Subscriber(endpoints["results"], endpoints["control"]) as results:
+    with Subscriber(
+        endpoints["results"], endpoints["control"], silence_timeout_s=_SILENCE_S
+    ) as results:
         results.on_gap = lambda first, last: seen.gaps.append((first, last))
         results.wait_subscribed()
         sender = threading.Thread(target=work, name="demo-sender", daemon=True)
         sender.start()
-        for record in results:
+        for record in results.events():
+            if record is None:
+                if outcome and isinstance(outcome[0], BaseException):
+                    break
+                continue
             body = record.body
             if isinstance(body, FrameRecord):
                 seen.frames.append(body)

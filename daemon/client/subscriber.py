@@ -123,7 +123,27 @@ class Subscriber:
             JournalReplaced: The daemon came back with a journal that is shorter than what was seen.
             BadMessage: A record that breaks the contract.
         """
-        return (record for record in self._events() if record is not None)
+        return (record for record in self.events() if record is not None)
+
+    def events(self) -> Iterator[Record | None]:
+        """As `__iter__`, with None whenever all that was heard of is delivered: at least four times a second.
+
+        For whoever has a second reason to stop, which a stream that fell silent would never give.
+        """
+        self.wait_subscribed()
+        socket = self._open()
+        self._heard_s = time.monotonic()
+        while True:
+            while self._follower.ready:
+                yield self._follower.ready.popleft()
+            if (wanted := self._follower.wanted) is not None and self._control is not None:
+                self._follower.absorb(self._control.get(wanted))
+                continue
+            yield None
+            if socket.poll(int(1000 * _SLICE_S)):
+                self._receive(socket)
+            else:
+                self._check_silence()
 
     async def __aiter__(self) -> AsyncIterator[Record]:
         """As `__iter__`, without blocking the event loop."""
@@ -147,7 +167,7 @@ class Subscriber:
         """Records until a run has ended, no run that was seen is still open, and the journal is caught up with."""
         open_runs: set[str] = set()
         ended = False
-        for record in self._events():
+        for record in self.events():
             if record is None:
                 if ended and not open_runs:
                     return
@@ -159,23 +179,6 @@ class Subscriber:
             elif run is not None and (record.topic == "result" or event == "run_started"):
                 open_runs.add(str(run))
             yield record
-
-    def _events(self) -> Iterator[Record | None]:
-        """Records, and None whenever all that was heard of is delivered."""
-        self.wait_subscribed()
-        socket = self._open()
-        self._heard_s = time.monotonic()
-        while True:
-            while self._follower.ready:
-                yield self._follower.ready.popleft()
-            if (wanted := self._follower.wanted) is not None and self._control is not None:
-                self._follower.absorb(self._control.get(wanted))
-                continue
-            yield None
-            if socket.poll(int(1000 * _SLICE_S)):
-                self._receive(socket)
-            else:
-                self._check_silence()
 
     def _receive(self, socket: Socket) -> None:
         parts = socket.recv_multipart()

@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
             else f"daemon ended with exit code {codes[-1]}"
         )
         say("Research use only, not a diagnosis.")
-    return max(codes)
+    return max(1 if code < 0 else code for code in codes)  # negative: a signal killed the daemon
 
 
 def _simulated(args: argparse.Namespace, endpoints: dict[str, Any]) -> int:
@@ -135,9 +135,10 @@ def _show(
         return _verdict(seen, report)
     say(f"\n== {title}")
     seen, report = watch_one_run(endpoints, send, lambda frame: say(frame_line(frame)))
-    _say_population(seen)
-    _say_some_cells(seen.frames)
-    say(f"\nsummary: {seen.summary['text']}")
+    if seen.summary:  # none where no frame was published
+        _say_population(seen)
+        _say_some_cells(seen.frames)
+        say(f"\nsummary: {seen.summary['text']}")
     say(f"ledger: {ledger_line(report.ledger)}")
     code = _verdict(seen, report)
     say(
@@ -197,6 +198,8 @@ def _say_some_cells(frames: "list[FrameRecord]") -> None:
     """The first cells that were classified, each with its interval."""
     rows: list[tuple[str, ...]] = []
     for frame in frames:
+        if not frame.columns:
+            continue
         columns = {name: column.values for name, column in frame.columns.items()}
         names = frame.meta["model"]["classes"]
         for cell in (columns["class"] < len(names)).nonzero()[0][: _SAMPLE_ROWS - len(rows)]:
