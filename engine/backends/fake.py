@@ -22,12 +22,14 @@ class FakeScript:
         nan_at: These calls return NaN in marker_z.
         stall_at: These calls wait for `release`.
         release: Set by the test to end a stall.
+        stalled: Set by the fake when a stall has begun.
     """
 
     fail_at: frozenset[int] = frozenset()
     nan_at: frozenset[int] = frozenset()
     stall_at: frozenset[int] = frozenset()
     release: Event | None = None
+    stalled: Event | None = None
 
 
 class FakeBackend:
@@ -51,6 +53,8 @@ class FakeBackend:
         """A class from brightness and tilt, markers from the means; see `Backend.infer`."""
         call = self.calls = next(self._numbers)
         if call in self._script.stall_at and self._script.release is not None:
+            if self._script.stalled is not None:
+                self._script.stalled.set()
             self._script.release.wait()
         if call in self._script.fail_at:
             raise EngineFault(f"fake: told to fail at call {call}")

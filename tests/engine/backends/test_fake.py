@@ -57,8 +57,8 @@ def test_a_batch_out_of_range_is_refused(count: int) -> None:
 
 
 def test_the_fake_stalls_until_it_is_released() -> None:
-    release = threading.Event()
-    backend = FakeBackend(FakeScript(stall_at=frozenset({1}), release=release))
+    release, stalled = threading.Event(), threading.Event()
+    backend = FakeBackend(FakeScript(stall_at=frozenset({1}), release=release, stalled=stalled))
     done = threading.Event()
 
     def call() -> None:
@@ -67,6 +67,7 @@ def test_the_fake_stalls_until_it_is_released() -> None:
 
     thread = threading.Thread(target=call)
     thread.start()
+    assert stalled.wait(10)
     backend.infer(*crops(1))  # the second call is not held up by the first
     assert not done.is_set()
     release.set()
