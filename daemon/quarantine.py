@@ -4,6 +4,7 @@ One frame is two files, `<utc_ns>-<run>-<frame_seq>.frame` (the data as received
 fate of the frame is in the journal; losing these files loses no account.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -13,6 +14,7 @@ from threading import Lock
 from typing import Any
 
 from phenostream.daemon.pipeline.entries import Arrival
+from phenostream.engine.errors import BadConfig
 
 logger = logging.getLogger(__name__)
 
@@ -26,13 +28,22 @@ class Quarantine:
     """
 
     def __init__(self, directory: Path, max_bytes: int) -> None:
-        """Open the directory; what earlier processes left in it counts against the bound."""
+        """Open the directory; what earlier processes left in it counts against the bound.
+
+        Raises:
+            BadConfig: The directory cannot be made or written in.
+        """
         self.removed = 0
         self.not_kept = 0
         self._directory = directory
         self._max_bytes = max_bytes
         self._lock = Lock()
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as err:
+            raise BadConfig(f"quarantine.directory: {directory}: {err.strerror}") from err
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise BadConfig(f"quarantine.directory: {directory}: not writable")
         stems = sorted(path.stem for path in directory.glob("*.json"))
         self._held = deque((stem, sum(_size(p) for p in self._paths(stem))) for stem in stems)
         self._bytes = sum(size for _, size in self._held)
@@ -74,6 +85,7 @@ class Quarantine:
             except OSError as err:
                 self.not_kept += 1
                 logger.warning("quarantine: %s not kept: %s", stem, err.strerror)
+                self._forget(stem)  # half a frame would take space that nobody counts
                 return
             self._held.append((stem, size))
             self._bytes += size
@@ -82,8 +94,12 @@ class Quarantine:
         stem, size = self._held.popleft()
         self._bytes -= size
         self.removed += 1
+        self._forget(stem)
+
+    def _forget(self, stem: str) -> None:
         for path in self._paths(stem):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
 
     def _paths(self, stem: str) -> tuple[Path, Path]:
         return self._directory / f"{stem}.frame", self._directory / f"{stem}.json"

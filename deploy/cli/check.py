@@ -45,12 +45,15 @@ def _check(config: "Config") -> dict[str, str]:
     """What stands behind each key; raises the error that `run` would end with."""
     from phenostream.daemon.claims import claimed, claimed_endpoint
     from phenostream.daemon.model import served_model
+    from phenostream.daemon.quarantine import Quarantine
 
     found: dict[str, str] = {}
     with ExitStack() as held:
         directory = config.journal.directory
         held.enter_context(claimed(directory / "lock", f"journal.directory: {directory}"))
         found["journal.directory"] = f"{directory}, {_free_gib(directory):.1f} GiB free"
+        kept = Quarantine(config.quarantine.directory, config.quarantine.max_bytes)
+        found["quarantine.directory"] = f"{config.quarantine.directory}, {len(kept)} frames in it"
         for key in ("ingest", "results", "control"):
             url = getattr(config, key).endpoint
             held.enter_context(claimed_endpoint(url, f"{key}.endpoint"))

@@ -9,6 +9,7 @@ import pytest
 from phenostream.daemon.pipeline.entries import Arrival
 from phenostream.daemon.quarantine import Quarantine
 from phenostream.daemon.wire.ingest import Start
+from phenostream.engine.errors import BadConfig
 
 
 @pytest.fixture
@@ -60,3 +61,24 @@ def test_what_cannot_be_kept_is_counted(
     monkeypatch.setattr(Path, "write_bytes", refuse)
     quarantine.keep(arrival(1), {}, "length: x", memoryview(bytes(10)))
     assert (len(quarantine), quarantine.not_kept) == (0, 2)
+
+
+def test_a_full_disk_leaves_no_half_frame_behind(
+    tmp_path: Path, arrival: Callable[[int], Arrival], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quarantine = Quarantine(tmp_path, 4000)
+    whole = Path.write_bytes
+
+    def refuse(path: Path, data: bytes) -> int:
+        whole(path, bytes(data)[: len(data) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    quarantine.keep(arrival(0), {}, "length: x", memoryview(bytes(1000)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_cannot_be_made_is_a_configuration_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadConfig, match=r"quarantine\.directory: .*file/q: Not a directory"):
+        Quarantine(tmp_path / "file" / "q", 4000)
