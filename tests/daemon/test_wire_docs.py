@@ -122,3 +122,16 @@ def test_status_and_summary_have_the_documented_keys(a_passage: Passage) -> None
         assert all(f"`{key}`" in status for key in unpack_result(payload))
     for key in unpack_result(summary(start, "run", "text", {})):
         assert f"`{key}`" in told
+
+
+def test_the_refusal_codes_are_those_the_desk_uses() -> None:
+    sources = Path(__file__).parents[2] / "daemon" / "sources"
+    text = "".join((sources / name).read_text() for name in ("desk.py", "reception.py"))
+    used = set(re.findall(r"""f?"(hello first|[a-z]+): [^"]*""", text))
+    table_of_codes = PAGE.split("| code | what to do |")[1].split("\n\n")[0]
+    documented = {
+        code
+        for row in table_of_codes.splitlines()
+        for code in re.findall(r"`([^`]+)`", row.split(" | ")[0])
+    }
+    assert documented == used - {"header"}
