@@ -9,6 +9,7 @@ import zmq
 
 from phenostream.daemon.client.connect import connect
 from phenostream.daemon.client.errors import Refusal, Unreachable
+from phenostream.daemon.client.readable import readable
 from phenostream.daemon.socket_options import Context, bounded
 from phenostream.daemon.wire.codec import MAX_RESULT_BYTES, pack, unpack_result
 from phenostream.daemon.wire.results import TOPICS, decode_offset
@@ -95,7 +96,18 @@ class Control:
 
     def get(self, since: int, max_bytes: int = 1 << 20) -> Batch:
         """Journal records from offset `since` on, at most about `max_bytes`; raises as `status`."""
-        head, parts = self._ask("get", since=since, max_bytes=max_bytes)
+        return self._batch(*self._ask("get", since=since, max_bytes=max_bytes))
+
+    async def get_async(self, since: int, max_bytes: int = 1 << 20) -> Batch:
+        """As `get`, without blocking the event loop; a wait that is cancelled leaves nothing behind."""
+        number = self._send("get", since=since, max_bytes=max_bytes)
+        deadline = time.monotonic() + self.timeout_s
+        while (left := deadline - time.monotonic()) > 0:
+            if await readable(self._socket, left) and (answer := self._receive(number)) is not None:
+                return self._batch(*answer)
+        raise self._silent("get")
+
+    def _batch(self, head: dict[str, Any], parts: list[bytes]) -> Batch:
         if len(parts) % _PARTS_A_RECORD:
             raise BadMessage(f"{self.url}: records in {len(parts)} parts, expected three each")
         records = tuple(
@@ -110,6 +122,14 @@ class Control:
         return Batch(records, newest, oldest)
 
     def _ask(self, what: str, **fields: int) -> tuple[dict[str, Any], list[bytes]]:
+        number = self._send(what, **fields)
+        deadline = time.monotonic() + self.timeout_s
+        while (left := deadline - time.monotonic()) > 0:
+            if self._socket.poll(int(1000 * left) + 1) and (answer := self._receive(number)):
+                return answer
+        raise self._silent(what)
+
+    def _send(self, what: str, **fields: int) -> int:
         number = next(self._numbers)
         try:
             self._socket.send(pack({"v": 1, "type": what, "id": number, **fields}), zmq.NOBLOCK)
@@ -117,18 +137,20 @@ class Control:
             raise Unreachable(
                 f"{self.url}: nobody took the last {_REQUESTS_QUEUED} questions"
             ) from err
-        deadline = time.monotonic() + self.timeout_s
-        while (left := deadline - time.monotonic()) > 0:
-            if not self._socket.poll(int(1000 * left) + 1):
-                continue
-            head_part, *parts = self._socket.recv_multipart()
-            head = unpack_result(head_part)
-            if head.get("id") != number:
-                continue  # the late answer to a question that was given up
-            if head.get("type") == "refused":
-                raise Refusal(f"{self.url}: {head.get('reason')}")
-            return head, parts
-        raise Unreachable(f"{self.url}: no answer to {what} within {self.timeout_s:g} s")
+        return number
+
+    def _receive(self, number: int) -> tuple[dict[str, Any], list[bytes]] | None:
+        """The message that is there, if it answers question `number`."""
+        head_part, *parts = self._socket.recv_multipart()
+        head = unpack_result(head_part)
+        if head.get("id") != number:
+            return None  # the late answer to a question that was given up
+        if head.get("type") == "refused":
+            raise Refusal(f"{self.url}: {head.get('reason')}")
+        return head, parts
+
+    def _silent(self, what: str) -> Unreachable:
+        return Unreachable(f"{self.url}: no answer to {what} within {self.timeout_s:g} s")
 
     def _topic(self, part: bytes) -> str:
         topic = part.decode("ascii", "replace")

@@ -4,7 +4,6 @@ Subscribes first, then asks the journal for what is missing, then follows live; 
 runs in the caller's thread, inside the iteration; the sockets are made, used and closed there.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ from phenostream.daemon.client.connect import connect
 from phenostream.daemon.client.control import Control
 from phenostream.daemon.client.errors import TimedOut, Unreachable
 from phenostream.daemon.client.follower import Follower
+from phenostream.daemon.client.readable import readable
 from phenostream.daemon.client.records import Record
 from phenostream.daemon.socket_options import Context, Socket, bounded
 from phenostream.daemon.wire.codec import MAX_RESULT_BYTES
@@ -150,15 +150,15 @@ class Subscriber:
         deadline, socket = time.monotonic() + self._connect_timeout_s, self._open()
         while not self._subscribed:
             self._check_connecting(deadline)
-            if await _readable(socket, _SLICE_S):
+            if await readable(socket, _SLICE_S):
                 self._receive(socket)
         self._heard_s = time.monotonic()
         while True:
             while self._follower.ready:
                 yield self._follower.ready.popleft()
             if (wanted := self._follower.wanted) is not None and self._control is not None:
-                self._follower.absorb(await asyncio.to_thread(self._control.get, wanted))
-            elif await _readable(socket, _SLICE_S):
+                self._follower.absorb(await self._control.get_async(wanted))
+            elif await readable(socket, _SLICE_S):
                 self._receive(socket)
             else:
                 self._check_silence()
@@ -201,21 +201,3 @@ class Subscriber:
         limit_s = self._silence_timeout_s
         if limit_s is not None and time.monotonic() - self._heard_s > limit_s:
             raise TimedOut(f"{self.results_url}: silent for {limit_s:g} s")
-
-
-async def _readable(socket: Socket, timeout_s: float) -> bool:
-    """Whether a message is there, waiting up to `timeout_s` (or less) without blocking the event loop."""
-    loop, woken = asyncio.get_running_loop(), asyncio.Event()
-    descriptor = int(socket.getsockopt(zmq.FD))
-    loop.add_reader(descriptor, woken.set)
-    try:
-        if not socket.poll(
-            0
-        ):  # also takes libzmq's pending signals, which the descriptor only announces once
-            try:
-                await asyncio.wait_for(woken.wait(), timeout_s)
-            except TimeoutError:
-                return False
-        return bool(socket.poll(0))
-    finally:
-        loop.remove_reader(descriptor)

@@ -317,6 +317,46 @@ def test_async_for_gives_the_same_records(tmp_path: Path) -> None:
         assert asyncio.run(collect(results, daemon)) == list(range(6))
 
 
+def test_async_for_repairs_a_gap_in_its_own_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket belongs to one thread: a wait in another one would outlive its cancellation."""
+
+    def refuse(*args: object) -> None:
+        raise AssertionError("another thread was asked")
+
+    async def collect(results: Subscriber) -> list[int]:
+        got: list[int] = []
+        async for record in results:
+            got.append(record.offset)
+            if len(got) == 5:
+                return got
+        raise AssertionError
+
+    monkeypatch.setattr(asyncio, "to_thread", refuse)
+    with (
+        ScriptedResults(tmp_path, [status("old") for _ in range(5)]) as daemon,
+        Subscriber(daemon.results, daemon.control, 0) as results,
+    ):
+        assert asyncio.run(collect(results)) == list(range(5))
+
+
+def test_async_for_gives_up_on_a_silent_control_endpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def first(results: Subscriber) -> None:
+        async for _ in results:
+            raise AssertionError
+
+    with ScriptedResults(tmp_path) as daemon:
+        nobody = f"ipc://{tmp_path}/nobody"
+        with Subscriber(daemon.results, nobody, 0) as results:
+            assert results._control is not None
+            monkeypatch.setattr(results._control, "timeout_s", 0.1)
+            with pytest.raises(Unreachable, match=r"no answer to get within 0\.1 s"):
+                asyncio.run(first(results))
+
+
 def test_async_for_leaves_the_event_loop_free(daemon: ScriptedResults) -> None:
     async def scenario(results: Subscriber) -> int:
         async def first() -> int:
