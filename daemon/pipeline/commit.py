@@ -8,7 +8,7 @@ the sources run out of credit.
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Event
 from typing import Final
@@ -103,7 +103,7 @@ class Commit:
         ]
         group = _Group(windows, [], [])
         for entry in entries:
-            self._enter(entry, group)
+            self._enter(entry, group, beat)
         if not group.items:
             return
         records = self._append(group.items, beat)
@@ -116,14 +116,14 @@ class Commit:
         for answer in group.answers:
             self._answers.put(answer)
 
-    def _enter(self, entry: Entry, group: _Group) -> None:
+    def _enter(self, entry: Entry, group: _Group, beat: Beat) -> None:
         if isinstance(entry, Passage):
             self._enter_frame(entry, group)
         elif isinstance(entry, RunStarted):
             if entry.resumed_from is None:
                 group.items.append(("status", run_started(entry.start)))
             else:
-                earlier = self._journal.read(entry.resumed_from)
+                earlier = _beating(self._journal.read(entry.resumed_from), beat)
                 self._books.summaries.resume(entry.start, earlier, _now())
         else:
             self._enter_end(entry, group)
@@ -163,6 +163,13 @@ class Commit:
                 if self._books.health.recover(_FULL):
                     logger.warning("journal: there is space again")
                 return records
+
+
+def _beating(records: Iterator[Record], beat: Beat) -> Iterator[Record]:
+    """The same records; reading a long journal is no stall."""
+    for record in records:
+        beat()
+        yield record
 
 
 def _now() -> float:
