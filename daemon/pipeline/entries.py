@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -151,4 +150,3 @@ class RunEnded:
 
 Entry = Passage | RunStarted | RunEnded
 Answer = Ack | Report
-Meta = dict[str, Any]
