@@ -9,7 +9,7 @@ from pathlib import Path
 
 from phenostream.deploy.cli.endpoints import INGEST
 from phenostream.deploy.cli.sending import rate_hz, say_report
-from phenostream.deploy.cli.terminal import progress
+from phenostream.deploy.cli.terminal import note, progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,9 +36,11 @@ def run(args: argparse.Namespace) -> int:
     from phenostream.daemon.recordings.replay import ReplayOptions, replay
 
     options = ReplayOptions(rate_hz(args.rate), args.loop, tolerant=args.tolerant)
-    total = None if args.loop else facts(args.recording).frames
+    held = None if args.loop else facts(args.recording)
+    for problem in held.problems if held else ():
+        note(f"phenostream replay: INCOMPLETE: {problem}")
     codes = [0]
-    with progress(total, "acknowledged", "frame") as bar:
+    with progress(held.frames if held else None, "acknowledged", "frame") as bar:
         replay(
             args.recording,
             args.to,

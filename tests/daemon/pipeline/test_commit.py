@@ -70,6 +70,7 @@ class Desk:
     ledger: Ledger = field(default_factory=Ledger)
     health: Health = field(default_factory=Health)
     wake: Wake = field(default_factory=Wake)
+    beats: int = 0
 
     def __post_init__(self) -> None:
         self.journal = Witness(self.folder)
@@ -94,7 +95,7 @@ class Desk:
             publisher = Publisher(self.context, URL, 100, self.journal)
             bound.set()
             go.wait(20)
-            self.commit.run(publisher, self.wake, lambda: None)
+            self.commit.run(publisher, self.wake, self._beat)
             publisher.close()
 
         thread = threading.Thread(target=body, daemon=True)
@@ -113,6 +114,9 @@ class Desk:
             while subscriber.poll(0):
                 seen.append(subscriber.recv_multipart())
         return seen
+
+    def _beat(self) -> None:
+        self.beats += 1
 
     def close(self) -> None:
         self.context.term()
@@ -266,6 +270,19 @@ def test_a_resumed_run_is_summarised_with_what_was_published_before(
     (whole,) = [body for body in bodies(seen, b"summary") if body["scope"] == "run"]
     assert (whole["facts"]["frames"], whole["facts"]["found"]) == (2, 5)
     assert bodies(seen, b"status")[0]["event"] == "run_ended"
+    second.close()
+
+
+def test_reading_a_long_run_again_shows_life_all_the_while(
+    tmp_path: Path, make_model: Callable[..., ServedModel], make_start: StartMaker
+) -> None:
+    start = make_start()
+    first = Desk(tmp_path, make_model(), start)
+    first.run(RunStarted(start), *(finished(first.receive(seq), 1) for seq in range(40)))
+    first.close()
+    second = Desk(tmp_path, make_model(), start)
+    second.run(RunStarted(start, 0))
+    assert second.beats > 40
     second.close()
 
 
