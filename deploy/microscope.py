@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from phenostream.daemon.client.stream import SourceFrame
 from phenostream.daemon.wire.ingest import Start
 from phenostream.deploy.bench.truth import Truth, TruthFrame
 from phenostream.engine.errors import BadConfig
@@ -121,9 +122,9 @@ class SimulatedMicroscope:
         self._truth.append(_truth_of(made))
         return made.counts
 
-    def frames(self, count: int) -> Iterator[npt.NDArray[np.uint16]]:
-        """Frames 0 to `count` - 1."""
-        return (self.frame(seq) for seq in range(count))
+    def frames(self, count: int) -> Iterator[SourceFrame]:
+        """Frames 0 to `count` - 1, each made when it is asked for."""
+        return (SourceFrame(seq, self.frame(seq)) for seq in range(count))
 
     def truth(self) -> Truth:
         """The truth of every frame made so far."""

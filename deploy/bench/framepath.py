@@ -66,7 +66,7 @@ def measure_framepath(
     cv2.setNumThreads(1)
     microscope = SimulatedMicroscope(settings, cache)
     start = microscope.start("00000000-0000-7000-8000-000000000000", None)
-    made = list(microscope.frames(frames))
+    made = [microscope.frame(seq) for seq in range(frames)]
     shape = (settings.size_px, settings.size_px)
     path = _Path(start.camera, shape)
     for frame in made:

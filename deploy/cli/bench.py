@@ -41,9 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _declare_engine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--bundle", default="demo", metavar="DIR", help="model bundle (default: demo)"
-    )
+    _declare_bundle(parser)
     parser.add_argument(
         "--backend",
         action="append",
@@ -79,15 +77,27 @@ def _engine(args: argparse.Namespace) -> int:
     return 0 if rows else 1
 
 
-def _declare_pipeline(parser: argparse.ArgumentParser) -> None:
+def _declare_bundle(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bundle", default="demo", metavar="DIR", help="model bundle (default: demo)"
     )
+
+
+def _declare_frames(parser: argparse.ArgumentParser, size: int, cells: int, frames: int) -> None:
+    _declare_bundle(parser)
     parser.add_argument(
-        "--size", type=int, default=2048, help="side of a frame, pixels (default 2048)"
+        "--size", type=int, default=size, help=f"side of a frame, pixels (default {size})"
     )
-    parser.add_argument("--cells", type=int, default=200, help="objects in a frame (default 200)")
-    parser.add_argument("--frames", type=int, default=60, help="frames a round (default 60)")
+    parser.add_argument(
+        "--cells", type=int, default=cells, help=f"objects in a frame (default {cells})"
+    )
+    parser.add_argument(
+        "--frames", type=int, default=frames, help=f"frames timed (default {frames})"
+    )
+
+
+def _declare_pipeline(parser: argparse.ArgumentParser) -> None:
+    _declare_frames(parser, size=2048, cells=200, frames=60)
     parser.add_argument("--rounds", type=int, default=3, help="alternations (default 3)")
 
 
@@ -130,14 +140,7 @@ def _pipeline(args: argparse.Namespace) -> int:
 
 
 def _declare_latency(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--bundle", default="demo", metavar="DIR", help="model bundle (default: demo)"
-    )
-    parser.add_argument(
-        "--size", type=int, default=512, help="side of a frame, pixels (default 512)"
-    )
-    parser.add_argument("--cells", type=int, default=24, help="objects in a frame (default 24)")
-    parser.add_argument("--frames", type=int, default=1000, help="timed frames (default 1000)")
+    _declare_frames(parser, size=512, cells=24, frames=1000)
     parser.add_argument(
         "--load", type=float, default=0.5, help="share of the capacity (default 0.5)"
     )

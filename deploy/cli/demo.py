@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from phenostream.deploy.cli.sending import ledger_line
-from phenostream.deploy.cli.simulate import add_microscope_arguments
-from phenostream.deploy.cli.terminal import progress, say, say_json, say_table
+from phenostream.deploy.cli.simulate import add_microscope_arguments, build_microscope
+from phenostream.deploy.cli.terminal import say, say_json, say_table
 from phenostream.deploy.cli.watch import frame_line
 from phenostream.engine.errors import BadConfig
 
@@ -74,27 +74,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _simulated(args: argparse.Namespace, endpoints: dict[str, Any]) -> int:
     from phenostream.daemon.client.sender import Sender
-    from phenostream.daemon.client.stream import SourceFrame, stream
+    from phenostream.daemon.client.stream import stream
     from phenostream.daemon.run_id import new_run_id
-    from phenostream.deploy.microscope import MicroscopeSettings, SimulatedMicroscope, cache_folder
 
-    settings = MicroscopeSettings(
-        size_px=args.size,
-        pixel_size_um=args.pixel_size_um,
-        preset=args.preset,
-        seed=args.seed,
-        cells=args.cells,
-        instrument=args.instrument,
-    )
-    with progress(settings.rendered, "rendering simulated cells (once)", "cell") as bar:
-        microscope = SimulatedMicroscope(settings, cache_folder(), on_cell=bar.update)
+    microscope = build_microscope(args)
 
     def send() -> "Report":
-        frames = (
-            SourceFrame(seq, counts) for seq, counts in enumerate(microscope.frames(args.frames))
-        )
-        with Sender(endpoints["ingest"], settings.instrument) as sender:
-            return stream(sender, microscope.start(new_run_id(), args.frames), frames)
+        start = microscope.start(new_run_id(), args.frames)
+        with Sender(endpoints["ingest"], start.instrument) as sender:
+            return stream(sender, start, microscope.frames(args.frames))
 
     title = (
         f"simulated microscope (SYNTHETIC): {args.frames} frames of 4 x {args.size} x {args.size}, "

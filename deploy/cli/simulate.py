@@ -9,11 +9,15 @@ Example:
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from phenostream.deploy.cli.endpoints import INGEST
 from phenostream.deploy.cli.sending import add_rate, say_report, stream_frames
 from phenostream.deploy.cli.terminal import progress
 from phenostream.engine.errors import BadConfig
+
+if TYPE_CHECKING:
+    from phenostream.deploy.microscope import SimulatedMicroscope
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,15 +53,10 @@ def add_microscope_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--instrument", default="simulated-dpc", help="name in every result")
 
 
-def run(args: argparse.Namespace) -> int:
-    """Simulate and stream."""
-    from phenostream.daemon.client.stream import SourceFrame
-    from phenostream.daemon.run_id import new_run_id
-    from phenostream.deploy.bench.truth import write_truth
+def build_microscope(args: argparse.Namespace) -> "SimulatedMicroscope":
+    """The microscope of `add_microscope_arguments`, with a progress bar while its cells are rendered."""
     from phenostream.deploy.microscope import MicroscopeSettings, SimulatedMicroscope, cache_folder
 
-    if args.frames < 1:
-        raise BadConfig(f"--frames {args.frames}: allowed 1 or more")
     settings = MicroscopeSettings(
         size_px=args.size,
         pixel_size_um=args.pixel_size_um,
@@ -66,11 +65,20 @@ def run(args: argparse.Namespace) -> int:
         cells=args.cells,
         instrument=args.instrument,
     )
-    with progress(settings.rendered, "rendering cells (once)", "cell") as bar:
-        microscope = SimulatedMicroscope(settings, cache_folder(), on_cell=bar.update)
+    with progress(settings.rendered, "rendering simulated cells (once)", "cell") as bar:
+        return SimulatedMicroscope(settings, cache_folder(), on_cell=bar.update)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Simulate and stream."""
+    from phenostream.daemon.run_id import new_run_id
+    from phenostream.deploy.bench.truth import write_truth
+
+    if args.frames < 1:
+        raise BadConfig(f"--frames {args.frames}: allowed 1 or more")
+    microscope = build_microscope(args)
     start = microscope.start(new_run_id(), args.frames)
-    frames = (SourceFrame(seq, counts) for seq, counts in enumerate(microscope.frames(args.frames)))
-    report = stream_frames(args, start, frames, args.frames)
+    report = stream_frames(args, start, microscope.frames(args.frames), args.frames)
     if args.truth:
         write_truth(args.truth, microscope.truth())
     return say_report(report, args.json)
