@@ -29,7 +29,7 @@ class Served(threading.Thread):
     """`serve` in a thread; its exit code or exception."""
 
     def __init__(self, folder: Path, bundle: Path, **limits: int) -> None:
-        super().__init__(name="served")
+        super().__init__(name="served", daemon=True)
         values = {
             "journal": {"directory": "journal"},
             "model": {"bundle": str(bundle), "backend": "fake", "streams": 1},
@@ -175,6 +175,7 @@ def test_a_thread_that_dies_ends_the_daemon_with_exit_1_and_its_frames_unacknowl
     def stream_on(sender: Sender) -> None:
         for seq in range(1000):
             sender.send(seq, small_frame)
+        sender.finish()
 
     with Sender(served.ingest, "scope", SenderSettings(reconnect_timeout_s=0.5)) as sender:
         sender.on_ack = acks.append
