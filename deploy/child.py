@@ -118,6 +118,15 @@ class DaemonChild:
         return lines[-1] if lines else "it logged nothing"
 
 
+def child_settings(bundle: str) -> str:
+    """The least configuration: defaults, with every endpoint and file in the child's folder.
+
+    Args:
+        bundle: Path of the model bundle, or ``demo``.
+    """
+    return f'[journal]\ndirectory = "journal"\n[model]\nbundle = {json.dumps(bundle)}\n'
+
+
 def _environment() -> dict[str, str]:
     """This environment, with numeric libraries pinned to one thread each: the daemon makes its own threads."""
     pins = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

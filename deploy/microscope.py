@@ -19,9 +19,10 @@ from phenostream.deploy.bench.truth import Truth, TruthFrame
 from phenostream.engine.errors import BadConfig
 from phenostream.engine.optics.cells import KINDS
 from phenostream.engine.optics.presets import Preset
-from phenostream.engine.optics.rendering import BankSpec, load_or_render
+from phenostream.engine.optics.rendering import BankSpec
 from phenostream.engine.optics.scene import FrameSimulator, SceneSettings, SimulatedFrame
 from phenostream.engine.types import SHOTS
+from phenostream.trainer.data.bank_cache import load_or_render
 
 WAVELENGTH_UM = 0.515
 NUMERICAL_APERTURE = 0.5

@@ -22,8 +22,7 @@ from phenostream.daemon.client.stream import SourceFrame, stream
 from phenostream.daemon.client.subscriber import Subscriber
 from phenostream.daemon.run_id import new_run_id
 from phenostream.daemon.wire.results import FrameRecord
-from phenostream.deploy.bench.pipeline import daemon_settings
-from phenostream.deploy.child import DaemonChild
+from phenostream.deploy.child import DaemonChild, child_settings
 from phenostream.deploy.microscope import SimulatedMicroscope
 from phenostream.engine.errors import EngineFault
 
@@ -81,7 +80,7 @@ def measure_latency(
     """
     images = [microscope.frame(seq) for seq in range(_DISTINCT_FRAMES)]
     sync_ms = _time_fdatasync(folder, 200)
-    with DaemonChild(folder, daemon_settings(folder, bundle_name)) as daemon:
+    with DaemonChild(folder, child_settings(bundle_name)) as daemon:
         capacity = _capacity(daemon.ready["ingest"], microscope, images)
         offered = capacity * load
         gaps_s = np.random.default_rng(0).exponential(1 / offered, frames + _WARM_FRAMES)

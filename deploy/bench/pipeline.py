@@ -20,7 +20,7 @@ from phenostream.daemon.client.stream import SourceFrame, stream
 from phenostream.daemon.run_id import new_run_id
 from phenostream.daemon.wire.ingest import Ack
 from phenostream.deploy.bench.engine import time_backend
-from phenostream.deploy.child import DaemonChild
+from phenostream.deploy.child import DaemonChild, child_settings
 from phenostream.deploy.microscope import SimulatedMicroscope
 from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.bundle import Bundle
@@ -82,8 +82,7 @@ def measure_pipeline(
     backend = open_backend(bundle, "auto", streams=2, threads=2)
     try:
         streams, batch = _best(lambda s, b: time_backend(backend, s, b, 0.3)[0])
-        settings = daemon_settings(folder, bundle_name)
-        with DaemonChild(folder, settings) as daemon:
+        with DaemonChild(folder, child_settings(bundle_name)) as daemon:
             engine_rates, daemon_rates, frame_rates, resident, cells = [], [], [], [], 0.0
             for _ in range(rounds):
                 engine_rates.append(time_backend(backend, streams, batch, 2.0)[0])
@@ -111,20 +110,6 @@ def measure_pipeline(
         precision=backend.precision,
         engine_streams=streams,
         engine_batch=batch,
-    )
-
-
-def daemon_settings(folder: Path, bundle_name: str, extra: Sequence[str] = ()) -> str:
-    """A configuration with every endpoint and file in `folder`."""
-    return "\n".join(
-        [
-            "[journal]",
-            'directory = "journal"',
-            "[model]",
-            f'bundle = "{bundle_name}"',
-            *extra,
-            "",
-        ]
     )
 
 

@@ -44,9 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the whole product once."""
-    from phenostream.deploy.bench.pipeline import daemon_settings
     from phenostream.deploy.bundles import bundle_path
-    from phenostream.deploy.child import DaemonChild
+    from phenostream.deploy.child import DaemonChild, child_settings
     from phenostream.engine.bundle import load_bundle
 
     if not 1 <= args.frames <= 100_000:
@@ -55,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     load_bundle(path)
     with TemporaryDirectory(prefix="phenostream-") as name:
         folder = Path(name)
-        with DaemonChild(folder, daemon_settings(folder, str(path))) as daemon:
+        with DaemonChild(folder, child_settings(str(path))) as daemon:
             if not args.json:
                 say(f"daemon ready in {daemon.ready['startup_s']:.2f} s: {daemon.ready['model']}")
             codes = [_simulated(args, daemon.ready)]

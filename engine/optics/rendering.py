@@ -1,27 +1,20 @@
 """A bank of rendered cells: small four-shot ratio images with their truth, made once and pasted many times.
 
-Knows which objects a bank holds, and how it is keyed and kept in a folder that the caller names; does not know frames.
-Randomness is split by purpose before anything else, so a bank for training and a bank for `simulate` share no object
-even at the same seed.
+Knows which objects a bank holds and what it is keyed by; knows neither frames nor files. Randomness is split by purpose
+before anything else, so a bank for training and a bank for `simulate` share no object even at the same seed.
 """
 
 import hashlib
 import json
-import logging
-import os
-import tempfile
-import zipfile
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
-from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from phenostream.engine.errors import BadConfig
+from phenostream.engine.errors import BadConfig, BadInput
 from phenostream.engine.optics.cells import (
     SimulatedObject,
     draw_object,
@@ -32,8 +25,6 @@ from phenostream.engine.optics.forward import Optics
 from phenostream.engine.optics.patch import GRID, render_object
 from phenostream.engine.optics.presets import KIND_MIX, PRESETS, RANGES, Preset
 from phenostream.engine.types import CLASSES
-
-logger = logging.getLogger(__name__)
 
 F32 = npt.NDArray[np.float32]
 Purpose = Literal["train", "simulate", "golden"]
@@ -151,31 +142,27 @@ def render_bank(spec: BankSpec, on_object: Callable[[], object] = _quietly) -> C
     )
 
 
-def load_or_render(
-    cache_dir: Path, spec: BankSpec, on_object: Callable[[], object] = _quietly
-) -> CellBank:
-    """The bank of a spec from the folder, or rendered and put there; a damaged file is rendered again.
-
-    Raises:
-        OSError: The folder cannot be written.
-    """
-    path = cache_dir / f"cells-{spec.purpose}-{spec.preset}-{spec.key}.npz"
-    found = _load(path, spec)
-    if found is not None:
-        return found
-    bank = render_bank(spec, on_object)
-    cache_dir.mkdir(parents=True, exist_ok=True)
+def pack_bank(bank: CellBank) -> dict[str, npt.NDArray[Any]]:
+    """The columns of a bank as they are kept: patches as float16 departures from 1, by which nothing is lost."""
     columns = {f.name: getattr(bank, f.name) for f in fields(bank) if f.name != "spec"}
     columns["patches"] = (bank.patches - 1).astype(np.float16)
-    with tempfile.NamedTemporaryFile(dir=cache_dir, suffix=".partial", delete=False) as out:
-        try:
-            np.savez(out, **columns)
-            out.flush()
-            os.replace(out.name, path)
-        except BaseException:
-            os.unlink(out.name)
-            raise
-    return bank
+    return columns
+
+
+def unpack_bank(spec: BankSpec, columns: Mapping[str, npt.NDArray[Any]]) -> CellBank:
+    """The bank that `pack_bank` was given.
+
+    Raises:
+        BadInput: A column is missing, or they are not of this spec.
+    """
+    missing = {f.name for f in fields(CellBank)} - {"spec"} - set(columns)
+    if missing:
+        raise BadInput(f"bank: column {min(missing)} is missing")
+    patches: F32 = columns["patches"].astype(np.float32) + np.float32(1)
+    if len(patches) != spec.n or len(columns["kind"]) != len(columns["cell_object"]):
+        raise BadInput(f"bank: {len(patches)} objects, expected {spec.n}")
+    rest = {name: column for name, column in columns.items() if name != "patches"}
+    return CellBank(spec=spec, patches=patches, **rest)
 
 
 def draw_spec_object(spec: BankSpec, index: int) -> SimulatedObject:
@@ -226,19 +213,3 @@ def _at_half_precision(patches: F32) -> F32:
     """Patches as the cache keeps them (float16 departures from 1), so that a cached bank equals a fresh one."""
     result: F32 = (patches - 1).astype(np.float16).astype(np.float32) + np.float32(1)
     return result
-
-
-def _load(path: Path, spec: BankSpec) -> CellBank | None:
-    if not path.exists():
-        return None
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            columns = {f.name: data[f.name] for f in fields(CellBank) if f.name != "spec"}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as err:
-        logger.warning("cell cache %s is damaged and is rendered again: %s", path.name, err)
-        return None
-    patches: F32 = columns.pop("patches").astype(np.float32) + np.float32(1)
-    if len(patches) != spec.n or len(columns["kind"]) != len(columns["cell_object"]):
-        logger.warning("cell cache %s does not hold its spec and is rendered again", path.name)
-        return None
-    return CellBank(spec=spec, patches=patches, **columns)

@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from phenostream.deploy.child import DaemonChild
+from phenostream.deploy.child import DaemonChild, child_settings
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
 DATA = Path(__file__).parents[1] / "data"
-SETTINGS = '[journal]\ndirectory = "journal"\n[model]\nbundle = "demo"\n'
 
 
 def _phenostream(*words: str | Path) -> "subprocess.Popen[str]":
@@ -38,7 +37,7 @@ def _ran(process: "subprocess.Popen[str]") -> str:
 def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DaemonChild]:
     """A daemon on the demo bundle; rendered cells are cached in the test's own folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with DaemonChild(tmp_path / "daemon", SETTINGS) as child:
+    with DaemonChild(tmp_path / "daemon", child_settings("demo")) as child:
         yield child
         assert child.stop() == 0
 

@@ -22,9 +22,10 @@ from phenostream.engine.errors import BadConfig, BadInput
 from phenostream.engine.optics import camera, scene
 from phenostream.engine.optics.camera import CameraSettings
 from phenostream.engine.optics.presets import PRESETS, Preset
-from phenostream.engine.optics.rendering import BankSpec, CellBank, load_or_render
+from phenostream.engine.optics.rendering import BankSpec, CellBank
 from phenostream.engine.optics.scene import FrameSimulator, SceneSettings, SimulatedFrame
 from phenostream.trainer.data import labels
+from phenostream.trainer.data.bank_cache import load_or_render
 from phenostream.trainer.data.cell_set import CellSet, concatenate, load_cells, save_cells
 from phenostream.trainer.data.labels import label_frame
 

@@ -1,10 +1,9 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from phenostream.engine.errors import BadConfig
+from phenostream.engine.errors import BadConfig, BadInput
 from phenostream.engine.optics import rendering
 from phenostream.engine.optics.cells import KINDS
 from phenostream.engine.optics.forward import Optics
@@ -13,9 +12,10 @@ from phenostream.engine.optics.rendering import (
     BankSpec,
     CellBank,
     draw_spec_object,
-    load_or_render,
+    pack_bank,
     render_bank,
     seed_sequence,
+    unpack_bank,
 )
 
 SPEC = BankSpec(seed=3, n=6, preset="hard", purpose="golden", pixel_size_um=0.343)
@@ -90,35 +90,17 @@ def test_purposes_share_no_stream_whatever_the_seeds() -> None:
     assert len(states) == len(rendering.PURPOSES) * 20 * 20
 
 
-def test_a_cached_bank_equals_a_fresh_one(tmp_path: Path, bank: CellBank) -> None:
-    assert _same(load_or_render(tmp_path / "cache", SPEC), bank)
-    files = list((tmp_path / "cache").iterdir())
-    assert [file.suffix for file in files] == [".npz"]
-    assert _same(load_or_render(tmp_path / "cache", SPEC), bank)
+def test_packing_a_bank_loses_nothing(bank: CellBank) -> None:
+    assert _same(unpack_bank(SPEC, pack_bank(bank)), bank)
 
 
-def test_a_cached_bank_is_not_rendered_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    small = replace(SPEC, n=1)
-    first = load_or_render(tmp_path, small)
-    monkeypatch.setattr(rendering, "render_bank", lambda spec: pytest.fail("rendered again"))
-    assert _same(load_or_render(tmp_path, small), first)
-
-
-@pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
-def test_a_damaged_cache_file_is_rendered_again(
-    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    small = replace(SPEC, n=1)
-    first = load_or_render(tmp_path, small)
-    (path,) = tmp_path.iterdir()
-    data = bytearray(path.read_bytes())
-    data[len(data) // 3] ^= 0xFF
-    path.write_bytes(bytes({"cut": data[: len(data) // 2], "flip": data, "empty": b""}[damage]))
-    assert _same(load_or_render(tmp_path, small), first)
-    assert "rendered again" in caplog.text
-    assert len(list(tmp_path.iterdir())) == 1
+def test_columns_of_another_spec_or_without_one_of_them_are_no_bank(bank: CellBank) -> None:
+    columns = pack_bank(bank)
+    with pytest.raises(BadInput, match="expected 7"):
+        unpack_bank(replace(SPEC, n=7), columns)
+    del columns["kind"]
+    with pytest.raises(BadInput, match="kind"):
+        unpack_bank(SPEC, columns)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,78 @@
+"""Rendered cells kept in a folder, so that a simulator starts in a moment the second time.
+
+Shared by the trainer and the simulated microscope; knows files and nothing of cells. A damaged file is rendered again.
+"""
+
+import logging
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from phenostream.engine.errors import BadInput
+from phenostream.engine.optics.rendering import (
+    BankSpec,
+    CellBank,
+    pack_bank,
+    render_bank,
+    unpack_bank,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def load_or_render(
+    folder: Path, spec: BankSpec, on_object: Callable[[], object] = lambda: None
+) -> CellBank:
+    """The bank of a spec from the folder, or rendered and put there.
+
+    Args:
+        folder: Made if needed.
+        spec: What the bank holds.
+        on_object: Called after each object that has to be rendered.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    path = folder / f"cells-{spec.purpose}-{spec.preset}-{spec.key}.npz"
+    bank = _load(path, spec)
+    if bank is None:
+        bank = render_bank(spec, on_object)
+        _save(path, bank)
+    return bank
+
+
+def _load(path: Path, spec: BankSpec) -> CellBank | None:
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            return unpack_bank(spec, {name: data[name] for name in data.files})
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        EOFError,
+        BadInput,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as err:
+        logger.warning("%s is damaged and its cells are rendered again: %s", path, err)
+        return None
+
+
+def _save(path: Path, bank: CellBank) -> None:
+    """The file appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".partial", delete=False) as out:
+        try:
+            np.savez(out, **pack_bank(bank))  # type: ignore[arg-type]  # its stub takes the flags for arrays too
+            out.flush()
+            os.replace(out.name, path)
+        except BaseException:
+            os.unlink(out.name)
+            raise
