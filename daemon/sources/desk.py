@@ -86,6 +86,9 @@ class IngestDesk:
         run = self._runs.get(message.run)
         if run is None or not run.open:
             return self._refuse(peer, f"hello first: no start of run {message.run}", message)
+        if run.start.instrument != instrument:
+            reason = f"conflict: instrument {run.start.instrument} has this run, not {instrument}"
+            return self._refuse(peer, reason, message)
         run.peer, run.heard_s = peer, clock.now_s
         if isinstance(message, End):
             return self._end(peer, run, message)
@@ -175,9 +178,10 @@ class IngestDesk:
         """A message outside the schema is counted and refused, but a frame of an open run gets a fate."""
         name = frame_named(header)
         run = self._runs.get(name[0]) if name else None
-        self._ledger.count("malformed", name[0] if run and name else None)
-        greeted = self._peers.instrument(peer) is not None
-        if name is None or run is None or not run.open or not greeted or self._draining:
+        if run is not None and run.start.instrument != self._peers.instrument(peer):
+            run = None  # nobody speaks for another's run
+        self._ledger.count("malformed", run.start.run if run else None)
+        if name is None or run is None or not run.open or self._draining:
             return [Letter(peer, Refused(reason=f"message: {error}"))]
         run.peer, run.heard_s = peer, clock.now_s
         data = parts[1] if len(parts) > 1 else memoryview(b"")

@@ -22,8 +22,9 @@ class Peers:
         self._peers: OrderedDict[bytes, _Peer] = OrderedDict()
 
     def greet(self, peer: bytes, instrument: str) -> None:
-        """HELLO arrived; its credit is whole."""
-        self._peers[peer] = _Peer(instrument)
+        """HELLO arrived; on a connection that said it before, what is outstanding stays so."""
+        known = self._peers.setdefault(peer, _Peer(instrument))
+        known.instrument = instrument
         self._peers.move_to_end(peer)
         if len(self._peers) > _MOST_PEERS:
             self._peers.popitem(last=False)

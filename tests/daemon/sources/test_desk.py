@@ -423,6 +423,46 @@ def test_one_frame_is_allowed_whatever_the_credit(tmp_path: Path, make_start: St
     assert isinstance(bench.one(frame(start, 1), data), Refused)
 
 
+def test_hello_again_keeps_what_is_outstanding(bench: Bench, make_start: StartMaker) -> None:
+    start = make_start()
+    bench.begin(start)
+    for seq in range(4):
+        bench.say(frame(start, seq), DATA)
+    bench.say(Hello(instrument="scope"))
+    answer = bench.one(frame(start, 4), DATA)
+    assert isinstance(answer, Refused)
+    assert answer.reason.startswith("credit: ")
+    bench.commit()
+    assert bench.say(frame(start, 4), DATA) == []
+
+
+def test_nobody_speaks_for_the_run_of_another_instrument(
+    bench: Bench, make_start: StartMaker
+) -> None:
+    start = make_start(instrument="a")
+    bench.begin(start, peer=b"a")
+    bench.say(Hello(instrument="b"), peer=b"b")
+    foreign: list[tuple[FromSource, tuple[bytes, ...]]] = [
+        (End(run=start.run, n_frames=0), ()),
+        (frame(start, 0), (DATA,)),
+        (start, ()),
+    ]
+    for message, parts in foreign:
+        answer = bench.one(message, *parts, peer=b"b")
+        assert isinstance(answer, Refused)
+        assert answer.reason.startswith("conflict: ")
+    assert bench.ledger.run(start.run)["refused"] == 3
+    broken = msgpack.packb(frame(start, 0).model_dump() | {"colour": "red"})
+    answer = bench.one(broken, DATA, peer=b"b")
+    assert isinstance(answer, Refused)
+    assert answer.reason.startswith("message: ")
+    assert bench.ledger.run(start.run)["malformed"] == 0
+    assert bench.ledger.total()["malformed"] == 1
+    assert bench.say(frame(start, 0), DATA, peer=b"a") == []
+    (letter,) = bench.commit()
+    assert (letter.peer, cast(Ack, letter.message).fate) == (b"a", "published")
+
+
 def test_too_many_open_runs_are_refused_until_one_ends_or_falls_silent(
     bench: Bench, make_start: StartMaker
 ) -> None:
