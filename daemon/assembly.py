@@ -23,6 +23,7 @@ from phenostream.daemon.pipeline.commit import Books, Commit
 from phenostream.daemon.pipeline.entries import Answer, Entry, Passage, ReceivedFrame
 from phenostream.daemon.pipeline.inference import Inference
 from phenostream.daemon.pipeline.preparation import FramePath, Preparation
+from phenostream.daemon.pipeline.records import origin
 from phenostream.daemon.publisher import Publisher, send_high_water
 from phenostream.daemon.quarantine import Quarantine
 from phenostream.daemon.sources.desk import IngestDesk
@@ -174,7 +175,10 @@ class Assembly:
             },
             "endpoints": dict(self.endpoints),
             "model": self._model.describe(),
-            "synthetic": self._model.manifest.synthetic,
+            **origin(
+                model_synthetic=self._model.manifest.synthetic,
+                source_synthetic=self._commit.source_synthetic,
+            ),
             "config_sha256": self._config.sha256,
         }
 

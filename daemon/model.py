@@ -32,7 +32,8 @@ class ServedModel:
     max_batch: int
 
     def describe(self) -> dict[str, Any]:
-        """What every result says: name, version, sha256, classes, markers, backend, device, precision."""
+        """What every result says of its model: who it is, what ran it, and how far its numbers go."""
+        calibration = self.manifest.calibration
         return {
             "name": self.manifest.name,
             "version": self.manifest.version,
@@ -42,6 +43,11 @@ class ServedModel:
             "backend": self.backend.name,
             "device": self.backend.device,
             "precision": self.backend.precision,
+            "calibrated": calibration.status == "calibrated",
+            "interval_coverage": calibration.interval_coverage,
+            "marker_unit": self.manifest.marker_unit,
+            "ood_threshold": calibration.ood_threshold,
+            "reject_threshold": calibration.reject_threshold,
         }
 
 

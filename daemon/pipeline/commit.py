@@ -56,7 +56,11 @@ class Books:
 
 
 class Commit:
-    """The body of the commit thread."""
+    """The body of the commit thread.
+
+    Attributes:
+        source_synthetic: Whether any run that this process opened or went on with is of a simulated microscope.
+    """
 
     def __init__(
         self,
@@ -73,6 +77,7 @@ class Commit:
         self._entries = entries
         self._answers = answers
         self._aborted = Event()
+        self.source_synthetic = False
 
     def abort(self) -> None:
         """End a wait for disk space."""
@@ -120,8 +125,11 @@ class Commit:
         if isinstance(entry, Passage):
             self._enter_frame(entry, group)
         elif isinstance(entry, RunStarted):
+            self.source_synthetic |= entry.start.synthetic
             if entry.resumed_from is None:
-                group.items.append(("status", run_started(entry.start)))
+                synthetic = self._model.manifest.synthetic
+                payload = run_started(entry.start, model_synthetic=synthetic)
+                group.items.append(("status", payload))
             else:
                 earlier = _beating(self._journal.read(entry.resumed_from), beat)
                 self._books.summaries.resume(entry.start, earlier, _now())
@@ -145,7 +153,9 @@ class Commit:
         ledger = self._books.ledger.run(entry.start.run)
         summaries = self._books.summaries.end(entry.start, _now())
         group.items.extend(("summary", payload) for payload in summaries)
-        group.items.append(("status", run_ended(entry.start, ledger)))
+        synthetic = self._model.manifest.synthetic
+        payload = run_ended(entry.start, ledger, model_synthetic=synthetic)
+        group.items.append(("status", payload))
         group.answers.append(Report(run=entry.start.run, ledger=ledger))
         group.runs_ended = True
 

@@ -60,18 +60,29 @@ def end_frame(passage: Passage, model: ServedModel, now_s: float) -> FrameEnd:
     return FrameEnd(fate, reason, asdict(cells), columns, encode_frame(FrameRecord(meta, wire)))
 
 
-def run_started(start: Start) -> bytes:
+def run_started(start: Start, *, model_synthetic: bool) -> bytes:
     """The status record of a run that opens."""
-    return _status("run_started", start, {"start": start.model_dump(mode="json")})
+    more = {"start": start.model_dump(mode="json")}
+    return _status("run_started", start, model_synthetic, more)
 
 
-def run_ended(start: Start, ledger: dict[str, int]) -> bytes:
+def run_ended(start: Start, ledger: dict[str, int], *, model_synthetic: bool) -> bytes:
     """The status record of a run whose every frame is settled."""
-    return _status("run_ended", start, {"ledger": ledger})
+    return _status("run_ended", start, model_synthetic, {"ledger": ledger})
+
+
+def origin(*, model_synthetic: bool, source_synthetic: bool) -> dict[str, bool]:
+    """What every record says of simulation: `synthetic` where the model or the microscope is simulated, and which."""
+    return {
+        "synthetic": model_synthetic or source_synthetic,
+        "model_synthetic": model_synthetic,
+        "source_synthetic": source_synthetic,
+    }
 
 
 def summary(start: Start, scope: str, text: str, facts: dict[str, Any]) -> bytes:
-    """One summary record; `scope` is ``window`` or ``run``."""
+    """One summary record; `scope` is ``window`` or ``run``, `facts` say what is synthetic."""
+    of_model = bool(facts["model_synthetic"])
     return pack(
         {
             "v": 1,
@@ -79,15 +90,17 @@ def summary(start: Start, scope: str, text: str, facts: dict[str, Any]) -> bytes
             "scope": scope,
             "run": start.run,
             "instrument": start.instrument,
+            **origin(model_synthetic=of_model, source_synthetic=start.synthetic),
             "text": text,
             "facts": facts,
         }
     )
 
 
-def _status(event: str, start: Start, more: dict[str, Any]) -> bytes:
-    run = {"run": start.run, "instrument": start.instrument, "synthetic": start.synthetic}
-    return pack({"v": 1, "type": "status", "event": event, **run, **more})
+def _status(event: str, start: Start, model_synthetic: bool, more: dict[str, Any]) -> bytes:
+    run = {"run": start.run, "instrument": start.instrument}
+    simulated = origin(model_synthetic=model_synthetic, source_synthetic=start.synthetic)
+    return pack({"v": 1, "type": "status", "event": event, **run, **simulated, **more})
 
 
 def _view(passage: Passage, prepared: Prepared) -> FieldOfView:
@@ -110,8 +123,9 @@ def _meta(passage: Passage, model: ServedModel) -> dict[str, Any]:
         "exposure_ms": arrival.exposure_ms,
         "flags": {"four_shot_residual": prepared.four_shot_residual} if prepared else {},
         "model": model.describe(),
-        "synthetic": model.manifest.synthetic,
-        "source_synthetic": arrival.start.synthetic,
+        **origin(
+            model_synthetic=model.manifest.synthetic, source_synthetic=arrival.start.synthetic
+        ),
     }
 
 

@@ -64,7 +64,7 @@ class Start(_Message):
         shots: Order of the four shots in the data frame.
         orientation: ``left-bright-right``: the left shot has the bright edge of a cell on its right.
         n_expected: Announced number of frames, or None when open-ended.
-        synthetic: True for a simulated microscope; every result of the run repeats it.
+        synthetic: True for a simulated microscope; every record of the run repeats it as `source_synthetic`.
     """
 
     type: Literal["start"] = "start"

@@ -50,7 +50,7 @@ class FrameRecord:
     Attributes:
         meta: Everything but the columns: run, instrument, frame_seq, fate, reason, received_utc_ns, source_utc_ns,
             stage_um, counts {found, classified, edge, rejected, over_limit}, flags, model {name, version, sha256,
-            backend, precision}, synthetic, timing_ms. The keys are listed in `docs/wire.md`.
+            backend, precision, calibrated, ...}, synthetic, timing_ms. The keys are listed in `docs/wire.md`.
         columns: By name; equal first axis.
     """
 

@@ -107,7 +107,7 @@ def frame_line(frame: "FrameRecord") -> str:
     return (
         f"frame {meta['frame_seq']:>5}  {counts['found']:>4} cells: {shares}  {counts['rejected']:>3} rejected"
         f"  {counts['edge']:>2} at edge  {meta['timing_ms']['total']:>6.1f} ms"
-        f"{'  synthetic' if meta['synthetic'] or meta['source_synthetic'] else ''}"
+        f"{'  synthetic' if meta['synthetic'] else ''}"
     )
 
 

@@ -64,7 +64,9 @@ class Facts:
         classes: In the manifest's order.
         marker_unit: Of every marker value.
         calibrated: Probabilities and intervals were calibrated.
-        synthetic: The model or the cells are simulated.
+        synthetic: The model was trained on simulated cells, or the cells are simulated.
+        model_synthetic: The former.
+        source_synthetic: The latter.
         model: Name and version.
     """
 
@@ -82,6 +84,8 @@ class Facts:
     marker_unit: str
     calibrated: bool
     synthetic: bool
+    model_synthetic: bool
+    source_synthetic: bool
     model: str
 
     @property

@@ -33,7 +33,8 @@ class SummaryContext:
         marker_unit: Of the estimates.
         marker_transform: From z to the unit.
         calibrated: The manifest says so.
-        synthetic: The model was trained on simulated cells, or the cells are simulated.
+        model_synthetic: The model was trained on simulated cells.
+        source_synthetic: The cells are simulated.
         model: Name and version.
     """
 
@@ -42,7 +43,8 @@ class SummaryContext:
     marker_unit: str
     marker_transform: MarkerTransform
     calibrated: bool
-    synthetic: bool
+    model_synthetic: bool
+    source_synthetic: bool
     model: str
 
     @classmethod
@@ -54,7 +56,8 @@ class SummaryContext:
             manifest.marker_unit,
             manifest.marker_transform,
             manifest.calibration.status == "calibrated",
-            manifest.synthetic or simulated_cells,
+            manifest.synthetic,
+            simulated_cells,
             f"{manifest.name} {manifest.version}",
         )
 
@@ -153,7 +156,9 @@ class WindowStatistics:
             classes=tuple(self._class(k, classified) for k in range(len(self.context.classes))),
             marker_unit=self.context.marker_unit,
             calibrated=self.context.calibrated,
-            synthetic=self.context.synthetic,
+            synthetic=self.context.model_synthetic or self.context.source_synthetic,
+            model_synthetic=self.context.model_synthetic,
+            source_synthetic=self.context.source_synthetic,
             model=self.context.model,
         )
 

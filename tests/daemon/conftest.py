@@ -45,10 +45,11 @@ def make_start() -> StartMaker:
 
 @pytest.fixture
 def make_model() -> ModelMaker:
-    """A served model on the fake backend, or on the one given."""
+    """A served model on the fake backend, or on the one given; other arguments change its manifest."""
 
-    def make(backend: Backend | None = None, max_batch: int = 8) -> ServedModel:
-        return ServedModel(_manifest(), "0" * 64, backend or FakeBackend(), max_batch)
+    def make(backend: Backend | None = None, max_batch: int = 8, **changes: Any) -> ServedModel:
+        manifest = _manifest().model_copy(update=changes)
+        return ServedModel(manifest, "0" * 64, backend or FakeBackend(), max_batch)
 
     return make
 

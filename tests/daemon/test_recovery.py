@@ -37,13 +37,13 @@ def test_runs_fates_and_ends_come_back(make_start: StartMaker) -> None:
     open_run, ended_run = make_start(n_expected=9), make_start()
     account = {"announced": 1, "received": 1, "published": 1, "duplicates": 5}
     payloads = [
-        ("status", run_started(open_run)),
-        ("status", run_started(ended_run)),
+        ("status", run_started(open_run, model_synthetic=True)),
+        ("status", run_started(ended_run, model_synthetic=True)),
         ("result", result(open_run, 0)),
         ("result", result(ended_run, 0)),
         ("result", result(open_run, 2, "quarantined", "shape: (1,)")),
         ("summary", b"\xc1"),
-        ("status", run_ended(ended_run, account)),
+        ("status", run_ended(ended_run, account, model_synthetic=True)),
     ]
     for offset, (topic, payload) in enumerate(payloads):
         recovery.replay(Record(offset, topic, payload))  # type: ignore[arg-type]  # topics above

@@ -102,6 +102,10 @@ def test_a_results_keys_are_those_that_are_sent(a_passage: Passage, model: Serve
     assert decode_frame(payload).columns == {}
 
 
+def test_a_models_keys_are_those_that_are_sent(model: ServedModel) -> None:
+    assert [row[0] for row in first_cells("### A result's model")] == list(model.describe())
+
+
 def test_the_columns_are_those_that_are_sent(model: ServedModel) -> None:
     one = np.ones(1, np.float32)
     detections = Detections(one, one, one, one, np.ones(1, np.bool_))
@@ -118,9 +122,10 @@ def test_the_columns_are_those_that_are_sent(model: ServedModel) -> None:
 def test_status_and_summary_have_the_documented_keys(a_passage: Passage) -> None:
     start = a_passage.arrival.start
     status, told = table("### Status and summary")
-    for payload in (run_started(start), run_ended(start, {})):
+    told_of = {"model_synthetic": True}
+    for payload in (run_started(start, **told_of), run_ended(start, {}, **told_of)):
         assert all(f"`{key}`" in status for key in unpack_result(payload))
-    for key in unpack_result(summary(start, "run", "text", {})):
+    for key in unpack_result(summary(start, "run", "text", told_of)):
         assert f"`{key}`" in told
 
 

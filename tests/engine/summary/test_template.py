@@ -43,6 +43,8 @@ def _facts(
         marker_unit="a.u.",
         calibrated=True,
         synthetic=synthetic,
+        model_synthetic=synthetic,
+        source_synthetic=False,
         model="demo 1",
     )
 

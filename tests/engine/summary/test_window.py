@@ -14,7 +14,7 @@ from phenostream.engine.types import CLASSES, MARKERS
 
 Columns = dict[str, npt.NDArray[Any]]
 TRANSFORM = MarkerTransform(scale="log10", mean=(1, 1, 2, 2), sd=(0.5, 0.4, 0.3, 0.2))
-CONTEXT = SummaryContext(CLASSES, MARKERS, "a.u.", TRANSFORM, True, True, "demo 1")
+CONTEXT = SummaryContext(CLASSES, MARKERS, "a.u.", TRANSFORM, True, True, False, "demo 1")
 
 
 def _frame(seed: int, n: int) -> Columns:
@@ -85,7 +85,7 @@ def test_merged_windows_equal_one_window(sizes: list[int], cut: int) -> None:
 
 
 def test_windows_of_two_models_do_not_merge() -> None:
-    other = SummaryContext(CLASSES, MARKERS, "a.u.", TRANSFORM, True, True, "demo 2")
+    other = SummaryContext(CLASSES, MARKERS, "a.u.", TRANSFORM, True, True, False, "demo 2")
     with pytest.raises(EngineFault, match="demo 2"):
         WindowStatistics(CONTEXT).merge(WindowStatistics(other))
 

@@ -1,0 +1,27 @@
+"""What a result says of its model is enough to judge its numbers by."""
+
+from collections.abc import Callable
+
+import pytest
+
+from phenostream.daemon.model import ServedModel
+from phenostream.engine.manifest import Calibration
+
+
+@pytest.mark.parametrize(("status", "calibrated"), [("calibrated", True), ("uncalibrated", False)])
+def test_the_description_says_whether_and_how_the_numbers_are_calibrated(
+    make_model: Callable[..., ServedModel], status: str, calibrated: bool
+) -> None:
+    calibration = Calibration.model_validate(
+        {
+            "status": status,
+            "interval_coverage": 0.8,
+            "interval_half_width_z": [1.0] * 4,
+            "ood_threshold": 1.5,
+            "reject_threshold": 0.625,
+        }
+    )
+    said = make_model(calibration=calibration, marker_unit="ng").describe()
+    assert said["calibrated"] is calibrated
+    assert (said["interval_coverage"], said["marker_unit"]) == (0.8, "ng")
+    assert (said["ood_threshold"], said["reject_threshold"]) == (1.5, 0.625)
