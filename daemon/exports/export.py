@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from phenostream.daemon.exports.csv import CsvFile
 from phenostream.daemon.exports.parquet import ParquetFile
-from phenostream.daemon.exports.rows import RowColumn, RowMaker, Rows, joined, row_columns
+from phenostream.daemon.exports.rows import RowColumn, RowMaker, Rows, joined
 from phenostream.daemon.exports.sources import results
 from phenostream.engine.errors import BadConfig, BadInput
 
@@ -108,7 +108,7 @@ def export(
     if not maker.frames:
         of = f" of run {', '.join(runs)}" if runs else ""
         raise BadInput(f"{source}: holds no result{of}")
-    columns = row_columns(maker.marker_unit)
+    columns = maker.columns()
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     partial_about = partial.with_name(f"{partial.name}.units.json")
     try:
@@ -119,7 +119,7 @@ def export(
         except BaseException:
             file.close({})
             raise
-        about = _about(maker, columns)
+        about = _about(maker)
         file.close(about)
         if chosen.sidecar:
             partial_about.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -163,12 +163,14 @@ def _batches(
         yield joined(gathered)
 
 
-def _about(maker: RowMaker, columns: Sequence[RowColumn]) -> dict[str, Any]:
+def _about(maker: RowMaker) -> dict[str, Any]:
+    """What the whole table is about; known when its last result was read."""
     return {
         "format": "phenostream-cells/1",
         "software": f"phenostream {metadata.version('phenostream')}",
         "notice": NOTICE,
         "synthetic": maker.synthetic,
+        "model_synthetic": maker.model_synthetic,
         "models": maker.models,
         "runs": maker.runs,
         "cells": maker.rows,
@@ -176,7 +178,7 @@ def _about(maker: RowMaker, columns: Sequence[RowColumn]) -> dict[str, Any]:
         "fates": dict(maker.fates),
         "columns": {
             column.name: {"type": column.kind, "unit": column.unit, "meaning": column.meaning}
-            for column in columns
+            for column in maker.columns()
         },
     }
 

@@ -1,19 +1,20 @@
 """Results as a table: one row per found cell, one plain column per quantity, with unit and meaning.
 
 Vector columns are split by name (``class_probability_lymphocyte``, ``marker_estimate_CD16``); every row says which
-frame it is from, whether weights or images are synthetic, and which model spoke. Frames without a cell, and frames that
-were not published, have no row: `RowMaker.fates` counts them. Pure.
+frame it is from, whether weights or images are synthetic, which model spoke, and whether that is calibrated. Frames
+without a cell, and frames that were not published, have no row: `RowMaker.fates` counts them. Pure.
 """
 
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from phenostream.daemon.exports.trust import Trust, trust_in
 from phenostream.daemon.wire.results import FrameRecord, WireColumn
 from phenostream.engine.errors import BadInput
 from phenostream.engine.postprocess import NO_CLASS, STATUSES
@@ -54,8 +55,10 @@ _FRAME_COLUMNS: Final = (
     RowColumn("offset", "u64", "1", "place of the frame's record in the journal"),
     RowColumn("received_utc_ns", "u64", "ns", "wall clock when the frame had arrived, Unix epoch"),
     RowColumn("source_utc_ns", "u64", "ns", "time the microscope gave the frame, Unix epoch"),
-    RowColumn("synthetic", "bool", "", "the model was trained on simulated cells"),
+    RowColumn("synthetic", "bool", "", "the model or the microscope is simulated; not evidence"),
+    RowColumn("model_synthetic", "bool", "", "the model was trained on simulated cells"),
     RowColumn("source_synthetic", "bool", "", "the frame came from a simulated microscope"),
+    RowColumn("calibrated", "bool", "", "class probabilities and marker intervals are calibrated"),
     RowColumn("model", "text", "", "name of the model"),
     RowColumn("model_version", "text", "", "version of the model"),
     RowColumn("model_sha256", "text", "", "identity of the model bundle"),
@@ -74,16 +77,16 @@ _CELL_COLUMNS: Final = (
 )
 _MODEL_COLUMNS: Final = (
     RowColumn("ood_score", "f32", "1", "larger = less like the training cells"),
-    RowColumn("ood", "bool", "", "the score exceeds the model's threshold"),
-    RowColumn("reject_probability", "f32", "1", "that this is no white cell"),
+    RowColumn("ood", "bool", "", "the score exceeds the model's ood_threshold"),
+    RowColumn("reject_probability", "f32", "1", "that this is no white cell; never calibrated"),
 )
 _SPLIT: Final[tuple[tuple[str, Sequence[str], str], ...]] = (
-    ("class_probability", CLASSES, "probability of the class"),
+    ("class_probability", CLASSES, "probability of the class, {calibration}"),
     ("class_logits", CLASSES, "as the network gave it"),
     ("marker_z", MARKERS, "z-scored target"),
     ("marker_estimate", MARKERS, "estimate (pooled markers are one number)"),
-    ("marker_low", MARKERS, "lower end of the interval"),
-    ("marker_high", MARKERS, "upper end of the interval"),
+    ("marker_low", MARKERS, "lower end of the {interval}, {calibration}"),
+    ("marker_high", MARKERS, "upper end of the {interval}, {calibration}"),
 )
 _CLASS_NAMES: Final = {**dict(enumerate(CLASSES)), NO_CLASS: None}
 _IN_MARKER_UNIT: Final = frozenset({"marker_estimate", "marker_low", "marker_high"})
@@ -94,14 +97,15 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
 
 
-def row_columns(marker_unit: str) -> tuple[RowColumn, ...]:
-    """All columns in order."""
+def row_columns(marker_unit: str, trust: Trust | None = None) -> tuple[RowColumn, ...]:
+    """All columns in order; their meanings say what `trust` says of probabilities and intervals."""
+    words = asdict(trust or Trust())
     split = tuple(
         RowColumn(
             f"{vector}_{plain_name(part)}",
             "f32",
             marker_unit if vector in _IN_MARKER_UNIT else "1",
-            f"{part}: {meaning}; empty where the model did not see the cell",
+            f"{part}: {meaning.format(**words)}; empty where the model did not see the cell",
         )
         for vector, parts, meaning in _SPLIT
         for part in parts
@@ -120,6 +124,7 @@ class RowMaker:
         models: What the results say of their models, each once.
         marker_unit: Of the first frame that had cells; empty before.
         synthetic: Whether any frame's weights or images are synthetic.
+        model_synthetic: Whether any frame's weights are.
     """
 
     def __init__(self) -> None:
@@ -128,7 +133,12 @@ class RowMaker:
         self.runs: list[str] = []
         self.models: list[dict[str, Any]] = []
         self.marker_unit = ""
-        self.synthetic = False
+        self.synthetic = self.model_synthetic = False
+
+    def columns(self) -> tuple[RowColumn, ...]:
+        """The table's columns, with meanings that are true of every result taken so far."""
+        trust = trust_in(self.models, synthetic=self.model_synthetic)
+        return row_columns(self.marker_unit, trust)
 
     def take(self, offset: int, record: FrameRecord) -> Rows | None:
         """The rows of one frame; None where it has none.
@@ -165,6 +175,7 @@ class RowMaker:
         if reason:
             self.fates[f"{fate}.{str(reason).split(':', 1)[0]}"] += 1
         self.synthetic |= bool(meta.get("synthetic") or meta.get("source_synthetic"))
+        self.model_synthetic |= bool(meta.get("model_synthetic"))
 
     def _check_unit(self, columns: Mapping[str, WireColumn], where: str) -> None:
         unit = columns["marker_estimate"].unit if "marker_estimate" in columns else ""
@@ -191,7 +202,9 @@ def _frame_rows(meta: Mapping[str, Any], offset: int, found: int) -> Rows:
         "received_utc_ns": meta["received_utc_ns"],
         "source_utc_ns": meta["source_utc_ns"],
         "synthetic": bool(meta["synthetic"]),
+        "model_synthetic": bool(meta["model_synthetic"]),
         "source_synthetic": bool(meta["source_synthetic"]),
+        "calibrated": model.get("calibrated") is True,
         "model": model.get("name"),
         "model_version": model.get("version"),
         "model_sha256": model.get("sha256"),

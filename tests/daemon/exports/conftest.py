@@ -11,6 +11,14 @@ from phenostream.daemon.wire.results import FrameRecord, WireColumn
 
 RecordMaker = Callable[..., FrameRecord]
 RUN = new_run_id()
+MODEL = {
+    "name": 'toy, "first"',
+    "version": "1",
+    "sha256": "0" * 64,
+    "backend": "fake",
+    "calibrated": True,
+    "interval_coverage": 0.9,
+}
 
 
 @pytest.fixture
@@ -51,8 +59,9 @@ def _meta(frame_seq: int) -> dict[str, Any]:
         "stage_um": [None, None, None],
         "exposure_ms": None,
         "flags": {"four_shot_residual": 0.025},
-        "model": {"name": 'toy, "first"', "version": "1", "sha256": "0" * 64, "backend": "fake"},
+        "model": MODEL,
         "synthetic": True,
+        "model_synthetic": True,
         "source_synthetic": False,
         "fate": "published",
         "reason": None,

@@ -93,6 +93,7 @@ def test_csv_has_its_units_beside_it(tmp_path: Path, source: Path) -> None:
     names = (tmp_path / "cells.csv").read_text().splitlines()[0].split(",")
     assert list(about["columns"]) == names
     assert about["columns"]["marker_estimate_CD16"]["unit"] == "a.u."
+    _says_how_far_to_trust(about)
     assert about["synthetic"]
     assert about["notice"].startswith("Research use only")
     assert about["fates"]["quarantined.shape"] == 1
@@ -117,6 +118,31 @@ def test_parquet_holds_every_cell_exactly(
     assert about["models"][0]["name"] == 'toy, "first"'
     assert about["synthetic"]
     assert about["columns"]["y_px"]["unit"] == "px"
+    _says_how_far_to_trust(about)
+
+
+def _says_how_far_to_trust(about: dict[str, Any]) -> None:
+    assert about["model_synthetic"]
+    meaning = {name: column["meaning"] for name, column in about["columns"].items()}
+    for end in ("marker_low_CD16", "marker_high_CD16"):
+        assert "nominal 90 % interval, calibrated on synthetic cells" in meaning[end]
+    assert "calibrated on synthetic cells" in meaning["class_probability_monocyte"]
+
+
+def test_a_second_model_that_is_uncalibrated_changes_what_the_whole_table_claims(
+    tmp_path: Path, make_record: RecordMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "ROWS_A_BATCH", 1)
+    path = tmp_path / "got.jsonl"
+    other = {"name": "other", "calibrated": False, "interval_coverage": 0.9}
+    records = [make_record(0), make_record(1, model=other)]
+    path.write_text("".join(json_line("result", n, r) + "\n" for n, r in enumerate(records)))
+    export(path, tmp_path / "cells.csv")
+    about = json.loads((tmp_path / "cells.csv.units.json").read_text())
+    said = about["columns"]["marker_low_CD16"]["meaning"]
+    assert "calibrated on synthetic cells where `calibrated`" in said
+    with (tmp_path / "cells.csv").open(newline="") as file:
+        assert [row["calibrated"] for row in csv.DictReader(file)] == ["true"] * 2 + ["false"] * 2
 
 
 def test_row_groups_are_bounded(

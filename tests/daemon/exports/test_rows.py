@@ -34,7 +34,9 @@ def test_vectors_are_split_by_name_and_cells_say_what_they_are(make_record: Reco
     assert np.isnan(rows["marker_low_CD123_HLA_DR_CD14"][1])
     assert (rows["frame_seq"].tolist(), rows["cell"].tolist()) == ([9, 9], [0, 1])
     assert rows["synthetic"].all()
+    assert rows["model_synthetic"].all()
     assert not rows["source_synthetic"].any()
+    assert rows["calibrated"].all()
     assert np.isnan(rows["y_um"]).all()
 
 
@@ -64,6 +66,13 @@ def test_only_marker_values_carry_the_marker_unit() -> None:
         for marker in ("CD123_HLA_DR_CD14", "CD3_CD19_CD56", "CD45", "CD16")
     }
     assert (units["y_px"], units["y_um"], units["received_utc_ns"]) == ("px", "um", "ns")
+
+
+def test_a_row_is_calibrated_only_where_its_model_says_so(make_record: RecordMaker) -> None:
+    for model in ({"calibrated": False, "interval_coverage": 0.9}, {}):
+        rows = RowMaker().take(0, make_record(model=model))
+        assert rows is not None
+        assert not rows["calibrated"].any()
 
 
 def test_two_marker_units_in_one_table_are_refused(make_record: RecordMaker) -> None:
