@@ -199,7 +199,10 @@ class Assembly:
         )
 
     def _make_commit(self) -> Commit:
-        summaries = SummaryBook(self._model.manifest, self._config.summary.window_s)
+        config = self._config
+        summaries = SummaryBook(
+            self._model.manifest, config.summary.window_s, config.ingest.max_open_runs
+        )
         books = Books(self._ledger, self._health, summaries)
         return Commit(self._model, self._journal, books, self._entries, self._answers)
 

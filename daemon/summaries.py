@@ -1,8 +1,11 @@
 """Which cells belong to which summary: per run, one for every window of time and one for the whole run.
 
-Lives in the commit thread. The words and the facts are the engine's; the clock is a parameter.
+Lives in the commit thread. The words and the facts are the engine's; the clock is a parameter. The statistics of a run
+are more than half a MiB, and a run need never end: the statistics of the runs that were quiet longest are let go, and
+read again from the journal when such a run goes on.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -25,25 +28,56 @@ class _RunStatistics:
     window_began_s: float | None = None
 
 
+@dataclass(slots=True)
+class _Origin:
+    """Where the journal begins to tell of a run, and whether only the journal knows its cells."""
+
+    first_offset: int
+    only_in_journal: bool
+    began_s: float | None = None
+
+
 class SummaryBook:
     """Statistics of the open runs."""
 
-    def __init__(self, manifest: Manifest, window_s: float) -> None:
-        """Start empty; a window begins with the first frame after the last window ended."""
+    def __init__(self, manifest: Manifest, window_s: float, max_runs: int) -> None:
+        """Start empty.
+
+        Args:
+            manifest: Of the model.
+            window_s: A window begins with the first frame after the last window ended.
+            max_runs: Runs whose statistics are kept in memory.
+        """
         self._manifest = manifest
         self._window_s = window_s
-        self._runs: dict[str, _RunStatistics] = {}
+        self._max_runs = max_runs
+        self._runs: OrderedDict[str, _RunStatistics] = OrderedDict()
+        self._origins: dict[str, _Origin] = {}
 
-    def add(self, start: Start, columns: dict[str, Column], now_s: float) -> None:
-        """Count the cells of one published frame."""
-        run = self._run(start, now_s)
-        run.window.add({name: column.array for name, column in columns.items()})
-        if run.window_began_s is None:
-            run.window_began_s = now_s
+    def __len__(self) -> int:
+        """Runs whose statistics are in memory."""
+        return len(self._runs)
+
+    def begin(self, run: str, first_offset: int, *, resumed: bool = False) -> None:
+        """A run opens.
+
+        Args:
+            run: Its id.
+            first_offset: Of its first journal record.
+            resumed: An earlier process published some of it.
+        """
+        self._origins[run] = _Origin(first_offset, only_in_journal=resumed)
+
+    def missing_since(self, run: str) -> int | None:
+        """Journal offset from which `resume` must read before the run goes on or ends; None if it need not."""
+        origin = self._origins.get(run)
+        return origin.first_offset if origin is not None and origin.only_in_journal else None
 
     def resume(self, start: Start, records: Iterable[Record], now_s: float) -> None:
-        """Count what earlier processes published of a run that goes on."""
-        run = self._run(start, now_s)
+        """Count what the journal tells of a run that goes on."""
+        origin = self._origins.setdefault(start.run, _Origin(0, only_in_journal=True))
+        run = self._run(start, now_s if origin.began_s is None else origin.began_s)
+        origin.only_in_journal = False
         for record in records:
             if record.topic != "result":
                 continue
@@ -51,33 +85,68 @@ class SummaryBook:
             if frame.meta.get("run") == start.run and frame.columns:
                 run.whole.add({name: column.values for name, column in frame.columns.items()})
 
+    def add(self, start: Start, columns: dict[str, Column], now_s: float) -> None:
+        """Count the cells of one published frame, of a run of which nothing is missing."""
+        run = self._run(start, now_s)
+        self._runs.move_to_end(start.run)
+        run.window.add({name: column.array for name, column in columns.items()})
+        if run.window_began_s is None:
+            run.window_began_s = now_s
+
     def due(self, now_s: float) -> list[bytes]:
-        """The summaries of windows that are over."""
-        return [
+        """The summaries of windows that are over. Call it when everything that was added is durable.
+
+        That of a run which is let go from memory ends early.
+        """
+        over = [
             self._close_window(run, now_s)
             for run in self._runs.values()
             if run.window_began_s is not None and now_s - run.window_began_s >= self._window_s
         ]
+        return over + self._let_go(now_s)
 
     def end(self, start: Start, now_s: float) -> list[bytes]:
-        """The last window of a run, and the whole run."""
+        """The last window of a run of which nothing is missing, unless it is the only one, and the whole run."""
+        self._origins.pop(start.run, None)
         run = self._runs.pop(start.run, None)
         if run is None:
             return []
+        several = run.whole.tally.frames > 0
         last = [self._close_window(run, now_s)] if run.window_began_s is not None else []
-        return [*last, _written(start, "run", run.whole, now_s - run.began_s)]
+        if not run.whole.tally.frames:
+            return []
+        whole = _written(start, "run", run.whole, now_s - run.began_s)
+        return [*last, whole] if several else [whole]
+
+    def close_windows(self, now_s: float) -> list[bytes]:
+        """The summaries of the windows that have begun, for a daemon that stops while runs are open."""
+        return [
+            self._close_window(run, now_s)
+            for run in self._runs.values()
+            if run.window_began_s is not None
+        ]
 
     def seconds_to_next(self, now_s: float) -> float:
         """How long until `due` has something to say; a day if nothing is open."""
         begins = [r.window_began_s for r in self._runs.values() if r.window_began_s is not None]
         return max(0.0, min(begins) + self._window_s - now_s) if begins else 86400.0
 
-    def _run(self, start: Start, now_s: float) -> _RunStatistics:
+    def _run(self, start: Start, began_s: float) -> _RunStatistics:
         run = self._runs.get(start.run)
         if run is None:
-            run = _RunStatistics(start, now_s, self._empty(start), self._empty(start))
+            run = _RunStatistics(start, began_s, self._empty(start), self._empty(start))
             self._runs[start.run] = run
         return run
+
+    def _let_go(self, now_s: float) -> list[bytes]:
+        closed = []
+        while len(self._runs) > self._max_runs:
+            name, run = self._runs.popitem(last=False)
+            if run.window_began_s is not None:
+                closed.append(self._close_window(run, now_s))
+            origin = self._origins.setdefault(name, _Origin(0, only_in_journal=True))
+            origin.only_in_journal, origin.began_s = True, run.began_s
+        return closed
 
     def _close_window(self, run: _RunStatistics, now_s: float) -> bytes:
         record = _written(run.start, "window", run.window, now_s - (run.window_began_s or now_s))

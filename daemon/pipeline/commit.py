@@ -27,7 +27,7 @@ from phenostream.daemon.pipeline.records import end_frame, run_ended, run_starte
 from phenostream.daemon.publisher import Publisher
 from phenostream.daemon.summaries import SummaryBook
 from phenostream.daemon.wake import Wake
-from phenostream.daemon.wire.ingest import Ack, Report
+from phenostream.daemon.wire.ingest import Ack, Report, Start
 from phenostream.daemon.wire.results import Topic
 
 logger = logging.getLogger(__name__)
@@ -99,6 +99,7 @@ class Commit:
             except Closed:
                 break
             self._commit(entries, publisher, beat)
+        self._close_windows(publisher)
         publisher.mark()
         self._answers.close()
 
@@ -121,25 +122,54 @@ class Commit:
         for answer in group.answers:
             self._answers.put(answer)
 
+    def _close_windows(self, publisher: Publisher) -> None:
+        """Summarise what a window of a run that stays open has so far: the next process begins another.
+
+        Every fate is on disk by now; a full disk costs these summaries and nothing else.
+        """
+        items: list[tuple[Topic, bytes]] = [
+            ("summary", payload) for payload in self._books.summaries.close_windows(_now())
+        ]
+        if not items:
+            return
+        try:
+            records = self._journal.append(items)
+        except JournalFull as err:
+            logger.warning("journal: %s; the last window of %d runs is not kept", err, len(items))
+            return
+        self._journal.sync()
+        publisher.publish(records)
+
     def _enter(self, entry: Entry, group: _Group, beat: Beat) -> None:
         if isinstance(entry, Passage):
-            self._enter_frame(entry, group)
+            self._enter_frame(entry, group, beat)
         elif isinstance(entry, RunStarted):
-            self.source_synthetic |= entry.start.synthetic
-            if entry.resumed_from is None:
-                synthetic = self._model.manifest.synthetic
-                payload = run_started(entry.start, model_synthetic=synthetic)
-                group.items.append(("status", payload))
-            else:
-                earlier = _beating(self._journal.read(entry.resumed_from), beat)
-                self._books.summaries.resume(entry.start, earlier, _now())
+            self._enter_start(entry, group)
         else:
-            self._enter_end(entry, group)
+            self._enter_end(entry, group, beat)
 
-    def _enter_frame(self, passage: Passage, group: _Group) -> None:
+    def _enter_start(self, entry: RunStarted, group: _Group) -> None:
+        self.source_synthetic |= entry.start.synthetic
+        first, resumed = entry.resumed_from, entry.resumed_from is not None
+        if first is None:
+            first = self._journal.next_offset + len(group.items)
+            synthetic = self._model.manifest.synthetic
+            payload = run_started(entry.start, model_synthetic=synthetic)
+            group.items.append(("status", payload))
+        self._books.summaries.begin(entry.start.run, first, resumed=resumed)
+
+    def _recall(self, start: Start, beat: Beat) -> None:
+        """Read what only the journal knows of a run; all of it that precedes this group is durable."""
+        since = self._books.summaries.missing_since(start.run)
+        if since is not None:
+            earlier = _beating(self._journal.read(since), beat)
+            self._books.summaries.resume(start, earlier, _now())
+
+    def _enter_frame(self, passage: Passage, group: _Group, beat: Beat) -> None:
         start, frame_seq = passage.arrival.start, passage.arrival.frame_seq
         end = end_frame(passage, self._model, _now())
         if end.fate == "published":
+            self._recall(start, beat)
             self._books.summaries.add(start, end.columns, _now())
         group.items.append(("result", end.payload))
         group.settle.append(
@@ -149,7 +179,8 @@ class Commit:
             Ack(run=start.run, frame_seq=frame_seq, fate=end.fate, reason=end.reason)
         )
 
-    def _enter_end(self, entry: RunEnded, group: _Group) -> None:
+    def _enter_end(self, entry: RunEnded, group: _Group, beat: Beat) -> None:
+        self._recall(entry.start, beat)
         ledger = self._books.ledger.run(entry.start.run)
         summaries = self._books.summaries.end(entry.start, _now())
         group.items.extend(("summary", payload) for payload in summaries)

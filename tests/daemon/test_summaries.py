@@ -19,7 +19,7 @@ Frame = dict[str, Column]
 
 @pytest.fixture
 def book(make_model: Callable[..., ServedModel]) -> SummaryBook:
-    return SummaryBook(make_model().manifest, window_s=10.0)
+    return SummaryBook(make_model().manifest, window_s=10.0, max_runs=2)
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_runs_are_kept_apart(
     book.add(first, frame(1), 0.0)
     book.add(second, frame(4), 3.0)
     assert bodies(book.due(10.0)) == [("window", 1, 1)]
-    assert bodies(book.end(second, 11.0)) == [("window", 1, 4), ("run", 1, 4)]
+    assert bodies(book.end(second, 11.0)) == [("run", 1, 4)]
     assert bodies(book.end(first, 12.0)) == [("run", 1, 1)]
 
 
@@ -75,6 +75,54 @@ def test_a_run_without_a_frame_has_no_summary(
     book: SummaryBook, make_start: Callable[..., Start]
 ) -> None:
     assert book.end(make_start(), 0.0) == []
+    resumed = make_start()
+    book.begin(resumed.run, 7, resumed=True)
+    assert book.missing_since(resumed.run) == 7
+    book.resume(resumed, [], 0.0)
+    assert book.missing_since(resumed.run) is None
+    assert book.end(resumed, 1.0) == []
+
+
+def test_the_windows_of_open_runs_can_be_closed_early(
+    book: SummaryBook, frame: Callable[[int], Frame], make_start: Callable[..., Start]
+) -> None:
+    first, second = make_start(), make_start()
+    book.add(first, frame(1), 0.0)
+    assert bodies(book.due(10.0)) == [("window", 1, 1)]
+    book.add(second, frame(4), 11.0)
+    assert bodies(book.close_windows(12.0)) == [("window", 1, 4)]
+    assert book.close_windows(12.0) == []
+    assert bodies(book.end(second, 13.0)) == [("run", 1, 4)]
+
+
+def test_three_hundred_runs_that_never_end_keep_the_statistics_of_a_few(
+    book: SummaryBook, frame: Callable[[int], Frame], make_start: Callable[..., Start]
+) -> None:
+    starts = [make_start() for _ in range(300)]
+    told: list[bytes] = []
+    one = frame(1)
+    for number, start in enumerate(starts):
+        told += book.due(number / 1000)
+        book.begin(start.run, number)
+        book.add(start, one, number / 1000)
+        assert len(book) <= 3
+    told += book.due(0.3)
+    assert len(book) == 2
+    assert bodies(told) == [("window", 1, 1)] * 298
+    missing = [book.missing_since(start.run) for start in starts]
+    assert missing == [*range(298), None, None]
+
+
+def test_the_run_that_was_quiet_longest_is_let_go_first(
+    book: SummaryBook, frame: Callable[[int], Frame], make_start: Callable[..., Start]
+) -> None:
+    busy, quiet, new = make_start(), make_start(), make_start()
+    for start in (busy, quiet, busy, new):
+        book.add(start, frame(1), 0.0)
+    book.due(1.0)
+    assert book.missing_since(busy.run) is None
+    assert book.missing_since(new.run) is None
+    assert book.missing_since(quiet.run) == 0
 
 
 def test_simulated_cells_are_called_synthetic(

@@ -77,7 +77,7 @@ class Desk:
         self.journal.events = self.events
         self.entries: Channel[Entry] = Channel(64, on_item=self.wake.set)
         self.answers: Channel[Answer] = Channel(None, on_item=lambda: self.events.append("answer"))
-        books = Books(self.ledger, self.health, SummaryBook(self.model.manifest, 60.0))
+        books = Books(self.ledger, self.health, SummaryBook(self.model.manifest, 60.0, 2))
         self.commit = Commit(self.model, self.journal, books, self.entries, self.answers)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.ledger.open(self.start.run, None)
@@ -162,8 +162,7 @@ def test_one_sync_serves_all_that_is_queued(desk: Desk) -> None:
     for seq in range(20):
         desk.entries.put(finished(desk.receive(seq), 1))
     desk.run()
-    assert desk.events.count("sync") == 1
-    assert desk.journal.newest == 19
+    assert desk.events[:22] == ["append", "sync", *["answer"] * 20]
 
 
 def test_a_published_frame_reads_back_with_its_columns(desk: Desk) -> None:
@@ -212,16 +211,60 @@ def test_a_run_ends_with_its_summary_its_ledger_and_a_high_water_mark(desk: Desk
     desk.entries._producers = 1
     seen = desk.run(RunEnded(desk.start))
     scopes = [body["scope"] for body in bodies(seen, b"summary")]
-    assert scopes == ["window", "run"]
+    assert scopes == ["run"]
     assert all("synthetic" in body["text"].lower() for body in bodies(seen, b"summary"))
     (status,) = bodies(seen, b"status")
     assert status["event"] == "run_ended"
     assert (status["ledger"]["published"], status["ledger"]["missing"]) == (1, 2)
     assert seen[-1][0] == b"highwater"
-    assert decode_offset(seen[-1][1]) == desk.journal.newest == 4
+    assert decode_offset(seen[-1][1]) == desk.journal.newest == 4  # the drain wrote a window
     answers = desk.answers.take_all()
     assert isinstance(answers[-1], Report)
     assert answers[-1].ledger == status["ledger"]
+
+
+def test_a_run_within_one_window_is_summarised_once(desk: Desk) -> None:
+    passage = finished(desk.receive(0), 2)
+    seen = desk.run(RunStarted(desk.start), passage, RunEnded(desk.start))
+    assert [body["scope"] for body in bodies(seen, b"summary")] == ["run"]
+
+
+def test_a_drain_writes_the_last_window_of_a_run_that_stays_open(desk: Desk) -> None:
+    seen = desk.run(RunStarted(desk.start), finished(desk.receive(0), 2))
+    (window,) = bodies(seen, b"summary")
+    assert (window["scope"], window["facts"]["found"]) == ("window", 2)
+    assert decode_offset(seen[-1][1]) == desk.journal.newest == 2
+
+
+def test_a_full_disk_costs_a_drain_its_last_window_and_nothing_else(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = desk.ledger.settle
+
+    def settle_then_fill(*args: Any) -> None:
+        settle(*args)
+        desk.journal.full_for = 1
+
+    monkeypatch.setattr(desk.ledger, "settle", settle_then_fill)
+    seen = desk.run(RunStarted(desk.start), finished(desk.receive(0), 2))
+    assert bodies(seen, b"summary") == []
+    assert desk.ledger.run(desk.start.run)["published"] == 1
+
+
+def test_a_run_that_was_let_go_from_memory_is_summarised_whole(
+    desk: Desk, make_start: StartMaker
+) -> None:
+    for start in (desk.start, *(make_start() for _ in range(5))):
+        desk.ledger.open(start.run, None)
+        desk.ledger.receive(start.run, 0)
+        desk.entries.put(RunStarted(start))
+        desk.entries.put(finished(Arrival(start, 0, 1, 0.0), 2))
+    desk.run()
+    desk.entries._producers = 1
+    seen = desk.run(finished(desk.receive(1), 3), RunEnded(desk.start))
+    assert len(desk.commit._books.summaries) <= 3
+    (whole,) = [body for body in bodies(seen, b"summary") if body["scope"] == "run"]
+    assert (whole["facts"]["frames"], whole["facts"]["found"]) == (2, 5)
 
 
 def test_the_mark_of_an_empty_journal_names_no_offset(desk: Desk) -> None:
@@ -281,7 +324,7 @@ def test_reading_a_long_run_again_shows_life_all_the_while(
     first.run(RunStarted(start), *(finished(first.receive(seq), 1) for seq in range(40)))
     first.close()
     second = Desk(tmp_path, make_model(), start)
-    second.run(RunStarted(start, 0))
+    second.run(RunStarted(start, 0), finished(second.receive(40), 1))
     assert second.beats > 40
     second.close()
 
