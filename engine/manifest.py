@@ -4,7 +4,7 @@ Closed schema: an unknown key, a missing one or an impossible value refuses the 
 file; `bundle` reads it.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -13,6 +13,10 @@ FORMAT_VERSION = 1
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _HalfWidth = Annotated[float, Field(ge=0)]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
+COVERAGE_METRIC: Final = "interval coverage"
+"""Name of a metric, followed by a marker's: share of true values inside the marker's interval."""
+ACCURACY_METRIC: Final = "class accuracy, rejected counted wrong"
+_HEADLINE: Final = (ACCURACY_METRIC, "ECE", "reject AUROC")
 
 
 class _Closed(BaseModel):
@@ -118,6 +122,22 @@ class Manifest(_Closed):
     data_sha256: Sha256
     parameters: Annotated[int, Field(gt=0)]
     files: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")], FileEntry]
+
+    def headline(self) -> tuple[Metric, ...]:
+        """The few metrics a person should see first, in order, for every data set they were measured on.
+
+        Class accuracy with rejected white cells counted wrong, calibration error, coverage of every marker's
+        interval, and how well other objects are rejected. Metrics that were not measured are left out.
+        """
+        names = [*_HEADLINE, *(f"{COVERAGE_METRIC} {marker}" for marker in self.markers)]
+        data_sets = dict.fromkeys(metric.data for metric in self.metrics)
+        return tuple(
+            metric
+            for data in data_sets
+            for name in names
+            for metric in self.metrics
+            if (metric.name, metric.data) == (name, data)
+        )
 
     @model_validator(mode="after")
     def _files_complete(self) -> "Manifest":

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from phenostream.engine.errors import BadInput
-from phenostream.engine.manifest import Calibration, Metric
+from phenostream.engine.manifest import ACCURACY_METRIC, COVERAGE_METRIC, Calibration, Metric
 from phenostream.engine.types import CLASSES, MARKERS
 from phenostream.trainer import scores
 from phenostream.trainer.data.cell_set import KINDS, CellSet
@@ -28,7 +28,7 @@ _LEAST_FOR_R: Final = 100
 def evaluate(
     graph: BundleGraph, calibration: Calibration, cells: CellSet, data: str, seed: int = 0
 ) -> tuple[Metric, ...]:
-    """Measure a calibrated graph.
+    """Measure a calibrated graph; a figure that these cells cannot give (nothing to reject, no debris) is left out.
 
     Args:
         graph: Calibrated.
@@ -50,7 +50,11 @@ def evaluate(
     resampled = [figures(rows) for rows in _resample(cells.group, seed)]
     metrics = []
     for name, value in point.items():
-        low, high = np.nanquantile([other[name] for other in resampled], [0.025, 0.975])
+        others = np.array([other.get(name, np.nan) for other in resampled])
+        others = others[np.isfinite(others)]
+        if not np.isfinite(value) or not len(others):
+            continue
+        low, high = np.quantile(others, [0.025, 0.975])
         metrics.append(
             Metric(
                 name=name,
@@ -101,24 +105,25 @@ def _figures(
         right = (predicted[white] == label) & ~rejected[white]
         out = {
             "class accuracy": scores.accuracy(predicted[white], label),
-            "class accuracy, rejected counted wrong": float(right.mean()),
+            ACCURACY_METRIC: _share(right),
             "balanced accuracy": scores.balanced_accuracy(predicted[white], label),
             "macro F1": scores.macro_f1(predicted[white], label),
             "ECE before temperature": scores.expected_calibration_error(before[white], label),
             "ECE": scores.expected_calibration_error(after[white], label),
             "reject AUROC": scores.auroc(reject[rows], ~cells.white[rows]),
             "out-of-distribution AUROC": scores.auroc(ood[rows], ~cells.white[rows]),
-            "out-of-distribution white": float((ood[white] > calibration.ood_threshold).mean()),
+            "out-of-distribution white": _share(ood[white] > calibration.ood_threshold),
         }
         for index, kind in enumerate(KINDS):
             of_kind = rows[cells.kind[rows] == index]
             if (cells.kind == index).any():
-                share = float(rejected[of_kind].mean()) if len(of_kind) else float("nan")
-                out[f"rejected {kind}"] = share
+                out[f"rejected {kind}"] = _share(rejected[of_kind])
         for index, name in enumerate(CLASSES):
             of_class = white[label == index]
-            out[f"recall {name}"] = float((predicted[of_class] == index).mean())
+            out[f"recall {name}"] = _share(predicted[of_class] == index)
         for marker, name in enumerate(MARKERS):
+            if not cells.marker_mask[cells.white, marker].any():
+                continue
             valid = white[cells.marker_mask[white, marker]]
             z, truth = said.marker_z[valid, marker], target_z[valid, marker]
             kinds = cells.kind[valid]
@@ -130,11 +135,15 @@ def _figures(
                 inside = kinds == index
                 if (cells.kind == index).sum() >= _LEAST_FOR_R:
                     out[f"r {name} within {kind}"] = scores.pearson(z[inside], truth[inside])
-            covered = np.abs(z - truth) <= half_width[marker]
-            out[f"interval coverage {name}"] = float(covered.mean())
+            out[f"{COVERAGE_METRIC} {name}"] = _share(np.abs(z - truth) <= half_width[marker])
         return out
 
     return figures
+
+
+def _share(true: npt.NDArray[np.bool_]) -> float:
+    """Share of True; NaN of nothing."""
+    return float(true.mean()) if len(true) else float("nan")
 
 
 def _softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.trainer
 
 from phenostream.engine.optics import symmetry  # noqa: E402
+from phenostream.engine.types import MARKERS  # noqa: E402
 from phenostream.trainer.calibrate import calibrate, fit_half_width, fit_temperature  # noqa: E402
 from phenostream.trainer.data.cell_set import CellSet  # noqa: E402
 from phenostream.trainer.evaluate import evaluate  # noqa: E402
@@ -171,3 +173,17 @@ def test_calibration_fills_the_graph_and_evaluation_reports_with_intervals() -> 
         assert metric.low <= metric.high, metric
         assert metric.data == "synthetic blobs"
     assert metrics["rejected empty"].n == 30
+
+
+def test_figures_that_the_cells_cannot_give_are_left_out() -> None:
+    train, held_out, test = blobs(180, 0), blobs(180, 1), blobs(180, 2)
+    graph = fresh(train)
+    calibration = calibrate(graph, train, held_out)
+    mask = test.marker_mask.copy()
+    mask[:, MARKERS.index("CD45")] = False
+    only_white = replace(test, marker_mask=mask).select(test.white)
+    metrics = {m.name: m for m in evaluate(graph, calibration, only_white, "synthetic blobs")}
+    absent = {"reject AUROC", "out-of-distribution AUROC", "rejected empty", "rejected red"}
+    assert not absent & set(metrics)
+    assert not [name for name in metrics if "CD45" in name]
+    assert {"class accuracy", "ECE", "r CD16", "interval coverage CD16"} < set(metrics)
