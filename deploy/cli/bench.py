@@ -266,7 +266,9 @@ def _time_frame_path(args: argparse.Namespace) -> int:
 def _microscope(args: argparse.Namespace) -> "SimulatedMicroscope":
     from phenostream.deploy.microscope import MicroscopeSettings, SimulatedMicroscope, cache_folder
 
-    settings = MicroscopeSettings(size_px=args.size, cells=args.cells)
+    settings = MicroscopeSettings(
+        size_px=args.size, cells=args.cells, preset="hard"
+    )  # easy has no room for many
     return SimulatedMicroscope(settings, cache_folder())
 
 
