@@ -19,11 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phenostream.engine.backends.checked import LOGIT_TOLERANCE
 from phenostream.engine.backends.onnxruntime import import_onnxruntime
 from phenostream.engine.bundle import MANIFEST
 from phenostream.engine.errors import BadInput, EngineFault
-from phenostream.engine.manifest import FileEntry, GoldenTolerance, Manifest
+from phenostream.engine.manifest import COVERAGE_METRIC, FileEntry, GoldenTolerance, Manifest
 from phenostream.engine.types import (
     CLASSES,
     F32,
@@ -37,6 +36,7 @@ from phenostream.trainer.checkpoint import Card, Checkpoint, load_checkpoint
 from phenostream.trainer.graph import BundleGraph
 from phenostream.trainer.model import PARAMETERS
 from phenostream.trainer.onnx_graph import fold_batchnorm, to_onnx
+from phenostream.trainer.tolerances import tolerances
 
 logger = logging.getLogger(__name__)
 
@@ -69,10 +69,10 @@ def write_bundle(checkpoint: Checkpoint, out_dir: Path) -> Path:
         "model.onnx": to_onnx(graph),
         "model.fp16.onnx": to_onnx(copy.deepcopy(graph).narrow_body()),
     }
-    tolerances = _tolerances(checkpoint.card, golden)
-    _verify(contents["model.onnx"], checkpoint.golden, golden, tolerances["fp32"])
-    _verify(contents["model.fp16.onnx"], checkpoint.golden, golden, tolerances["fp16"])
-    manifest = _manifest(checkpoint.card, contents, tolerances)
+    allowed = tolerances(golden)
+    _verify(contents["model.onnx"], checkpoint.golden, golden, allowed["fp32"])
+    _verify(contents["model.fp16.onnx"], checkpoint.golden, golden, allowed["fp16"])
+    manifest = _manifest(checkpoint.card, contents, allowed)
     with tempfile.TemporaryDirectory(dir=out_dir.parent) as scratch:
         fresh = Path(scratch) / "bundle"
         fresh.mkdir()
@@ -108,25 +108,6 @@ def _npz(crops: Crops, outputs: Mapping[str, F32]) -> bytes:
     return buffer.getvalue()
 
 
-def _tolerances(card: Card, golden: Mapping[str, F32]) -> dict[str, dict[str, float]]:
-    """Absolute tolerances per precision and output, scaled from those of the logits."""
-    decade = np.log(10.0) * max(card.marker_transform.sd)
-    scale = {
-        "class_logits": 1.0,
-        "marker_z": 1.0,
-        "class_probability": 1.0,
-        "marker_estimate": float(decade * golden["marker_estimate"].max()),
-        "marker_interval": float(decade * golden["marker_interval"].max()),
-        "ood_score": 20.0 * max(1.0, float(golden["ood_score"].max())),
-        "reject_probability": 2.0,
-        "feature": 4.0,
-    }
-    return {
-        precision: {name: base * factor for name, factor in scale.items()}
-        for precision, base in LOGIT_TOLERANCE.items()
-    }
-
-
 def _verify(
     model: bytes, crops: Crops, golden: Mapping[str, F32], tolerance: Mapping[str, float]
 ) -> None:
@@ -145,8 +126,28 @@ def _verify(
             )
 
 
+def _description(card: Card) -> str:
+    """What the card says, and how far its intervals were measured to fall short of what they promise."""
+    nominal = card.calibration.interval_coverage
+    covered = [metric for metric in card.metrics if metric.name.startswith(COVERAGE_METRIC)]
+    if not covered:
+        return card.description
+    values = [metric.value for metric in covered]
+    short = [
+        f"{metric.name.removeprefix(COVERAGE_METRIC).strip()} {metric.value:.3f} "
+        f"[{metric.low:.3f}, {metric.high:.3f}] ({metric.data})"
+        for metric in covered
+        if metric.high < nominal
+    ]
+    return (
+        f"{card.description} Marker intervals are nominally {nominal:.0%} and were measured to cover "
+        f"{min(values):.3f} to {max(values):.3f}"
+        + (f"; less than they promise: {'; '.join(short)}." if short else ".")
+    )
+
+
 def _manifest(
-    card: Card, contents: Mapping[str, bytes], tolerances: Mapping[str, dict[str, float]]
+    card: Card, contents: Mapping[str, bytes], allowed: Mapping[str, dict[str, float]]
 ) -> Manifest:
     files = {
         name: FileEntry(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
@@ -159,7 +160,7 @@ def _manifest(
         created=datetime.now(UTC).strftime("%Y-%m-%d"),
         licence="Apache-2.0",
         synthetic=card.synthetic,
-        description=card.description,
+        description=_description(card),
         classes=CLASSES,
         markers=MARKERS,
         marker_unit=card.marker_unit,
@@ -171,7 +172,7 @@ def _manifest(
         reduction_kernel="area",
         preprocess="ratio",
         calibration=card.calibration,
-        golden={key: GoldenTolerance(tolerance=value) for key, value in tolerances.items()},  # type: ignore[misc]
+        golden={key: GoldenTolerance(tolerance=value) for key, value in allowed.items()},  # type: ignore[misc]
         metrics=card.metrics,
         data_sha256=card.data_sha256,
         parameters=PARAMETERS,

@@ -3,6 +3,7 @@
 Knows outputs and tolerances; knows no runtime.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -10,12 +11,13 @@ import numpy as np
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.errors import BadBundle, EngineFault
-from phenostream.engine.types import F32, OUTPUT_SHAPES, Outputs
+from phenostream.engine.manifest import Calibration
+from phenostream.engine.types import F32, OUTPUT_SHAPES, Bool, Outputs
 
 LOGIT_TOLERANCE: Final[dict[str, float]] = {"fp32": 1e-4, "fp16": 5e-3, "bf16": 5e-2}
 """Largest difference of class_logits and marker_z from the golden ones (DESIGN, "The bundle")."""
 DECISION_AGREEMENT: Final = 0.995
-"""Share of golden crops whose class an int8 graph must keep."""
+"""Share of golden crops whose class, rejection and flag an int8 graph must keep."""
 
 
 class CheckedBackend:
@@ -68,33 +70,20 @@ def self_test(backend: Backend, bundle: Bundle) -> float:
         The largest difference of class_logits and marker_z (for int8: the share of changed decisions).
 
     Raises:
-        BadBundle: Outside the tolerance of its precision.
+        BadBundle: Outside the tolerance of its precision; or a class, rejection or out-of-distribution flag changed
+            that is not within the tolerance of its threshold.
         EngineFault: The backend failed on the golden crops.
     """
     golden = bundle.golden
     count = min(len(golden.crops), backend.max_batch)
     found = backend.infer(golden.crops.images[:count], golden.crops.background[:count])
+    expected = {name: getattr(golden.outputs, name)[:count] for name in OUTPUT_SHAPES}
     if backend.precision == "int8":
-        decided = np.argmax(found.class_logits, axis=1)
-        expected = np.argmax(golden.outputs.class_logits[:count], axis=1)
-        agreement = float(np.mean(decided == expected))
-        if agreement < DECISION_AGREEMENT:
-            raise BadBundle(
-                f"{bundle.path}: {backend.name} int8 keeps {agreement:.1%} of the golden decisions, "
-                f"expected at least {DECISION_AGREEMENT:.1%}"
-            )
-        return 1 - agreement
-    declared = bundle.manifest.golden.get(backend.precision)  # type: ignore[call-overload]
-    tolerance = dict(declared.tolerance) if declared else {}
-    limit = LOGIT_TOLERANCE[backend.precision]
-    for name in ("class_logits", "marker_z"):
-        tolerance[name] = min(limit, tolerance.get(name, limit))
+        return _changed_share(backend, bundle, found, expected)
+    tolerance = _tolerance(backend, bundle)
     worst = 0.0
     for name, allowed in tolerance.items():
-        if name not in OUTPUT_SHAPES:
-            raise BadBundle(f"{bundle.path}: manifest.json: golden names unknown output {name!r}")
-        expected_column: F32 = getattr(golden.outputs, name)[:count]
-        difference = float(np.abs(getattr(found, name) - expected_column).max())
+        difference = float(np.abs(getattr(found, name) - expected[name]).max())
         if not difference <= allowed:
             raise BadBundle(
                 f"{bundle.path}: golden {name} differs by {difference:.2g} on {backend.name} "
@@ -102,4 +91,83 @@ def self_test(backend: Backend, bundle: Bundle) -> float:
             )
         if name in ("class_logits", "marker_z"):
             worst = max(worst, difference)
+    for decision in _decisions(bundle.manifest.calibration, found, expected, tolerance):
+        wrong = decision.changed & ~decision.close
+        if wrong.any():
+            raise BadBundle(
+                f"{bundle.path}: {backend.name} {backend.precision} changes the {decision.name} of "
+                f"{int(wrong.sum())} of {count} golden crops, allowed none but within the tolerance of the threshold"
+            )
+    return worst
+
+
+def _tolerance(backend: Backend, bundle: Bundle) -> dict[str, float]:
+    """What the manifest allows in the backend's precision, the logits never more than the engine does."""
+    declared = bundle.manifest.golden.get(backend.precision)  # type: ignore[call-overload]
+    tolerance = dict(declared.tolerance) if declared else {}
+    unknown = sorted(set(tolerance) - set(OUTPUT_SHAPES))
+    if unknown:
+        raise BadBundle(f"{bundle.path}: manifest.json: golden names unknown output {unknown[0]!r}")
+    limit = LOGIT_TOLERANCE[backend.precision]
+    for name in ("class_logits", "marker_z"):
+        tolerance[name] = min(limit, tolerance.get(name, limit))
+    return tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What is decided from one output: (N,) whether it changed, (N,) whether the golden value is close to the edge."""
+
+    name: str
+    changed: Bool
+    close: Bool
+
+
+def _decisions(
+    calibration: Calibration,
+    found: Outputs,
+    expected: dict[str, F32],
+    tolerance: dict[str, float],
+) -> list[_Decision]:
+    """Class, rejection and out-of-distribution flag; what counts as close, a manifest can narrow and never widen."""
+    limit = tolerance["class_logits"]
+    top = np.sort(expected["class_logits"], axis=1)
+    kept = found.class_logits.argmax(axis=1) == expected["class_logits"].argmax(axis=1)
+    decisions = [_Decision("class", ~kept, top[:, -1] - top[:, -2] <= 2 * limit)]
+    edges = (
+        ("reject_probability", "rejection", calibration.reject_threshold, np.greater_equal, limit),
+        (
+            "ood_score",
+            "out-of-distribution flag",
+            calibration.ood_threshold,
+            np.greater,
+            limit * abs(calibration.ood_threshold),
+        ),
+    )
+    for output, name, edge, beyond, widest in edges:
+        threshold = np.float32(edge)
+        near = min(widest, tolerance.get(output, widest))
+        changed = beyond(getattr(found, output), threshold) != beyond(expected[output], threshold)
+        decisions.append(_Decision(name, changed, np.abs(expected[output] - threshold) <= near))
+    return decisions
+
+
+def _changed_share(
+    backend: Backend, bundle: Bundle, found: Outputs, expected: dict[str, F32]
+) -> float:
+    """Of int8: the largest share of golden crops of which a decision changed.
+
+    Raises:
+        BadBundle: More than may.
+    """
+    no_slack = {"class_logits": 0.0}
+    worst = 0.0
+    for decision in _decisions(bundle.manifest.calibration, found, expected, no_slack):
+        changed = float(decision.changed.mean())
+        if 1 - changed < DECISION_AGREEMENT:
+            raise BadBundle(
+                f"{bundle.path}: {backend.name} int8 keeps the {decision.name} of {1 - changed:.1%} of the "
+                f"golden crops, expected at least {DECISION_AGREEMENT:.1%}"
+            )
+        worst = max(worst, changed)
     return worst

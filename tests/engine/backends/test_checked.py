@@ -1,0 +1,116 @@
+"""The self-test refuses a backend whose scores are off or whose decisions change, whatever the manifest allows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from phenostream.engine.backends.checked import self_test
+from phenostream.engine.bundle import Bundle, load_bundle
+from phenostream.engine.errors import BadBundle
+from phenostream.engine.manifest import GoldenTolerance, Precision
+from phenostream.engine.types import F32, OUTPUT_SHAPES, Outputs
+
+DEMO = Path(__file__).parents[3] / "deploy" / "demo_bundle"
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "bf16")
+LOGITS = {"class_logits", "marker_z"}
+
+
+@dataclass
+class Recited:
+    """A backend that recites what it was given."""
+
+    outputs: Outputs
+    precision: str = "bf16"
+    name: str = "recited"
+    device: str = "none"
+    streams: int = 1
+    max_batch: int = 256
+
+    def infer(self, images: F32, background: F32) -> Outputs:
+        return self.outputs
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return load_bundle(DEMO)
+
+
+def lax(bundle: Bundle) -> Bundle:
+    """The same bundle, its manifest allowing any difference of the scores."""
+    wide = dict.fromkeys(set(OUTPUT_SHAPES) - LOGITS, 1e9)
+    golden = {precision: GoldenTolerance(tolerance=wide) for precision in PRECISIONS}
+    return replace(bundle, manifest=bundle.manifest.model_copy(update={"golden": golden}))
+
+
+def altered(bundle: Bundle, name: str, change: Callable[[F32], None]) -> Outputs:
+    column = getattr(bundle.golden.outputs, name).copy()
+    change(column)
+    return replace(bundle.golden.outputs, **{name: column})
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_golden_outputs_themselves_pass(bundle: Bundle, precision: Precision) -> None:
+    assert self_test(Recited(bundle.golden.outputs, precision), bundle) == 0
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("name", sorted(set(OUTPUT_SHAPES) - LOGITS))
+def test_a_tenth_of_the_spread_of_any_output_is_refused(
+    bundle: Bundle, name: str, precision: Precision
+) -> None:
+    by = np.float32(0.1 * getattr(bundle.golden.outputs, name).std())
+
+    def shift(column: F32) -> None:
+        column += by
+
+    with pytest.raises(BadBundle, match=f"golden {name} differs by .* {precision}, allowed"):
+        self_test(Recited(altered(bundle, name, shift), precision), bundle)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("reject_probability", 0.7, "changes the rejection of 1 of 24 golden crops"),
+        ("ood_score", 0.9, "changes the out-of-distribution flag of 1 of 24 golden crops"),
+    ],
+)
+def test_a_changed_decision_is_refused_whatever_the_manifest_allows(
+    bundle: Bundle, name: str, value: float, says: str
+) -> None:
+    def cross(column: F32) -> None:
+        column[0] = value  # the first golden crop is a white cell, far below both thresholds
+
+    with pytest.raises(BadBundle, match=f"recited bf16 {says}"):
+        self_test(Recited(altered(bundle, name, cross)), lax(bundle))
+
+
+def test_a_decision_may_change_where_the_golden_score_is_at_its_threshold(bundle: Bundle) -> None:
+    threshold = bundle.manifest.calibration.ood_threshold
+
+    def at(value: float) -> Callable[[F32], None]:
+        def place(column: F32) -> None:
+            column[0] = value
+
+        return place
+
+    golden = replace(
+        bundle.golden, outputs=altered(bundle, "ood_score", at(threshold * (1 - 1e-3)))
+    )
+    found = altered(bundle, "ood_score", at(threshold * (1 + 1e-3)))
+    assert self_test(Recited(found), replace(bundle, golden=golden)) == 0
+
+
+@pytest.mark.parametrize("name", ["class_logits", "reject_probability", "ood_score"])
+def test_an_int8_graph_must_keep_every_kind_of_decision(bundle: Bundle, name: str) -> None:
+    def turn(column: F32) -> None:
+        column[:] = column[::-1] if column.ndim == 1 else column[:, ::-1]
+
+    assert self_test(Recited(bundle.golden.outputs, "int8"), bundle) == 0
+    with pytest.raises(BadBundle, match=r"int8 keeps the .* of the golden crops, expected"):
+        self_test(Recited(altered(bundle, name, turn), "int8"), bundle)

@@ -1,0 +1,69 @@
+"""How far a runtime may be from the golden outputs: a small multiple of what the runtimes were seen to do.
+
+Measured with the demo weights on 800 held-out synthetic crops (both presets) and the golden ones, ONNX Runtime and
+OpenVINO against torch in float32; `docs/measurements/demo-bundle.md` has the table.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from phenostream.engine.backends.checked import LOGIT_TOLERANCE
+from phenostream.engine.types import F32
+
+MARGIN: Final = 3.0
+"""Times the largest difference measured: for other weights, crops and processors."""
+LEAST: Final = 5e-5
+"""Of probabilities, and of the scale of the others: float32 sums in another order."""
+_SCALED: Final = ("marker_estimate", "marker_interval", "ood_score", "feature")
+"""Differences of these grow with their values: measured and allowed as parts of the largest golden value."""
+_MEASURED: Final[dict[str, dict[str, float]]] = {
+    "fp32": {
+        "class_probability": 6.6e-7,
+        "marker_estimate": 7.2e-7,
+        "marker_interval": 1.4e-6,
+        "ood_score": 2.1e-7,
+        "reject_probability": 2.1e-7,
+        "feature": 7.7e-7,
+    },
+    "fp16": {
+        "class_probability": 2.0e-3,
+        "marker_estimate": 1.1e-3,
+        "marker_interval": 1.5e-3,
+        "ood_score": 3.0e-4,
+        "reject_probability": 1.1e-3,
+        "feature": 1.2e-3,
+    },
+    "bf16": {
+        "class_probability": 8.5e-3,
+        "marker_estimate": 5.2e-3,
+        "marker_interval": 7.3e-3,
+        "ood_score": 3.2e-3,
+        "reject_probability": 1.2e-2,
+        "feature": 7.1e-3,
+    },
+}
+
+
+def tolerances(golden: Mapping[str, F32]) -> dict[str, dict[str, float]]:
+    """Largest absolute difference allowed, by precision and output.
+
+    Args:
+        golden: The golden outputs by name.
+    """
+    return {
+        precision: {
+            "class_logits": of_logits,
+            "marker_z": of_logits,
+            **{
+                name: max(MARGIN * seen, LEAST) * _scale(name, golden)
+                for name, seen in _MEASURED[precision].items()
+            },
+        }
+        for precision, of_logits in LOGIT_TOLERANCE.items()
+    }
+
+
+def _scale(name: str, golden: Mapping[str, F32]) -> float:
+    return float(np.abs(golden[name]).max()) if name in _SCALED else 1.0
