@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.ledger import Ledger
 from phenostream.daemon.sources.runs import RunBook
-from phenostream.daemon.wire.codec import unpack_result
+from phenostream.daemon.wire.codec import unpack_meta
 from phenostream.daemon.wire.ingest import Report, Start
 from phenostream.engine.errors import BadMessage, BadRecording
 
@@ -29,7 +29,7 @@ class Recovery:
         if record.topic == "summary":
             return
         try:
-            payload = unpack_result(record.payload)
+            payload = unpack_meta(record.payload)
             if record.topic == "result":
                 self._result(payload)
             else:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.pipeline.records import summary
+from phenostream.daemon.wire.codec import unpack_meta
 from phenostream.daemon.wire.ingest import Start
 from phenostream.daemon.wire.results import decode_frame
 from phenostream.engine.manifest import Manifest
@@ -79,11 +80,11 @@ class SummaryBook:
         run = self._run(start, now_s if origin.began_s is None else origin.began_s)
         origin.only_in_journal = False
         for record in records:
-            if record.topic != "result":
+            if record.topic != "result" or unpack_meta(record.payload).get("run") != start.run:
                 continue
-            frame = decode_frame(record.payload)
-            if frame.meta.get("run") == start.run and frame.columns:
-                run.whole.add({name: column.values for name, column in frame.columns.items()})
+            columns = decode_frame(record.payload).columns
+            if columns:
+                run.whole.add({name: column.values for name, column in columns.items()})
 
     def add(self, start: Start, columns: dict[str, Column], now_s: float) -> None:
         """Count the cells of one published frame, of a run of which nothing is missing."""

@@ -51,6 +51,39 @@ def unpack_result(data: bytes | memoryview) -> dict[str, Any]:
     return _unpack(data, MAX_RESULT_BYTES, _RESULT_LIMITS, "result")
 
 
+def unpack_meta(data: bytes | memoryview) -> dict[str, Any]:
+    """A result, summary or status payload without its columns, which are stepped over: half the time.
+
+    Raises:
+        BadMessage: As `unpack_header`.
+    """
+    if len(data) > MAX_RESULT_BYTES:
+        raise BadMessage(f"result: {len(data)} bytes, allowed 1 to {MAX_RESULT_BYTES}")
+    unpacker = msgpack.Unpacker(
+        raw=False, strict_map_key=True, max_buffer_size=MAX_RESULT_BYTES, **_RESULT_LIMITS
+    )
+    meta: dict[str, Any] = {}
+    try:
+        unpacker.feed(data)
+        entries = unpacker.read_map_header()
+        if entries > _RESULT_LIMITS["max_map_len"]:
+            raise ValueError(f"{entries} entries")
+        for _ in range(entries):
+            key = unpacker.unpack()
+            if not isinstance(key, str):
+                raise TypeError(f"{type(key).__name__} as key")
+            if key == "columns":
+                unpacker.skip()
+            else:
+                meta[key] = unpacker.unpack()
+        if unpacker.tell() != len(data):
+            raise ValueError("bytes after the map")
+    except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as err:
+        reason = str(err) or type(err).__name__
+        raise BadMessage(f"result: not msgpack within limits ({reason[:120]})") from err
+    return meta
+
+
 def _unpack(
     data: bytes | memoryview, max_bytes: int, limits: dict[str, int], what: str
 ) -> dict[str, Any]:

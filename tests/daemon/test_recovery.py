@@ -63,6 +63,18 @@ def test_runs_fates_and_ends_come_back(make_start: StartMaker) -> None:
     assert runs.open_count() == 0
 
 
+def test_the_columns_of_a_result_are_not_decoded(make_start: StartMaker) -> None:
+    start = make_start()
+    ledger = Ledger()
+    recovery = Recovery(ledger, RunBook(8, ledger.in_flight))
+    ledger.open(start.run, None)
+    meta = result(start, 0)
+    undecodable = b"\xa7columns\x81\xa1y\xa1\xff"
+    payload = bytes([meta[0] + 1]) + meta[1:] + undecodable  # a map of one entry more
+    recovery.replay(Record(0, "result", payload))
+    assert ledger.run(start.run)["published"] == 1
+
+
 @pytest.mark.parametrize(
     ("topic", "payload"),
     [

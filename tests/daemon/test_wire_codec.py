@@ -15,11 +15,12 @@ from phenostream.daemon.wire.codec import (
     MAX_RESULT_BYTES,
     pack,
     unpack_header,
+    unpack_meta,
     unpack_result,
 )
 from phenostream.engine.errors import BadMessage
 
-DECODERS: list[Callable[[bytes], dict[str, Any]]] = [unpack_header, unpack_result]
+DECODERS: list[Callable[[bytes], dict[str, Any]]] = [unpack_header, unpack_result, unpack_meta]
 
 HOSTILE: dict[str, bytes] = {
     "nothing": b"",
@@ -99,3 +100,6 @@ PLAIN = st.recursive(
 def test_plain_maps_come_back_as_they_were(value: dict[str, Any]) -> None:
     assert repr(unpack_header(pack(value))) == repr(value)
     assert repr(unpack_result(pack(value))) == repr(value)
+    assert repr(unpack_meta(pack({"columns": {"y": b"1"}} | value))) == repr(
+        {key: inner for key, inner in value.items() if key != "columns"}
+    )
