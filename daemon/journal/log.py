@@ -189,13 +189,21 @@ class Journal:
     def _create(self, first: int) -> None:
         path = segment_path(self._directory, first)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+            _sync_directory(self._directory)
+        except OSError:
+            path.unlink()  # an empty file: the next try must be able to make it
+            raise
         with self._lock:
             self._segments.append(Segment(path, first, first))
+
+
+def _sync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _write_all(fd: int, data: bytes) -> None:

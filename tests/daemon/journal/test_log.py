@@ -187,6 +187,28 @@ def test_a_full_disk_keeps_the_journal_whole_and_the_call_may_be_repeated(
     assert again.recovery.cut_bytes == 0
 
 
+def test_a_new_segment_that_could_not_be_made_durable_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path, segment_bytes=50)
+    journal.append(ITEMS[:2])
+
+    def full(fd: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        for _ in range(2):
+            with pytest.raises(JournalFull, match="No space left"):
+                journal.append(ITEMS[2:])
+    assert len(list(tmp_path.glob("*.journal"))) == 1
+    journal.append(ITEMS[2:])
+    journal.sync()
+    journal.close()
+    assert [(r.topic, r.payload) for r in contents(tmp_path)[0]] == ITEMS
+    assert len(list(tmp_path.glob("*.journal"))) == 2
+
+
 def test_a_disk_error_is_not_taken_for_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
