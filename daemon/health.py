@@ -40,7 +40,8 @@ class Health:
 
     def beat(self, thread: str) -> None:
         """A thread shows that it makes progress or waits for work."""
-        self._beats[thread] = time.monotonic()
+        with self._lock:
+            self._beats[thread] = time.monotonic()
 
     def rest(self, thread: str) -> None:
         """A thread has ended: no further beat is expected."""

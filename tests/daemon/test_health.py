@@ -36,6 +36,30 @@ def test_a_silent_thread_is_named_until_it_ends(monkeypatch: pytest.MonkeyPatch)
     assert health.stalled(5.0) == []
 
 
+def test_threads_may_begin_while_stalled_ones_are_looked_for() -> None:
+    health = Health()
+    for number in range(20_000):
+        health.beat(f"old-{number}")
+    failures: list[BaseException] = []
+
+    def look() -> None:
+        try:
+            for _ in range(20):
+                health.stalled(0.0)
+        except RuntimeError as err:
+            failures.append(err)
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    number = 0
+    while looker.is_alive():
+        number += 1
+        health.beat(f"new-{number % 5000}")
+        health.rest(f"new-{(number - 2000) % 5000}")
+    looker.join()
+    assert failures == []
+
+
 def test_a_thread_that_dies_stops_the_others_and_keeps_its_exception() -> None:
     ended = threading.Event()
     crew = Crew(Health(), ended.set)
