@@ -16,6 +16,7 @@ from phenostream.daemon.wire.ingest import Fate
 FATES: Final[tuple[Fate, ...]] = ("published", "dropped", "quarantined", "failed")
 CELL_COUNTS: Final = ("found", "classified", "edge", "rejected", "over_limit")
 Incident = Literal["duplicates", "late", "malformed", "refused"]
+_REASONS_KEPT: Final = 1000
 INCIDENTS: Final[tuple[Incident, ...]] = ("duplicates", "late", "malformed", "refused")
 
 
@@ -67,6 +68,7 @@ class Ledger:
         self._lock = Lock()
         self._runs: dict[str, _Account] = {}
         self._nobodys: Counter[str] = Counter()
+        self._ends: dict[tuple[Fate, str | None], tuple[Fate, str | None]] = {}
 
     def open(self, run: str, n_expected: int | None) -> None:
         """Begin a run's account; opening it again changes nothing."""
@@ -115,10 +117,17 @@ class Ledger:
                 return
             account.counts[fate] += 1
             if fate != "published":
-                account.exceptions[frame_seq] = (fate, reason)
+                account.exceptions[frame_seq] = self._shared(fate, reason)
                 account.counts[f"{fate}.{_code(reason)}"] += 1
             for name in CELL_COUNTS:
                 account.counts[f"cells_{name}"] += (cells or {}).get(name, 0)
+
+    def _shared(self, fate: Fate, reason: str | None) -> tuple[Fate, str | None]:
+        """One object for equal ends; a reason beyond the first thousand is cut to its code."""
+        end = fate, reason
+        if end not in self._ends and len(self._ends) >= _REASONS_KEPT:
+            end = fate, f"{_code(reason)}: see the journal"
+        return self._ends.setdefault(end, end)
 
     def count(self, incident: Incident, run: str | None = None) -> None:
         """Count a message that became no frame; under no run when `run` is not open."""

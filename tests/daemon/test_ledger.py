@@ -137,6 +137,19 @@ def test_a_fate_is_counted_by_the_code_of_its_reason() -> None:
     assert (account["quarantined.shape"], account["quarantined.crc32"]) == (2, 1)
 
 
+def test_equal_reasons_are_kept_once_and_their_number_is_bounded() -> None:
+    ledger = opened()
+    for seq in range(5000):
+        reason = f"crc32: the data do not give {seq // 2}"
+        ledger.receive("run", seq)
+        ledger.settle("run", seq, "quarantined", reason)
+    kept = ledger._runs["run"].exceptions.values()
+    assert len({id(end) for end in kept}) == 1001
+    assert ledger.standing("run", 1).reason == "crc32: the data do not give 0"
+    assert ledger.standing("run", 4999).reason == "crc32: see the journal"
+    assert ledger.run("run")["quarantined.crc32"] == 5000
+
+
 def test_an_incident_of_nobody_is_in_the_total_only() -> None:
     ledger = opened()
     ledger.count("malformed", None)
