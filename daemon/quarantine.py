@@ -11,12 +11,25 @@ import os
 from collections import deque
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Final, Protocol
 
 from phenostream.daemon.pipeline.entries import Arrival
 from phenostream.engine.errors import BadConfig
 
 logger = logging.getLogger(__name__)
+
+
+MOST_FILES: Final = 100_000
+"""Two a frame: small bad frames must not use up the file system's inodes."""
+
+
+class Keeper(Protocol):
+    """Where a frame that breaks its contract goes."""
+
+    def keep(
+        self, arrival: Arrival, header: dict[str, Any], reason: str, data: memoryview | None
+    ) -> None:
+        """Keep one frame, or let it go; see `Quarantine.keep`."""
 
 
 class Quarantine:
@@ -27,8 +40,8 @@ class Quarantine:
         not_kept: Frames too large for the bound, or that the disk refused.
     """
 
-    def __init__(self, directory: Path, max_bytes: int) -> None:
-        """Open the directory; what earlier processes left in it counts against the bound.
+    def __init__(self, directory: Path, max_bytes: int, max_files: int = MOST_FILES) -> None:
+        """Open the directory; what earlier processes left in it counts against the bounds.
 
         Raises:
             BadConfig: The directory cannot be made or written in.
@@ -37,6 +50,7 @@ class Quarantine:
         self.not_kept = 0
         self._directory = directory
         self._max_bytes = max_bytes
+        self._max_frames = max_files // 2
         self._lock = Lock()
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -73,11 +87,11 @@ class Quarantine:
         size = len(note) + content.nbytes
         stem = f"{arrival.received_utc_ns:020d}-{run}-{frame_seq}"
         with self._lock:
-            if size > self._max_bytes:
+            if size > self._max_bytes or not self._max_frames:
                 self.not_kept += 1
                 return
             try:
-                while self._bytes + size > self._max_bytes:
+                while self._bytes + size > self._max_bytes or len(self._held) >= self._max_frames:
                     self._remove_oldest()
                 frame, text = self._paths(stem)
                 frame.write_bytes(content)

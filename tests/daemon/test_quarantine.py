@@ -43,6 +43,19 @@ def test_the_oldest_go_when_the_bound_is_reached(
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 4000
 
 
+def test_many_small_frames_are_bounded_by_their_number(
+    tmp_path: Path, arrival: Callable[[int], Arrival]
+) -> None:
+    for seq in range(3):
+        Quarantine(tmp_path, 1 << 20).keep(arrival(seq), {}, "length: x", memoryview(b""))
+    quarantine = Quarantine(tmp_path, 1 << 20, max_files=5)
+    quarantine.keep(arrival(3), {}, "length: x", memoryview(b""))
+    kept = sorted(json.loads(path.read_text())["frame_seq"] for path in tmp_path.glob("*.json"))
+    assert kept == [2, 3]
+    assert len(list(tmp_path.iterdir())) == 4
+    assert (len(quarantine), quarantine.removed) == (2, 2)
+
+
 def test_a_restart_counts_what_is_there(tmp_path: Path, arrival: Callable[[int], Arrival]) -> None:
     for seq in range(4):
         Quarantine(tmp_path, 4000).keep(arrival(seq), {}, "length: x", memoryview(bytes(1000)))
