@@ -34,12 +34,14 @@ from phenostream.daemon.summaries import SummaryBook
 from phenostream.daemon.wake import Wake
 from phenostream.engine.batcher import Batch, Batcher
 from phenostream.engine.errors import BadConfig
+from phenostream.engine.reduce import reduced_shape
 
 _BATCHES_PER_STREAM: Final = 1
 _ENTRIES_QUEUED: Final = 64
 _BIND_TIMEOUT_S: Final = 10.0
 _RUNS_SHOWN: Final = 64
 CONTROL: Final = "control"
+INGEST: Final = "ingest"
 
 
 class _Bound(Protocol):
@@ -123,7 +125,7 @@ class Assembly:
             self._crew.start(f"infer-{number}", inference.run)
         self._crew.start("prepare", self._make_preparation().run)
         self._start_bound(CONTROL, CONTROL, self._control, self._run_control)
-        self._start_bound("ingest", "ingest", self._source, self._run_source)
+        self._start_bound(INGEST, INGEST, self._source, self._run_source)
 
     def drain(self) -> None:
         """Take nothing new; the threads end by themselves when every received frame has its fate."""
@@ -183,8 +185,13 @@ class Assembly:
         }
 
     def _make_desk(self, runs: RunBook) -> IngestDesk:
-        path = FramePath(self._config.detect, self._config.limits.max_cells_per_frame)
-        outlets = Outlets(self._frames, self._entries, self._quarantine, path.optics)
+        outlets = Outlets(
+            self._frames,
+            self._entries,
+            self._quarantine,
+            lambda start: reduced_shape(start.camera, (start.height, start.width)),
+            lambda: self._health.beat(INGEST),
+        )
         return IngestDesk(self._config.ingest, self._ledger, runs, outlets)
 
     def _make_preparation(self) -> Preparation:

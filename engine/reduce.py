@@ -39,6 +39,29 @@ def reduced_from_full(position: F32, factor: float) -> F32:
     return (position + np.float32(0.5)) / np.float32(factor) - np.float32(0.5)
 
 
+def reduced_shape(camera: Camera, shape: tuple[int, int]) -> tuple[int, int]:
+    """(h, w) of a reduced shot; says whether frames of (H, W) camera pixels can be reduced, and allocates nothing.
+
+    Raises:
+        BadInput: The pixel is larger than 0.686 µm, the levels are not in order, or the frame is smaller than one crop.
+    """
+    if not 0.05 <= camera.pixel_size_um <= REDUCED_PIXEL_UM:
+        raise BadInput(f"pixel_size_um {camera.pixel_size_um}: allowed 0.05 to {REDUCED_PIXEL_UM}")
+    if not camera.white_level > camera.dark_level:
+        raise BadInput(
+            f"white_level {camera.white_level}: must exceed dark_level {camera.dark_level}"
+        )
+    factor = _factor(camera)
+    reduced = int(shape[0] / factor + 1e-9), int(shape[1] / factor + 1e-9)
+    if min(reduced) < CROP_PX:
+        least = int(np.ceil(CROP_PX * factor))
+        raise BadInput(
+            f"frame {shape[0]} x {shape[1]}: at least {least} pixels a side at "
+            f"{camera.pixel_size_um} µm"
+        )
+    return reduced
+
+
 class Reducer:
     """Reduces frames of one camera and one shape. Holds buffers: one instance per thread.
 
@@ -58,30 +81,12 @@ class Reducer:
             kernel: Reduction kernel of the model bundle; only ``area`` is served.
 
         Raises:
-            BadInput: The pixel is larger than 0.686 µm, the levels are not in order, or the frame is smaller than
-                one crop.
+            BadInput: See `reduced_shape`.
         """
         if kernel != "area":
             raise BadInput(f"reduction kernel {kernel!r}: this version serves 'area' only")
-        if not 0.05 <= camera.pixel_size_um <= REDUCED_PIXEL_UM:
-            raise BadInput(
-                f"pixel_size_um {camera.pixel_size_um}: allowed 0.05 to {REDUCED_PIXEL_UM}"
-            )
-        if not camera.white_level > camera.dark_level:
-            raise BadInput(
-                f"white_level {camera.white_level}: must exceed dark_level {camera.dark_level}"
-            )
-        self.factor = _exact(REDUCED_PIXEL_UM / camera.pixel_size_um)
-        self.reduced_shape = (
-            int(shape[0] / self.factor + 1e-9),
-            int(shape[1] / self.factor + 1e-9),
-        )
-        if min(self.reduced_shape) < CROP_PX:
-            least = int(np.ceil(CROP_PX * self.factor))
-            raise BadInput(
-                f"frame {shape[0]} x {shape[1]}: at least {least} pixels a side at "
-                f"{camera.pixel_size_um} µm"
-            )
+        self.reduced_shape = reduced_shape(camera, shape)
+        self.factor = _factor(camera)
         self._shape = (4, *shape)
         self._dtype = np.dtype(np.uint8 if camera.dtype == "u8" else "<u2")
         span = camera.white_level - camera.dark_level
@@ -138,8 +143,9 @@ def _four_shot_residual(shots: F32, levels: F32) -> float:
     return float(difference[shaded].sum() / shading[shaded].sum())
 
 
-def _exact(factor: float) -> float:
-    """The factor, with a rounding error around an integer removed."""
+def _factor(camera: Camera) -> float:
+    """Camera pixels per reduced pixel, with a rounding error around an integer removed."""
+    factor = REDUCED_PIXEL_UM / camera.pixel_size_um
     return float(round(factor)) if abs(factor - round(factor)) < 1e-9 else factor
 
 

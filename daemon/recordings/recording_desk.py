@@ -13,7 +13,6 @@ from phenostream.daemon.channel import Channel
 from phenostream.daemon.config import IngestConfig
 from phenostream.daemon.ledger import Ledger
 from phenostream.daemon.pipeline.entries import Arrival, Entry, Passage, ReceivedFrame, RunEnded
-from phenostream.daemon.quarantine import Quarantine
 from phenostream.daemon.recordings.writer import RecordingWriter
 from phenostream.daemon.sources.desk import IngestDesk
 from phenostream.daemon.sources.reception import Clock, Letter, Outlets
@@ -42,11 +41,8 @@ class Received:
     clock: Clock
 
 
-class _NoQuarantine(Quarantine):
+class _NoQuarantine:
     """A frame that breaks its contract goes into the recording, not beside it."""
-
-    def __init__(self) -> None:
-        self.removed = self.not_kept = 0
 
     def keep(
         self, arrival: Arrival, header: dict[str, Any], reason: str, data: memoryview | None
@@ -68,7 +64,9 @@ class RecordingDesk:
         # Emptied after every message: neither can fill.
         self._frames: Channel[ReceivedFrame] = Channel(None)
         self._entries: Channel[Entry] = Channel(None)
-        outlets = Outlets(self._frames, self._entries, _NoQuarantine(), lambda start: None)
+        outlets = Outlets(
+            self._frames, self._entries, _NoQuarantine(), lambda start: None, lambda: None
+        )
         self._desk = IngestDesk(config, self._ledger, self._runs, outlets)
         self._unsettled: list[Ack] = []
         self._ending: list[Start] = []

@@ -131,10 +131,10 @@ class IngestDesk:
         self._ledger.open(start.run, start.n_expected)
         if opening == "new":
             logger.info("run %s of %s begins", start.run, start.instrument)
-            self._outlets.entries.put(RunStarted(start))
+            self._outlets.enter(RunStarted(start))
         elif run is not None and run.first_offset is not None and run.report is None:
             logger.info("run %s of %s goes on", start.run, start.instrument)
-            self._outlets.entries.put(RunStarted(start, run.first_offset))
+            self._outlets.enter(RunStarted(start, run.first_offset))
             run.first_offset = None
         return [Letter(peer, Started(run=start.run, last_acked=self._ledger.last_acked(start.run)))]
 
@@ -170,7 +170,7 @@ class IngestDesk:
         name = run.start.run
         if name in self._ending and not run.end_queued and not self._ledger.in_flight(name):
             run.end_queued = True
-            self._outlets.entries.put(RunEnded(run.start))
+            self._outlets.enter(RunEnded(run.start))
 
     def _malformed(
         self, peer: bytes, header: bytes, parts: list[memoryview], error: str, clock: Clock

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from phenostream.daemon.channel import Channel
 from phenostream.daemon.ledger import Ledger
 from phenostream.daemon.pipeline.entries import Arrival, Entry, Passage, ReceivedFrame
-from phenostream.daemon.quarantine import Quarantine
+from phenostream.daemon.quarantine import Keeper
 from phenostream.daemon.sources.frame_check import fault, frame_view
 from phenostream.daemon.sources.peers import Peers
 from phenostream.daemon.sources.runs import Run
@@ -41,13 +41,20 @@ class Outlets:
     Attributes:
         frames: To the prepare thread. Nothing is received while it is full.
         entries: To the commit thread.
+        quarantine: Keeps what breaks its contract.
         check_camera: Raises `BadInput` for a START the engine cannot work with.
+        beat: Called while `entries` is full: the ingest thread waits, it is not stuck.
     """
 
     frames: Channel[ReceivedFrame]
     entries: Channel[Entry]
-    quarantine: Quarantine
+    quarantine: Keeper
     check_camera: Callable[[Start], object]
+    beat: Callable[[], None]
+
+    def enter(self, entry: Entry) -> None:
+        """Hand something to the commit thread; waits while it has too much."""
+        self.entries.put(entry, self.beat)
 
 
 class Reception:
@@ -142,4 +149,4 @@ class Reception:
                 "run %s frame %d: %s (said once per run)", run.start.run, arrival.frame_seq, reason
             )
         self._outlets.quarantine.keep(arrival, header, reason, data)
-        self._outlets.entries.put(Passage(arrival, failure=("quarantined", reason)))
+        self._outlets.enter(Passage(arrival, failure=("quarantined", reason)))

@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phenostream.engine.errors import BadFrame, BadInput
-from phenostream.engine.reduce import Reducer, _Halving, full_from_reduced, reduced_from_full
+from phenostream.engine.reduce import (
+    Reducer,
+    _Halving,
+    full_from_reduced,
+    reduced_from_full,
+    reduced_shape,
+)
 from phenostream.engine.types import F32, Camera, Frame, PixelType
 
 PIXELS = [0.1715, 0.2, 0.265, 0.343, 0.0857, 0.5, 0.686]
@@ -187,6 +193,17 @@ def test_an_impossible_camera_is_refused(
 ) -> None:
     with pytest.raises(BadInput, match=match):
         Reducer(camera, shape)
+    with pytest.raises(BadInput, match=match):
+        reduced_shape(camera, shape)
+
+
+def test_a_camera_is_judged_without_its_buffers() -> None:
+    tracemalloc.start()
+    try:
+        assert reduced_shape(_camera(0.2), (16384, 16384)) == (4776, 4776)
+        assert tracemalloc.get_traced_memory()[1] < 10_000
+    finally:
+        tracemalloc.stop()
 
 
 @settings(max_examples=25)

@@ -57,6 +57,7 @@ class Bench:
     credit: int = 4 * FRAME_BYTES
     now_s: float = 0.0
     camera_fault: str | None = None
+    beat: Callable[[], None] = lambda: None
     ledger: Ledger = field(default_factory=Ledger)
 
     def __post_init__(self) -> None:
@@ -70,7 +71,9 @@ class Bench:
         self.entries: Channel[Entry] = Channel(100)
         self.runs = RunBook(self.max_open, self.ledger.in_flight)
         self.quarantine = Quarantine(self.folder, 1 << 20)
-        outlets = Outlets(self.frames, self.entries, self.quarantine, self.check)
+        outlets = Outlets(
+            self.frames, self.entries, self.quarantine, self.check, lambda: self.beat()
+        )
         self.desk = IngestDesk(config, self.ledger, self.runs, outlets)
 
     def check(self, start: Start) -> None:
@@ -489,6 +492,27 @@ def test_a_run_with_frames_in_flight_is_never_parked(bench: Bench, make_start: S
         bench.say(frame(start, 0), DATA)
     bench.now_s = 1000.0
     assert isinstance(bench.begin(starts[2]), Refused)
+
+
+def test_a_full_commit_queue_is_waited_for_with_signs_of_life(
+    bench: Bench, make_start: StartMaker
+) -> None:
+    start = make_start()
+    bench.begin(start)
+    bench.say(frame(start, 0), DATA)
+    (received,) = bench.frames.take_all()
+    bench.say(End(run=start.run, n_frames=2))
+    beats: list[int] = []
+
+    def beat() -> None:
+        beats.append(len(bench.entries.take_all()))
+
+    bench.beat = beat
+    while not bench.entries.full:
+        bench.entries.put(RunEnded(start))
+    bench.settle(received.arrival)
+    assert beats == [100]
+    assert bench.entries.take_all() == [RunEnded(start)]
 
 
 def test_a_drain_takes_nothing_new_and_settles_what_it_has(
