@@ -27,8 +27,8 @@ from phenostream.engine.errors import BadFrame, BadInput
 
 FrameData = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | bytes | bytearray | memoryview
 FATES: Final = ("published", "dropped", "quarantined", "failed")
-_REDO: Final = ("hello first:", "hello:", "start:")
-"""Refusals after which the handshake is made again and the frames are sent again."""
+_REDO: Final = "hello first:"
+"""The refusal after which the handshake is made again and the frames are sent again."""
 
 
 class Sender:
