@@ -1,5 +1,10 @@
-"""kill -9 at random instants: what was acknowledged is in the journal, once, and the source resumes by itself."""
+"""kill -9 at random instants: what was acknowledged is in the journal, once, and the source resumes by itself.
 
+A kill costs about 1 s on two busy cores, nearly all of it the start of the next process: 35 kills fit 40 s; set
+PHENOSTREAM_KILLS for more.
+"""
+
+import os
 import random
 import threading
 import time
@@ -18,7 +23,7 @@ from phenostream.daemon.journal.record import Record
 from phenostream.daemon.wire.codec import unpack_result
 from phenostream.daemon.wire.ingest import Ack, Report, Start
 
-KILLS = 10
+KILLS = int(os.environ.get("PHENOSTREAM_KILLS", "35"))
 Fates = Counter[int]
 
 
@@ -83,7 +88,7 @@ def journaled(directory: Path, run: str) -> tuple[Fates, list[dict[str, Any]]]:
 
 
 @pytest.mark.system
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(120 + 4 * KILLS)
 def test_no_acknowledged_frame_is_lost_and_none_has_two_fates(
     make_daemon: Callable[..., Any],
     small_start: Callable[..., Start],
