@@ -1,5 +1,6 @@
 """The commands as a user types them, with the demo bundle: frames go in, scored results come out."""
 
+import csv
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from phenostream.daemon.client.control import Control
 from phenostream.deploy.child import DaemonChild, child_settings
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
@@ -120,6 +122,26 @@ def test_results_of_a_journal_are_exported_with_one_row_per_cell(
             )
         )
         assert json.loads(said)["rows"] == cells > 0
+    _says_what_to_trust(lines, daemon.ready["control"])
+    with (tmp_path / "cells.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    keys = ("synthetic", "model_synthetic", "source_synthetic", "calibrated")
+    assert {tuple(row[key] for key in keys) for row in rows} == {("true", "true", "false", "true")}
+    about = json.loads((tmp_path / "cells.csv.units.json").read_text())
+    meaning = about["columns"]["marker_low_CD16"]["meaning"]
+    assert "nominal 90 % interval, calibrated on synthetic cells" in meaning
+
+
+def _says_what_to_trust(lines: list[dict[str, Any]], control: str) -> None:
+    """Real cells, simulated weights: every record and the status say so alike, and what was calibrated."""
+    with Control(control) as client:
+        status = client.status()
+    for one in (*lines, status):
+        said = (one["synthetic"], one["model_synthetic"], one["source_synthetic"])
+        assert said == (True, True, False)
+    assert {line["topic"] for line in lines} == {"result", "summary", "status"}
+    for model in (status["model"], *(line["model"] for line in lines if line["topic"] == "result")):
+        assert (model["calibrated"], model["interval_coverage"]) == (True, 0.9)
 
 
 def test_a_microscope_can_be_recorded_and_the_recording_replayed(

@@ -150,6 +150,20 @@ def bodies(seen: list[list[bytes]], topic: bytes) -> list[dict[str, Any]]:
     return [unpack_result(parts[2]) for parts in seen if parts[0] == topic]
 
 
+@pytest.mark.parametrize("resumed_from", [None, 0])
+def test_it_knows_whether_any_run_is_of_a_simulated_microscope(
+    desk: Desk, make_start: StartMaker, resumed_from: int | None
+) -> None:
+    desk.entries.put(RunStarted(make_start(synthetic=False)))
+    desk.run(RunStarted(make_start(synthetic=True), resumed_from))
+    assert desk.commit.source_synthetic
+
+
+def test_a_real_microscope_makes_no_source_synthetic(desk: Desk, make_start: StartMaker) -> None:
+    desk.run(RunStarted(make_start(synthetic=False)))
+    assert not desk.commit.source_synthetic
+
+
 def test_nothing_is_said_before_it_is_on_disk(desk: Desk) -> None:
     desk.run(finished(desk.receive(0), 3))
     assert desk.events[:3] == ["append", "sync", "answer"]
