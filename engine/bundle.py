@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from phenostream.engine.errors import BadBundle
 from phenostream.engine.external_data import has_external_data
-from phenostream.engine.manifest import FileEntry, Manifest
+from phenostream.engine.manifest import SEAL, FileEntry, Manifest, seal_of
 from phenostream.engine.types import (
     CLASSES,
     CROP_PX,
@@ -142,7 +142,9 @@ def _verified(path: Path, entry: FileEntry) -> bytes:
 
 def _parse_manifest(text: bytes) -> Manifest:
     try:
-        manifest = Manifest.model_validate(json.loads(text, object_pairs_hook=_unique_keys))
+        content = json.loads(text, object_pairs_hook=_unique_keys)
+        seal = content.pop(SEAL, None) if isinstance(content, dict) else None
+        manifest = Manifest.model_validate(content)
     except ValidationError as err:
         first = err.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"])) or "manifest"
@@ -152,6 +154,7 @@ def _parse_manifest(text: bytes) -> Manifest:
     except (ValueError, RecursionError) as err:
         raise BadBundle(f"{MANIFEST}: not valid JSON: {_short(str(err))}") from err
     declared: dict[str, tuple[object, object]] = {
+        SEAL: (seal_of(content), seal),
         "classes": (CLASSES, manifest.classes),
         "markers": (MARKERS, manifest.markers),
         "shots": (SHOTS, manifest.shots),

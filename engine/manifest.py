@@ -4,11 +4,17 @@ Closed schema: an unknown key, a missing one or an impossible value refuses the 
 file; `bundle` reads it.
 """
 
-from typing import Annotated, Final, Literal
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 FORMAT_VERSION = 1
+
+SEAL: Final = "seal_sha256"
+"""Key of the file that guards the manifest itself: a changed digit is found like a changed byte of a model."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _HalfWidth = Annotated[float, Field(ge=0)]
@@ -145,3 +151,15 @@ class Manifest(_Closed):
         if missing:
             raise ValueError(f"files: {', '.join(sorted(missing))} missing")
         return self
+
+
+def seal_of(content: Mapping[str, Any]) -> str:
+    """SHA-256 of a manifest's values, whatever its spacing and order of keys; its own seal does not count."""
+    rest = {key: value for key, value in content.items() if key != SEAL}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest's values with their seal, ready to be written as JSON."""
+    return {**content, SEAL: seal_of(content)}

@@ -7,6 +7,7 @@ them with ONNX Runtime before the bundle is written.
 import copy
 import hashlib
 import io
+import json
 import logging
 import shutil
 import tempfile
@@ -22,7 +23,13 @@ from torch import Tensor
 from phenostream.engine.backends.onnxruntime import import_onnxruntime
 from phenostream.engine.bundle import MANIFEST
 from phenostream.engine.errors import BadInput, EngineFault
-from phenostream.engine.manifest import COVERAGE_METRIC, FileEntry, GoldenTolerance, Manifest
+from phenostream.engine.manifest import (
+    COVERAGE_METRIC,
+    FileEntry,
+    GoldenTolerance,
+    Manifest,
+    sealed,
+)
 from phenostream.engine.types import (
     CLASSES,
     F32,
@@ -78,7 +85,7 @@ def write_bundle(checkpoint: Checkpoint, out_dir: Path) -> Path:
         fresh.mkdir()
         for name, content in contents.items():
             (fresh / name).write_bytes(content)
-        text = manifest.model_dump_json(indent=1, exclude_defaults=False)
+        text = json.dumps(sealed(manifest.model_dump(mode="json")), indent=1)
         (fresh / MANIFEST).write_text(text + "\n")
         if out_dir.exists():
             shutil.rmtree(out_dir)

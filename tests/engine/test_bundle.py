@@ -13,6 +13,7 @@ import pytest
 
 from phenostream.engine.bundle import load_bundle
 from phenostream.engine.errors import BadBundle
+from phenostream.engine.manifest import sealed
 from phenostream.engine.types import CLASSES, MARKERS, OUTPUT_SHAPES, SHOTS
 
 EMPTY_MODEL = b"\x08\x0a"  # ModelProto with ir_version 10 and nothing else
@@ -66,7 +67,7 @@ def write(folder: Path, files: dict[str, bytes], changed: dict[str, Any] | None 
     folder.mkdir()
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    (folder / "manifest.json").write_text(json.dumps(manifest(files) | (changed or {})))
+    (folder / "manifest.json").write_text(json.dumps(sealed(manifest(files) | (changed or {}))))
     return folder
 
 
@@ -102,10 +103,20 @@ def flip_manifest_bit(folder: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b'"format_version"', b'"gormat_version"'))
 
 
+def test_one_changed_digit_of_the_manifest_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path / "bundle", FILES)
+    path = folder / "manifest.json"
+    path.write_text(path.read_text().replace('"ood_threshold": 9', '"ood_threshold": 8'))
+    with pytest.raises(
+        BadBundle, match=r"^manifest\.json: seal_sha256: expected [0-9a-f]{64}, found"
+    ):
+        load_bundle(folder)
+
+
 def edit(**changed: Any) -> Callable[[Path], None]:
     def apply(folder: Path) -> None:
         path = folder / "manifest.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+        path.write_text(json.dumps(sealed(json.loads(path.read_text()) | changed)))
 
     return apply
 

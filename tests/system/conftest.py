@@ -17,6 +17,7 @@ import pytest
 
 from phenostream.daemon.run_id import new_run_id
 from phenostream.daemon.wire.ingest import Start
+from phenostream.engine.manifest import sealed
 from phenostream.engine.types import (
     CLASSES,
     MARKERS,
@@ -148,7 +149,7 @@ def toy_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for name, content in files.items()
         },
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "manifest.json").write_text(json.dumps(sealed(manifest)))
     return folder
 
 

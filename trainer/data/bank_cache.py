@@ -38,12 +38,17 @@ def load_or_render(
     Raises:
         OSError: The folder cannot be written.
     """
-    path = folder / f"cells-{spec.purpose}-{spec.preset}-{spec.key}.npz"
+    path = bank_path(folder, spec)
     bank = _load(path, spec)
     if bank is None:
         bank = render_bank(spec, on_object)
         _save(path, bank)
     return bank
+
+
+def bank_path(folder: Path, spec: BankSpec) -> Path:
+    """The file of a spec, whether it exists or not."""
+    return folder / f"cells-{spec.purpose}-{spec.preset}-{spec.key}.npz"
 
 
 def _load(path: Path, spec: BankSpec) -> CellBank | None:
