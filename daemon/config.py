@@ -7,7 +7,6 @@ a configuration; opens no socket, no bundle and no journal.
 import dataclasses
 import difflib
 import hashlib
-import json
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -24,7 +23,8 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from phenostream.engine.backends.registry import BACKENDS
+from phenostream.daemon.wire.validation import allowed
+from phenostream.engine.backends.registry import AUTO_ORDER, BACKENDS
 from phenostream.engine.detect import DetectorSettings
 from phenostream.engine.errors import BadConfig
 
@@ -34,7 +34,7 @@ _LONGEST_IPC_PATH: Final = 107
 
 def _known_backend(name: str) -> str:
     if name != "auto" and name not in BACKENDS:
-        raise ValueError(f"allowed {', '.join(('auto', *BACKENDS))}")
+        raise ValueError(f"allowed {', '.join(('auto', *AUTO_ORDER))}")
     return name
 
 
@@ -51,9 +51,13 @@ def _endpoint(url: str, info: ValidationInfo) -> str:
             raise ValueError(f"a socket path of at most {_LONGEST_IPC_PATH} bytes, this is {path}")
         return f"ipc://{path}"
     host, _, port = rest.rpartition(":")
-    if scheme == "tcp" and host and (port == "*" or (port.isdigit() and int(port) <= 65535)):
+    if scheme == "tcp" and host and (port == "*" or _is_port(port)):
         return url
-    raise ValueError("allowed ipc://PATH or tcp://ADDRESS:PORT")
+    raise ValueError("allowed ipc://PATH or tcp://ADDRESS:PORT, PORT from 1 to 65535")
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535
 
 
 def _bundle(name: str, info: ValidationInfo) -> str:
@@ -224,12 +228,8 @@ def _line(error: ErrorDetails) -> str:
         return f"{key}: unknown key{_suggestion(last, _keys(where))}"
     if error["type"] == "missing":
         return f"{key}: missing, this key has no default"
-    message = error["msg"].removeprefix("Value error, ").replace("Input should be", "allowed")
-    if error["type"] == "model_type":
-        message = "allowed a table of keys"
-    if isinstance(error["input"], dict):
-        return f"{key}: {message}"
-    return f"{key}: {json.dumps(error['input'], default=str)[:80]}: {message}"
+    said = allowed(error, Config)
+    return f"{key}.{said.removeprefix(': ')}" if error["loc"] == ("detect",) else f"{key}{said}"
 
 
 def _keys(where: list[str]) -> list[str]:

@@ -18,8 +18,9 @@ from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.socket_options import Context, bind, bounded
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.codec import pack, unpack_header
-from phenostream.daemon.wire.ingest import U64, describe
+from phenostream.daemon.wire.ingest import U64
 from phenostream.daemon.wire.results import encode_offset
+from phenostream.daemon.wire.validation import describe
 from phenostream.engine.errors import BadMessage
 
 logger = logging.getLogger(__name__)

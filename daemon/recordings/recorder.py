@@ -25,7 +25,8 @@ from phenostream.daemon.recordings.writer import RecordingWriter
 from phenostream.daemon.socket_options import Context, Socket
 from phenostream.daemon.sources.lossless import bound_router, post
 from phenostream.daemon.sources.reception import Clock
-from phenostream.daemon.wire.ingest import Ack, describe
+from phenostream.daemon.wire.ingest import Ack
+from phenostream.daemon.wire.validation import describe
 from phenostream.engine.errors import BadConfig
 
 _GREEDY: Final = 16
@@ -117,4 +118,4 @@ def _ingest_config(url: str, options: RecorderOptions) -> IngestConfig:
             credit_bytes=options.credit_bytes,
         )
     except ValidationError as err:
-        raise BadConfig(describe(err)) from err
+        raise BadConfig(describe(err, IngestConfig)) from err

@@ -5,11 +5,12 @@ schema is closed: an unknown key, type or version is refused. A source speaks HE
 with the largest message, the credit (bytes a source may have sent and not seen acknowledged) and where to resume.
 """
 
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from phenostream.daemon.wire.codec import pack, unpack_header
+from phenostream.daemon.wire.validation import describe
 from phenostream.engine.errors import BadMessage
 from phenostream.engine.types import Camera
 
@@ -181,6 +182,10 @@ FromDaemon = Welcome | Started | Ack | Report | Refused
 _FROM_SOURCE: Final[TypeAdapter[FromSource]] = TypeAdapter(
     Annotated[FromSource, Field(discriminator="type")]
 )
+_MODELS: Final[dict[str, type[BaseModel]]] = {
+    model.model_fields["type"].default: model
+    for model in (*get_args(FromSource), *get_args(FromDaemon))
+}
 _FROM_DAEMON: Final[TypeAdapter[FromDaemon]] = TypeAdapter(
     Annotated[FromDaemon, Field(discriminator="type")]
 )
@@ -205,16 +210,6 @@ def decode_from_daemon(data: bytes | memoryview) -> FromDaemon:
     return _validated(_FROM_DAEMON, unpack_header(data))
 
 
-def describe(err: ValidationError) -> str:
-    """The first fault of a failed validation as one line: key, value, what is allowed."""
-    first = err.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"]) or "message"
-    value = repr(first.get("input"))
-    shown = value if len(value) <= 60 else value[:57] + "..."
-    more = f" (and {err.error_count() - 1} more)" if err.error_count() > 1 else ""
-    return f"{key}: {shown}: {first['msg']}{more}"
-
-
 def _validated(adapter: TypeAdapter[Message], value: dict[str, Any]) -> Message:
     version = value.get("v")
     if type(version) is not int or version != VERSION:
@@ -222,4 +217,4 @@ def _validated(adapter: TypeAdapter[Message], value: dict[str, Any]) -> Message:
     try:
         return adapter.validate_python(value)
     except ValidationError as err:
-        raise BadMessage(describe(err)) from err
+        raise BadMessage(describe(err, _MODELS.get(str(value.get("type"))))) from err

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, then print what was measured."""
     from pydantic import ValidationError
 
-    from phenostream.daemon.wire.ingest import describe
+    from phenostream.daemon.wire.validation import describe
     from phenostream.deploy.extras import need
 
     need("torch", "trainer")
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         settings = TrainSettings(out=args.out, **chosen)
     except ValidationError as err:
-        raise BadConfig(f"--{describe(err).replace('_', '-')}") from err
+        raise BadConfig(f"--{describe(err, TrainSettings).replace('_', '-', 1)}") from err
     _say_figures(train(settings), args.json)
     return 0
 

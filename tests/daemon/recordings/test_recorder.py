@@ -212,7 +212,7 @@ def test_a_frame_outside_the_schema_makes_the_recording_incomplete(
     assert ack.fate == "quarantined"
     assert not found.complete
     assert found.problems[0].startswith(f"run {start.run} frame 0: ")
-    assert "Field required" in found.problems[0]
+    assert "frame.shape: missing" in found.problems[0]
 
 
 def test_refusals_and_duplicates_leave_no_trace(tmp_path: Path, make_start: StartMaker) -> None:
