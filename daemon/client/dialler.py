@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
 
@@ -18,6 +19,7 @@ _ATTEMPT_S: Final = 2.0
 _PAUSE_S: Final = (0.02, 0.05, 0.1, 0.2, 0.5)
 """Pauses between attempts; the last one repeats."""
 _TRY_AGAIN: Final = ("draining:", "busy:")
+_Answer = TypeVar("_Answer")
 _Reply = TypeVar("_Reply", ingest.Welcome, ingest.Started)
 
 
@@ -50,11 +52,28 @@ class Dialler:
             Refusal: The daemon does not take this run.
             Cancelled: The cancel event was set.
         """
+        return self._until_answered(
+            lambda link, deadline: self._handshake(link, start, deadline), timeout_s
+        )
+
+    def probe(self, instrument: str, timeout_s: float) -> ingest.Welcome:
+        """Whether a daemon answers a HELLO: its WELCOME, on a connection that is closed again; raises as `dial`."""
+
+        def greet(link: Link, deadline: float) -> ingest.Welcome:
+            link.send([ingest.encode(ingest.Hello(instrument=instrument))])
+            welcome = self._await(link, ingest.Welcome, deadline)
+            link.close()
+            return welcome
+
+        return self._until_answered(greet, timeout_s)
+
+    def _until_answered(self, ask: Callable[[Link, float], _Answer], timeout_s: float) -> _Answer:
+        """Ask on fresh connections, each with its own deadline, until one answers; the link is then the asker's."""
         deadline, attempt = time.monotonic() + timeout_s, 0
         while True:
             link = Link(self.context, self.url, self.prepare)
             try:
-                opened = self._handshake(link, start, min(deadline, time.monotonic() + _ATTEMPT_S))
+                answer = ask(link, min(deadline, time.monotonic() + _ATTEMPT_S))
             except (LinkLost, TimedOut, _TryLater) as err:
                 link.close()
                 why: Exception = err
@@ -62,7 +81,7 @@ class Dialler:
                 link.close()
                 raise
             else:
-                return opened
+                return answer
             pause = _PAUSE_S[min(attempt, len(_PAUSE_S) - 1)]
             attempt += 1
             if time.monotonic() + pause >= deadline:

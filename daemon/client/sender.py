@@ -90,6 +90,16 @@ class Sender:
             **self._tally, unacked=len(self._in_flight), unacked_bytes=self._in_flight.sent_bytes
         )
 
+    def probe(self) -> ingest.Welcome:
+        """Wait until a daemon answers a HELLO; opens no run.
+
+        Raises:
+            Unreachable: No daemon answered within `connect_timeout_s`.
+        """
+        if self._dialler is None:
+            raise BadInput("sender: use it inside `with`")
+        return self._dialler.probe(self.instrument, self.settings.connect_timeout_s)
+
     def start(self, start: ingest.Start) -> ingest.Started:
         """Open a run, connecting first; `last_acked` says where an interrupted run goes on.
 
@@ -181,8 +191,12 @@ class Sender:
         until = time.monotonic() + seconds
         self._wait_until(lambda: time.monotonic() >= until, "the next frame", wake_s=until)
 
-    def finish(self) -> ingest.Report:
+    def finish(self, n_frames: int = 0) -> ingest.Report:
         """End the run and wait until every frame has its fate.
+
+        Args:
+            n_frames: Frames the run should have had; those never sent are then missing in the ledger. The highest
+                frame_seq + 1 where that is more.
 
         Raises:
             Incomplete: The daemon's ledger does not account for every frame sent; the text says which are missing.
@@ -190,7 +204,7 @@ class Sender:
             Unreachable: As `send`.
         """
         start = self._open_run()
-        self._end = ingest.End(run=start.run, n_frames=self._in_flight.end)
+        self._end = ingest.End(run=start.run, n_frames=max(n_frames, self._in_flight.end))
         self._end_sent = False
         try:
             self._wait_until(

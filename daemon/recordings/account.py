@@ -31,9 +31,14 @@ class RunAccount:
         return len(self.numbers)
 
     @property
+    def expected(self) -> int | None:
+        """Frames the run should have: said at END, or where that is not here at START; None when nobody said."""
+        return self.start.n_expected if self.announced is None else self.announced
+
+    @property
     def missing(self) -> int:
-        """Announced frames that are not here."""
-        return max(0, (self.announced or 0) - self.frames)
+        """Expected frames that are not here."""
+        return max(0, (self.expected or 0) - self.frames)
 
     @property
     def duration_s(self) -> float:
@@ -43,7 +48,8 @@ class RunAccount:
     def problem(self) -> str | None:
         """Why the run is not whole, or None."""
         if self.announced is None:
-            return f"run {self.start.run}: not ended, {self.frames} frames"
+            of = "" if self.expected is None else f" of {self.expected}"
+            return f"run {self.start.run}: not ended, {self.frames}{of} frames"
         if self.missing:
             return f"run {self.start.run}: {self.missing} of {self.announced} frames missing"
         return None

@@ -17,7 +17,8 @@ class RunFacts:
 
     Attributes:
         announced: Frames said at END; None where END is not in the recording.
-        missing: Announced frames that are not there.
+        expected: Frames it should have: as announced, or where END is not there as START expected; None: unknown.
+        missing: Expected frames that are not there.
         duration_s: First to last frame as received.
         data_bytes: Of all frames as received.
     """
@@ -25,6 +26,7 @@ class RunFacts:
     start: Start
     frames: int
     announced: int | None
+    expected: int | None
     missing: int
     duration_s: float
     data_bytes: int
@@ -33,7 +35,13 @@ class RunFacts:
     def of(cls, run: RunAccount) -> "RunFacts":
         """Freeze an account."""
         return cls(
-            run.start, run.frames, run.announced, run.missing, run.duration_s, run.data_bytes
+            run.start,
+            run.frames,
+            run.announced,
+            run.expected,
+            run.missing,
+            run.duration_s,
+            run.data_bytes,
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -43,6 +51,7 @@ class RunFacts:
             **start,
             "frames": self.frames,
             "announced": self.announced,
+            "expected": self.expected,
             "missing": self.missing,
             "duration_s": round(self.duration_s, 6),
             "data_bytes": self.data_bytes,
@@ -54,8 +63,8 @@ class RunFacts:
         rate = f", {(self.frames - 1) / self.duration_s:.3g} a second" if self.duration_s else ""
         origin = "simulated (synthetic)" if start.synthetic else "not simulated"
         return (
-            f"run {start.run} of {start.instrument}: {self.frames} frames"
-            f"{'' if self.announced is None else f' of {self.announced}'}, 4 x {start.height} x "
+            f"run {start.run} of {start.instrument}: "
+            f"{self.frames}{'' if self.expected is None else f' of {self.expected}'} frames, 4 x {start.height} x "
             f"{start.width} {start.dtype} ({start.bit_depth} bit, dark {start.dark_level:g}, white "
             f"{start.white_level:g}), {start.pixel_size_um:.4g} um/px, {start.wavelength_um:g} um, NA "
             f"{start.numerical_aperture:g}, {origin}, {self.duration_s:.1f} s{rate}"

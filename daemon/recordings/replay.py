@@ -12,10 +12,10 @@ from pathlib import Path
 from phenostream.daemon.client.errors import Cancelled
 from phenostream.daemon.client.sender import Sender
 from phenostream.daemon.client.sender_options import SenderSettings
-from phenostream.daemon.recordings.facts import facts
+from phenostream.daemon.recordings.facts import RunFacts, facts
 from phenostream.daemon.recordings.reader import Recorded, RecordingReader
 from phenostream.daemon.run_id import new_run_id
-from phenostream.daemon.wire.ingest import Ack, FrameHeader, Report, Start
+from phenostream.daemon.wire.ingest import Ack, FrameHeader, Report
 from phenostream.engine.errors import BadConfig, BadRecording
 
 
@@ -49,6 +49,7 @@ def replay(
     *,
     on_ack: Callable[[Ack], None] | None = None,
     on_report: Callable[[Report], None] | None = None,
+    on_sender: Callable[[Sender], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> list[Report]:
     """Send every run of a recording, one after another.
@@ -58,6 +59,7 @@ def replay(
         url: The daemon's ingest endpoint.
         options: Pace and more.
         on_ack: Called with every acknowledgement.
+        on_sender: Called with each run's sender before it connects.
         on_report: Called at the end of every run.
         cancel: When set, `Cancelled` is raised within 50 ms; the only way out of a loop.
 
@@ -77,7 +79,9 @@ def replay(
         for run in held.runs:
             with Sender(url, run.start.instrument, options.sender, cancel) as sender:
                 sender.on_ack = on_ack
-                reports.append(_send_run(sender, path, run.start, options))
+                if on_sender is not None:
+                    on_sender(sender)
+                reports.append(_send_run(sender, path, run, options))
             if on_report is not None:
                 on_report(reports[-1])
         if not options.loop:
@@ -86,7 +90,8 @@ def replay(
             raise Cancelled(f"{path}: the loop was cancelled between two passes")
 
 
-def _send_run(sender: Sender, path: Path, recorded: Start, options: ReplayOptions) -> Report:
+def _send_run(sender: Sender, path: Path, held: RunFacts, options: ReplayOptions) -> Report:
+    recorded = held.start
     run = recorded.run if options.same_run else new_run_id()
     started = sender.start(recorded.model_copy(update={"run": run}))
     known = -1 if started.last_acked is None else started.last_acked
@@ -99,7 +104,7 @@ def _send_run(sender: Sender, path: Path, recorded: Start, options: ReplayOption
             due_s = began_s + (frame.since_start_ns - first_ns) / 1e9 / options.rate
             sender.wait(max(0.0, due_s - time.monotonic()))
         sender.send_frame(header.model_copy(update={"run": run}), frame.data or b"")
-    return sender.finish()
+    return sender.finish(held.expected or 0)
 
 
 def _frames(path: Path, run: str, *, tolerant: bool) -> Iterator[tuple[Recorded, FrameHeader]]:

@@ -28,7 +28,7 @@ def test_facts_are_plain_json_and_lines_for_people(make_recording: RecordingMake
     assert value["runs"][0]["instrument"] == "scope-1"
     text = "\n".join(found.lines())
     assert "complete" in text
-    assert "2 frames of 2, 4 x 128 x 128 u8" in text
+    assert "2 of 2 frames, 4 x 128 x 128 u8" in text
     assert "synthetic" in text
     assert "INCOMPLETE" not in text
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from phenostream.daemon.client.errors import Cancelled
-from phenostream.daemon.recordings.facts import RecordingFacts
+from phenostream.daemon.recordings.facts import RecordingFacts, facts
 from phenostream.daemon.recordings.reader import Recorded, RecordingReader
 from phenostream.daemon.recordings.recorder import record
 from phenostream.daemon.recordings.replay import ReplayOptions, replay
@@ -119,6 +119,22 @@ def test_what_is_whole_of_a_damaged_recording_can_be_sent(
         done.result(10)
     assert without_run(copy) == [whole[0], whole[1], whole[3]]
     assert (reports[0].ledger["received"], reports[0].ledger["missing"]) == (3, 1)
+
+
+def test_a_recording_that_was_cut_short_is_missing_what_its_start_expected(
+    make_recording: RecordingMaker, tmp_path: Path
+) -> None:
+    source = make_recording(count=5, n_expected=5)
+    with RecordingReader(source) as reader:
+        third = [r for r in reader if isinstance(r.message, FrameHeader)][2].position
+    source.write_bytes(source.read_bytes()[:third])
+    held = facts(source)
+    assert "2 of 5 frames" in "\n".join(held.lines())
+    with recorder(tmp_path / "copy.phenorec") as (url, stop, done):
+        reports = replay(source, url, ReplayOptions(tolerant=True))
+        stop.set()
+        done.result(10)
+    assert (reports[0].ledger["received"], reports[0].ledger["missing"]) == (2, 3)
 
 
 def test_runs_that_were_mixed_are_replayed_one_after_another(
