@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import TypeAdapter, ValidationError
 
 from phenostream.daemon.client.stream import SourceFrame
-from phenostream.daemon.wire.ingest import Start
+from phenostream.daemon.wire.ingest import Name, Start
 from phenostream.deploy.bench.truth import Truth, TruthFrame
 from phenostream.engine.errors import BadConfig
 from phenostream.engine.optics.cells import KINDS
@@ -22,7 +23,7 @@ from phenostream.engine.optics.presets import Preset
 from phenostream.engine.optics.rendering import BankSpec
 from phenostream.engine.optics.scene import FrameSimulator, SceneSettings, SimulatedFrame
 from phenostream.engine.types import SHOTS
-from phenostream.trainer.data.bank_cache import load_or_render
+from phenostream.trainer.data.bank_cache import bank_path, load_or_render
 
 WAVELENGTH_UM = 0.515
 NUMERICAL_APERTURE = 0.5
@@ -39,6 +40,7 @@ class MicroscopeSettings:
         seed: Same seed, same bytes.
         cells: Objects in a frame, or None for the preset's density.
         rendered: Distinct rendered objects to draw from; each appears in eight orientations.
+        instrument: Name in every result; a name of the wire contract.
     """
 
     size_px: int = 2048
@@ -58,6 +60,13 @@ class MicroscopeSettings:
             raise BadConfig(f"--seed {self.seed}: allowed 0 to 2^63 - 1")
         if self.cells is not None and not 0 <= self.cells <= 20_000:
             raise BadConfig(f"--cells {self.cells}: allowed 0 to 20000 in a frame")
+        try:
+            TypeAdapter(Name).validate_python(self.instrument)
+        except ValidationError as err:
+            raise BadConfig(
+                f"--instrument {self.instrument!r}: allowed 1 to 64 letters, digits, '.', '_' and '-', "
+                "beginning with a letter or a digit"
+            ) from err
 
 
 @dataclass(slots=True)
@@ -78,13 +87,7 @@ class SimulatedMicroscope:
 
     def __post_init__(self) -> None:
         wanted = self.settings
-        spec = BankSpec(
-            seed=wanted.seed,
-            n=wanted.rendered,
-            preset=wanted.preset,
-            purpose="simulate",
-            pixel_size_um=wanted.pixel_size_um,
-        )
+        spec = _bank_spec(wanted)
         scene = SceneSettings(
             height_px=wanted.size_px,
             width_px=wanted.size_px,
@@ -141,6 +144,21 @@ def cache_folder() -> Path:
     """Where rendered cells are kept: ``$XDG_CACHE_HOME/phenostream``, by default under ``~/.cache``."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "phenostream" / "rendered"
+
+
+def is_rendered(settings: MicroscopeSettings, cache: Path) -> bool:
+    """Whether the cells of these settings are in the cache folder."""
+    return bank_path(cache, _bank_spec(settings)).exists()
+
+
+def _bank_spec(settings: MicroscopeSettings) -> BankSpec:
+    return BankSpec(
+        seed=settings.seed,
+        n=settings.rendered,
+        preset=settings.preset,
+        purpose="simulate",
+        pixel_size_um=settings.pixel_size_um,
+    )
 
 
 def _truth_of(made: SimulatedFrame) -> TruthFrame:

@@ -15,7 +15,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from phenostream.deploy.cli.sending import ledger_line
-from phenostream.deploy.cli.simulate import add_microscope_arguments, build_microscope
+from phenostream.deploy.cli.simulate import (
+    add_microscope_arguments,
+    build_microscope,
+    microscope_settings,
+)
 from phenostream.deploy.cli.terminal import say, say_json, say_table
 from phenostream.deploy.cli.watch import frame_line
 from phenostream.engine.errors import BadConfig
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from phenostream.daemon.wire.ingest import Report
     from phenostream.daemon.wire.results import FrameRecord
     from phenostream.deploy.demo import Seen
+    from phenostream.deploy.microscope import MicroscopeSettings
 
 _SAMPLE_ROWS = 6
 
@@ -50,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
     if not 1 <= args.frames <= 100_000:
         raise BadConfig(f"--frames {args.frames}: allowed 1 to 100000")
+    settings = microscope_settings(args)
     path = bundle_path(args.bundle).resolve()
     load_bundle(path)
     with TemporaryDirectory(prefix="phenostream-") as name:
@@ -57,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         with DaemonChild(folder, child_settings(str(path))) as daemon:
             if not args.json:
                 say(f"daemon ready in {daemon.ready['startup_s']:.2f} s: {daemon.ready['model']}")
-            codes = [_simulated(args, daemon.ready)]
+            codes = [_simulated(args, settings, daemon.ready)]
             if args.recording is not None:
                 codes.append(_recorded(args, daemon.ready))
             codes.append(daemon.stop())
@@ -71,12 +77,14 @@ def run(args: argparse.Namespace) -> int:
     return max(1 if code < 0 else code for code in codes)  # negative: a signal killed the daemon
 
 
-def _simulated(args: argparse.Namespace, endpoints: dict[str, Any]) -> int:
+def _simulated(
+    args: argparse.Namespace, settings: "MicroscopeSettings", endpoints: dict[str, Any]
+) -> int:
     from phenostream.daemon.client.sender import Sender
     from phenostream.daemon.client.stream import stream
     from phenostream.daemon.run_id import new_run_id
 
-    microscope = build_microscope(args)
+    microscope = build_microscope(settings)
 
     def send() -> "Report":
         start = microscope.start(new_run_id(), args.frames)

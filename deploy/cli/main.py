@@ -8,15 +8,22 @@ import argparse
 import importlib
 import logging
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import metadata
+from types import FrameType
 from typing import Final, NoReturn, Protocol, cast
 
+from phenostream.deploy.cli.terminal import say_json
 from phenostream.engine.errors import BadInput, MissingPackage, PhenostreamError
 
 GOOD, FAILED, BAD_USAGE, DEGRADED = 0, 1, 2, 3
 """Exit codes: all well; the run failed; bad usage or input; it ran, but degraded."""
+TERMINATED: Final = 128 + signal.SIGTERM
+"""As a shell reports a process that SIGTERM ended."""
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("demo", "simulated microscope → daemon → results and summary, in one terminal"),
@@ -34,6 +41,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 """Name on the command line: module under `deploy/cli`, and one line of help."""
 
+_OWN_SIGNALS: Final = ("run", "record")
+"""Commands that drain at SIGTERM; the others unwind as at Ctrl-C."""
 _NOTICE: Final = "Research use only; not a diagnosis. Results made with synthetic weights say so."
 
 
@@ -49,11 +58,19 @@ class Command(Protocol):
         """Do it; return the exit code."""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: whatever is open is closed on the way out, as at Ctrl-C."""
+
+
+class _BadUsage(Exception):
+    """The command line is none of ours; the text is the whole line."""
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what was wrong in one line, then how to learn more."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(BAD_USAGE, f"{self.prog}: {message} (see `{self.prog} --help`)\n")
+        raise _BadUsage(f"{self.prog}: {message} (see `{self.prog} --help`)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,25 +79,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     name = next((word for word in words if not word.startswith("-")), None)
     parser = _build_parser(name if name in COMMANDS else None)
-    args = parser.parse_args(words)
+    as_json = "--json" in words
+    try:
+        args = parser.parse_args(words)
+    except _BadUsage as err:
+        return _complain(str(err), BAD_USAGE, as_json)
     if "run" not in args:
         parser.print_help()
         return GOOD if not words else BAD_USAGE
     _set_up_logging(args.command, args.verbose)
+    reason, code = "", FAILED
     try:
-        return cast(int, args.run(args))
+        with _unwinding_at_sigterm(args.command):
+            return cast(int, args.run(args))
     except (BadInput, MissingPackage) as err:
-        return _complain(args.command, err, BAD_USAGE)
+        reason, code = str(err), BAD_USAGE
     except PhenostreamError as err:
-        return _complain(args.command, err, FAILED)
+        reason = str(err)
+    except ValueError as err:
+        line = _refused_value(err)
+        if line is None:
+            raise
+        reason, code = line, BAD_USAGE
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return GOOD
     except OSError as err:
         where = f"{err.filename}: " if err.filename else ""
-        return _complain(args.command, f"{where}{err.strerror or err}", FAILED)
+        reason = f"{where}{err.strerror or err}"
+    except Terminated:
+        reason, code = "terminated", TERMINATED
     except KeyboardInterrupt:
-        return _complain(args.command, "interrupted", FAILED)
+        reason = "interrupted"
+    return _complain(f"phenostream {args.command}: {reason}", code, as_json)
 
 
 def _build_parser(chosen: str | None) -> argparse.ArgumentParser:
@@ -125,7 +156,39 @@ def _set_up_logging(command: str, verbose: bool) -> None:
     )
 
 
-def _complain(command: str, err: object, code: int) -> int:
-    text = " ".join(str(err).split())
-    sys.stderr.write(f"phenostream {command}: {text}\n")
+def _complain(line: str, code: int, as_json: bool) -> int:
+    """One line on standard error, and for a program that asked for JSON the same on standard output."""
+    line = " ".join(line.split())
+    sys.stderr.write(line + "\n")
+    if as_json:
+        _, _, reason = line.partition(": ")
+        say_json({"good": False, "reason": reason, "exit_code": code})
     return code
+
+
+def _refused_value(err: ValueError) -> str | None:
+    """What pydantic refused, in one line; None for any other error."""
+    if "pydantic" not in sys.modules:
+        return None
+    from pydantic import ValidationError
+
+    from phenostream.daemon.wire.validation import describe
+
+    return describe(err) if isinstance(err, ValidationError) else None
+
+
+@contextmanager
+def _unwinding_at_sigterm(command: str) -> Iterator[None]:
+    """SIGTERM raises `Terminated` in here, so that children are stopped and folders removed."""
+    if command in _OWN_SIGNALS or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def unwind(_number: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -5,11 +5,18 @@ Example:
 """
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from phenostream.deploy.cli.endpoints import INGEST
-from phenostream.deploy.cli.sending import rate_hz, say_report
+from phenostream.deploy.cli.sending import Acknowledged, accounted, reach, say_report
 from phenostream.deploy.cli.terminal import note, progress
+from phenostream.engine.errors import BadConfig
+
+if TYPE_CHECKING:
+    from phenostream.daemon.client.sender import Sender
+    from phenostream.daemon.wire.ingest import Report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,17 +42,52 @@ def run(args: argparse.Namespace) -> int:
     from phenostream.daemon.recordings.facts import facts
     from phenostream.daemon.recordings.replay import ReplayOptions, replay
 
-    options = ReplayOptions(rate_hz(args.rate), args.loop, tolerant=args.tolerant)
+    options = ReplayOptions(pace(args.rate), args.loop, tolerant=args.tolerant)
     held = None if args.loop else facts(args.recording)
     for problem in held.problems if held else ():
         note(f"phenostream replay: INCOMPLETE: {problem}")
     codes = [0]
-    with progress(held.frames if held else None, "acknowledged", "frame") as bar:
+    of_each = iter([run.frames for run in held.runs] if held else [])
+    with (
+        progress(held.frames if held else None, "acknowledged", "frame") as bar,
+        ExitStack() as account,
+    ):
+        acknowledged = Acknowledged(bar.update)
+
+        def begin(sender: "Sender") -> None:
+            reach(sender)
+            account.enter_context(accounted(sender, next(of_each, None)))
+
+        def ended(report: "Report") -> None:
+            account.close()
+            codes.append(say_report(report, args.json, acknowledged.recorded))
+            acknowledged.recorded = 0
+
         replay(
             args.recording,
             args.to,
             options,
-            on_ack=lambda _ack: bar.update(),
-            on_report=lambda report: codes.append(say_report(report, args.json)),
+            on_ack=acknowledged.take,
+            on_sender=begin,
+            on_report=ended,
         )
-    return max(codes)
+    return 3 if held and held.problems else max(codes)
+
+
+def pace(text: str) -> float | None:
+    """Times the recorded pace, or None for as fast as frames are acknowledged.
+
+    Raises:
+        BadConfig: Neither ``max`` nor a number above 0 and up to 1 000 000.
+    """
+    if text == "max":
+        return None
+    try:
+        times = float(text)
+    except ValueError:
+        times = -1.0
+    if not 0 < times <= 1e6:
+        raise BadConfig(
+            f"--rate {text}: allowed max, or above 0 up to 1000000 times the recorded pace"
+        )
+    return times

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phenostream.deploy.cli.endpoints import INGEST
-from phenostream.deploy.cli.sending import add_rate, say_report, stream_frames
-from phenostream.deploy.cli.terminal import progress
+from phenostream.deploy.cli.sending import add_rate, rate_hz, say_report, sending
+from phenostream.deploy.cli.terminal import note, progress
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
-    from phenostream.deploy.microscope import SimulatedMicroscope
+    from phenostream.deploy.microscope import MicroscopeSettings, SimulatedMicroscope
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,11 +53,15 @@ def add_microscope_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--instrument", default="simulated-dpc", help="name in every result")
 
 
-def build_microscope(args: argparse.Namespace) -> "SimulatedMicroscope":
-    """The microscope of `add_microscope_arguments`, with a progress bar while its cells are rendered."""
-    from phenostream.deploy.microscope import MicroscopeSettings, SimulatedMicroscope, cache_folder
+def microscope_settings(args: argparse.Namespace) -> "MicroscopeSettings":
+    """What `add_microscope_arguments` was given.
 
-    settings = MicroscopeSettings(
+    Raises:
+        BadConfig: The flag, its value and what is allowed.
+    """
+    from phenostream.deploy.microscope import MicroscopeSettings
+
+    return MicroscopeSettings(
         size_px=args.size,
         pixel_size_um=args.pixel_size_um,
         preset=args.preset,
@@ -65,20 +69,32 @@ def build_microscope(args: argparse.Namespace) -> "SimulatedMicroscope":
         cells=args.cells,
         instrument=args.instrument,
     )
-    with progress(settings.rendered, "rendering simulated cells (once)", "cell") as bar:
-        return SimulatedMicroscope(settings, cache_folder(), on_cell=bar.update)
+
+
+def build_microscope(settings: "MicroscopeSettings") -> "SimulatedMicroscope":
+    """The microscope, telling on standard error that its cells have to be rendered first."""
+    from phenostream.deploy.microscope import SimulatedMicroscope, cache_folder, is_rendered
+
+    folder, wanted = cache_folder(), settings.rendered
+    if not is_rendered(settings, folder):
+        note(f"rendering {wanted} simulated cells (once per seed; kept in {folder})")
+    with progress(wanted, "rendering simulated cells", "cell") as bar:
+        return SimulatedMicroscope(settings, folder, on_cell=bar.update)
 
 
 def run(args: argparse.Namespace) -> int:
     """Simulate and stream."""
+    from phenostream.daemon.client.stream import stream
     from phenostream.daemon.run_id import new_run_id
     from phenostream.deploy.bench.truth import write_truth
 
     if args.frames < 1:
         raise BadConfig(f"--frames {args.frames}: allowed 1 or more")
-    microscope = build_microscope(args)
-    start = microscope.start(new_run_id(), args.frames)
-    report = stream_frames(args, start, microscope.frames(args.frames), args.frames)
+    settings, rate = microscope_settings(args), rate_hz(args.rate)
+    with sending(args.to, settings.instrument, args.frames) as (sender, acknowledged):
+        microscope = build_microscope(settings)  # after the daemon answered: it may take a while
+        start = microscope.start(new_run_id(), args.frames)
+        report = stream(sender, start, microscope.frames(args.frames), rate_hz=rate)
     if args.truth:
         write_truth(args.truth, microscope.truth())
-    return say_report(report, args.json)
+    return say_report(report, args.json, acknowledged.recorded)

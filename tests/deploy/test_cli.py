@@ -1,12 +1,17 @@
 """The command line: one visible table, lazy modules, one line and an exit code for every error."""
 
+import argparse
 import importlib
+import json
+import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from phenostream.deploy.cli import info
 from phenostream.deploy.cli.main import BAD_USAGE, COMMANDS, GOOD, main
 
 
@@ -35,6 +40,8 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "named"),
     [
         (["analyse"], "analyse"),
+        (["simulate", "--to", "ipc:///tmp/none", "--instrument", "a/b"], "--instrument 'a/b'"),
+        (["demo", "--instrument", "a b"], "--instrument 'a b': allowed 1 to 64"),
         (["run"], "--config"),
         (["run", "--config", "/nowhere/phenostream.toml"], "/nowhere/phenostream.toml"),
         (["simulate", "--to", "ipc:///tmp/none", "--size", "12"], "--size 12"),
@@ -61,6 +68,55 @@ def test_bad_usage_is_one_line_that_names_it_and_exit_code_2(
     assert named in said
     assert "Traceback" not in said
     assert len(said.splitlines()) == 1
+
+
+def test_what_pydantic_refuses_anywhere_is_one_line_and_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from phenostream.daemon.wire.ingest import Hello
+
+    monkeypatch.setattr(info, "run", lambda _args: Hello(instrument="a b"))
+    assert main(["info", "cells.phenorec"]) == BAD_USAGE
+    said = capsys.readouterr().err
+    assert said.startswith("phenostream info: instrument: 'a b': allowed 1 to 64 letters")
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["info", "/nowhere/cells.phenorec", "--json"], BAD_USAGE),
+        (["check", "--json"], BAD_USAGE),
+        (["check", "--json", "--config", "/nowhere/phenostream.toml"], BAD_USAGE),
+    ],
+)
+def test_with_json_a_failure_is_json_too(
+    words: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == code
+    said = capsys.readouterr()
+    told = json.loads(said.out)
+    assert (told["good"], told["exit_code"]) == (False, code)
+    assert told["reason"] in said.err
+
+
+def test_sigterm_unwinds_a_command_and_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closed: list[bool] = []
+
+    def work(_args: argparse.Namespace) -> int:
+        with ExitStack() as stack:
+            stack.callback(closed.append, True)
+            signal.raise_signal(signal.SIGTERM)
+        return GOOD
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(info, "run", work)
+    assert main(["info", "cells.phenorec"]) == 143
+    assert closed == [True]
+    assert capsys.readouterr().err == "phenostream info: terminated\n"
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_the_daemon_starts_without_loading_what_it_does_not_need() -> None:
