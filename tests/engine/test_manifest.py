@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from phenostream.engine.manifest import Manifest, Metric
+from phenostream.engine.bundle import load_bundle
+from phenostream.engine.manifest import Metric
 
-DEMO = Path(__file__).parents[2] / "deploy" / "demo_bundle" / "manifest.json"
+DEMO = Path(__file__).parents[2] / "deploy" / "demo_bundle"
 
 
 def test_the_headline_of_the_demo_bundle_is_short_and_has_every_data_set() -> None:
-    manifest = Manifest.model_validate_json(DEMO.read_text())
+    manifest = load_bundle(DEMO).manifest
     said = manifest.headline()
     names = [
         "class accuracy, rejected counted wrong",
@@ -26,7 +27,7 @@ def test_the_headline_of_the_demo_bundle_is_short_and_has_every_data_set() -> No
 
 
 def test_a_figure_that_was_not_measured_is_not_in_the_headline() -> None:
-    manifest = Manifest.model_validate_json(DEMO.read_text())
+    manifest = load_bundle(DEMO).manifest
     one = Metric(name="ECE", value=0.1, low=0.0, high=0.2, n=5, data="blood")
     other = one.model_copy(update={"name": "r CD16"})
     assert manifest.model_copy(update={"metrics": (other, one)}).headline() == (one,)
