@@ -1,4 +1,7 @@
-"""A daemon as a child process, for `demo` and `bench`: its own folder, its own endpoints, stopped with its parent."""
+"""A daemon as a child process, for `demo` and `bench`: its own folder, its own endpoints, stopped with its parent.
+
+Start it from a thread that lives as long as it should: the kernel ends it with that thread.
+"""
 
 import json
 import os
@@ -50,6 +53,8 @@ class DaemonChild:
             "--json",
             "--config",
             str(config),
+            "--with-parent",
+            str(os.getpid()),
         ]
         with (self.folder / "daemon.log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command, no shell

@@ -17,6 +17,7 @@ from phenostream.deploy.cli.terminal import say, say_json
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="TOML file")
+    parser.add_argument("--with-parent", type=int, metavar="PID", help=argparse.SUPPRESS)
     parser.add_argument("--json", action="store_true", help="print the ready line as JSON")
 
 
@@ -24,7 +25,10 @@ def run(args: argparse.Namespace) -> int:
     """Serve until told to stop."""
     from phenostream.daemon.lifecycle import Ready, serve
     from phenostream.deploy.bundles import load_site_config
+    from phenostream.deploy.parent import end_with
 
+    if args.with_parent is not None:
+        end_with(args.with_parent)
     config = load_site_config(args.config)
 
     def announce(ready: Ready) -> None:
