@@ -15,6 +15,7 @@ from phenostream.daemon.client.connect import connect
 from phenostream.daemon.client.control import Control
 from phenostream.daemon.client.errors import TimedOut, Unreachable
 from phenostream.daemon.client.follower import Follower
+from phenostream.daemon.client.open_runs import OpenRuns
 from phenostream.daemon.client.readable import readable
 from phenostream.daemon.client.records import Record
 from phenostream.daemon.socket_options import Context, Socket, bounded
@@ -165,20 +166,18 @@ class Subscriber:
 
     def until_end(self) -> Iterator[Record]:
         """Records until a run has ended, no run that was seen is still open, and the journal is caught up with."""
-        open_runs: set[str] = set()
-        ended = False
+        runs = OpenRuns()
         for record in self.events():
-            if record is None:
-                if ended and not open_runs:
-                    return
-                continue
-            run, event = record.facts.get("run"), record.facts.get("event")
-            if record.topic == "status" and event == "run_ended":
-                ended = True
-                open_runs.discard(str(run))
-            elif run is not None and (record.topic == "result" or event == "run_started"):
-                open_runs.add(str(run))
-            yield record
+            if record is not None:
+                runs.take(record)
+                yield record
+            elif runs.all_ended:
+                return
+
+    @property
+    def silent_s(self) -> float:
+        """Time since the daemon was last heard of; a living one speaks every second."""
+        return time.monotonic() - self._heard_s
 
     def _receive(self, socket: Socket) -> None:
         parts = socket.recv_multipart()
@@ -199,5 +198,5 @@ class Subscriber:
 
     def _check_silence(self) -> None:
         limit_s = self._silence_timeout_s
-        if limit_s is not None and time.monotonic() - self._heard_s > limit_s:
+        if limit_s is not None and self.silent_s > limit_s:
             raise TimedOut(f"{self.results_url}: silent for {limit_s:g} s")

@@ -8,16 +8,23 @@ Examples:
 """
 
 import argparse
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from phenostream.deploy.cli.endpoints import RESULTS
 from phenostream.deploy.cli.terminal import note, say, say_json
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
-    from phenostream.daemon.client.subscriber import Record
+    from phenostream.daemon.client.subscriber import Record, Subscriber
     from phenostream.daemon.wire.results import FrameRecord
+
+
+_SILENCE_S: Final = 5.0
+"""A living daemon speaks every second."""
+_LONG_WAIT_S: Final = 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,12 +71,51 @@ def run(args: argparse.Namespace) -> int:
         results.on_gap = count
         results.wait_subscribed()
         note(f"phenostream watch: subscribed to {args.url}")
-        for record in results.until_end() if args.until_end else results:
-            if args.json:
-                say_json(json_record(record.topic, record.offset, record.body))
-            else:
-                say(record_line(record))
+        try:
+            for record in followed(results, args.until_end, time.monotonic):
+                if args.json:
+                    say_json(json_record(record.topic, record.offset, record.body))
+                else:
+                    say(record_line(record))
+        except KeyboardInterrupt:  # the only way to end an endless watch
+            if args.until_end:
+                raise
     return 3 if lost else 0
+
+
+def followed(
+    results: "Subscriber", until_end: bool, clock: Callable[[], float]
+) -> Iterator["Record"]:
+    """The records, telling on standard error what is waited for: a silent daemon, or runs that stay open.
+
+    Args:
+        results: A subscriber that stands.
+        until_end: Stop when the runs that were seen have ended.
+        clock: Seconds, monotonic.
+    """
+    from phenostream.daemon.client.open_runs import OpenRuns
+
+    runs, silent = OpenRuns(), False
+    ended_s: float | None = None
+    for record in results.events():
+        if record is not None:
+            runs.take(record)
+            if record.facts.get("event") == "run_ended":
+                ended_s = clock()
+            yield record
+        elif until_end and runs.all_ended:
+            return
+        if silent != (results.silent_s > _SILENCE_S):
+            silent = not silent
+            note(
+                f"phenostream watch: no word from the daemon for {_SILENCE_S:.0f} s, waiting"
+                if silent
+                else "phenostream watch: the daemon is back"
+            )
+        if until_end and ended_s is not None and clock() - ended_s > _LONG_WAIT_S:
+            ended_s = None  # said once after every end
+            names = ", ".join(short_run(run) for run in runs.open)
+            note(f"phenostream watch: waiting for {len(runs.open)} open runs: {names}")
 
 
 def control_beside(results_url: str) -> str | None:
@@ -81,6 +127,11 @@ def control_beside(results_url: str) -> str | None:
     )
 
 
+def short_run(run: object) -> str:
+    """The end of a run's id: enough to tell runs of one box apart."""
+    return str(run)[-8:]
+
+
 def record_line(record: "Record") -> str:
     """One record as a line for a person."""
     from phenostream.daemon.wire.results import FrameRecord
@@ -89,15 +140,16 @@ def record_line(record: "Record") -> str:
         return f"{record.offset:>7}  {frame_line(record.body)}"
     body = record.body
     if record.topic == "summary":
-        return f"{record.offset:>7}  summary of the {body.get('scope')}: {body.get('text')}"
+        return f"{record.offset:>7}  {_source(body)}  summary of the {body.get('scope')}: {body.get('text')}"
     return f"{record.offset:>7}  {_status_text(body)}"
 
 
 def frame_line(frame: "FrameRecord") -> str:
     """What became of one frame and its cells."""
     meta = frame.meta
+    place = f"{_source(meta)}  frame {meta['frame_seq']:>5}"
     if meta["fate"] != "published":
-        return f"frame {meta['frame_seq']:>5}  {meta['fate'].upper()}: {meta['reason']}"
+        return f"{place}  {meta['fate'].upper()}: {meta['reason']}"
     counts = meta["counts"]
     kinds = frame.columns["class"].values
     names = meta["model"]["classes"]
@@ -105,15 +157,29 @@ def frame_line(frame: "FrameRecord") -> str:
         f"{int((kinds == index).sum()):>3} {name}s" for index, name in enumerate(names)
     )
     return (
-        f"frame {meta['frame_seq']:>5}  {counts['found']:>4} cells: {shares}  {counts['rejected']:>3} rejected"
-        f"  {counts['edge']:>2} at edge  {meta['timing_ms']['total']:>6.1f} ms"
+        f"{place}  {counts['found']:>4} cells: {shares}  {counts['rejected']:>3} rejected"
+        f"  {counts['edge']:>2} at edge  {_trust(frame)}  {meta['timing_ms']['total']:>6.1f} ms"
         f"{'  synthetic' if meta['synthetic'] else ''}"
     )
+
+
+def _source(facts: dict[str, Any]) -> str:
+    return f"{facts.get('instrument')} {short_run(facts.get('run'))}"
+
+
+def _trust(frame: "FrameRecord") -> str:
+    """Mean confidence of the classified cells, and how many of them are unlike the training cells."""
+    kinds = frame.columns["class"].values
+    classified = kinds < len(frame.meta["model"]["classes"])
+    unusual = int(frame.columns["ood"].values[classified].sum())
+    sure = frame.columns["class_probability"].values[classified]
+    confidence = f"{100 * sure.max(axis=1).mean():.0f} %" if len(sure) else "none"
+    return f"confidence {confidence}  {unusual:>3} unusual"
 
 
 def _status_text(body: dict[str, Any]) -> str:
     from phenostream.deploy.cli.sending import ledger_line
 
     if body.get("event") == "run_ended":
-        return f"run {body['run']} ended; {ledger_line(body['ledger'])}"
+        return f"run {body['run']} of {body['instrument']} ended; {ledger_line(body['ledger'])}"
     return f"run {body.get('run')} of {body.get('instrument')}: {body.get('event')}"

@@ -1,0 +1,96 @@
+"""`watch`: lines that name run, instrument and trust, and what is said while nothing comes."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from phenostream.daemon.client.records import Record
+from phenostream.daemon.client.subscriber import Subscriber
+from phenostream.daemon.wire.results import FrameRecord, WireColumn
+from phenostream.deploy.cli.watch import followed, frame_line, record_line
+
+RUN = "01890a5d-ac96-774b-bcce-b302099a8057"
+
+
+class Told:
+    """A subscriber of a script: each step is seconds that pass, seconds of silence then, and what comes."""
+
+    def __init__(self, *steps: tuple[float, float, Record | None]) -> None:
+        self._steps = steps
+        self.now_s, self.silent_s = 100.0, 0.0
+
+    def events(self) -> Iterator[Record | None]:
+        for passed_s, silent_s, record in self._steps:
+            self.now_s, self.silent_s = self.now_s + passed_s, silent_s
+            yield record
+
+
+def follow(told: Told, *, until_end: bool) -> list[Record]:
+    return list(followed(cast(Subscriber, told), until_end, lambda: told.now_s))
+
+
+def status(event: str, run: str) -> Record:
+    return Record("status", 0, {"event": event, "run": run, "instrument": "scope-1"})
+
+
+def test_silence_and_its_end_are_each_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    follow(Told((1, 1, None), (5, 6, None), (1, 7, None), (1, 0, None)), until_end=False)
+    silent, back = capsys.readouterr().err.splitlines()
+    assert "no word from the daemon for 5 s" in silent
+    assert "back" in back
+
+
+def test_runs_that_stay_open_are_named_after_ten_seconds(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    started, other = status("run_started", "a-12345678"), status("run_started", "b-87654321")
+    ended = status("run_ended", "a-12345678")
+    told = Told((0, 0, started), (0, 0, other), (0, 0, ended), (9, 0, None), (2, 0, None))
+    assert follow(told, until_end=True) == [started, other, ended]
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.endswith("waiting for 1 open runs: 87654321")
+
+
+def test_watching_until_the_end_stops_there() -> None:
+    started, ended = status("run_started", "a"), status("run_ended", "a")
+    told = Told((0, 0, started), (0, 0, ended), (0, 0, None), (0, 0, started))
+    assert follow(told, until_end=True) == [started, ended]
+
+
+def a_frame(**changes: Any) -> FrameRecord:
+    meta = {
+        "run": RUN,
+        "instrument": "scope-1",
+        "frame_seq": 3,
+        "fate": "published",
+        "counts": {"found": 3, "rejected": 1, "edge": 0},
+        "model": {"classes": ["lymphocyte", "monocyte", "granulocyte"]},
+        "timing_ms": {"total": 5.0},
+        "synthetic": True,
+    }
+    columns: dict[str, Any] = {
+        "class": np.array([0, 2, 255], np.uint8),
+        "class_probability": np.array([[0.9, 0.1, 0], [0.2, 0.1, 0.7], [np.nan] * 3], np.float32),
+        "ood": np.array([False, True, True]),
+    }
+    return FrameRecord(meta | changes, {name: WireColumn(v, "1") for name, v in columns.items()})
+
+
+def test_a_frame_line_names_run_and_instrument_confidence_and_unusual_cells() -> None:
+    line = frame_line(a_frame())
+    assert line.startswith("scope-1 099a8057  frame     3")
+    assert "confidence 80 %    1 unusual" in line
+
+
+def test_a_frame_that_was_not_published_names_its_run_too() -> None:
+    line = frame_line(a_frame(fate="quarantined", reason="shape"))
+    assert line == "scope-1 099a8057  frame     3  QUARANTINED: shape"
+
+
+def test_a_summary_line_names_run_and_instrument() -> None:
+    body = {"run": RUN, "instrument": "scope-1", "scope": "window", "text": "all quiet"}
+    assert record_line(Record("summary", 7, body)).endswith(
+        "scope-1 099a8057  summary of the window: all quiet"
+    )
