@@ -20,29 +20,43 @@ from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
     from phenostream.daemon.config import Config
+    from phenostream.engine.manifest import Manifest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="TOML file")
-    parser.add_argument("--json", action="store_true", help="print as JSON")
+    parser.add_argument(
+        "--metrics", action="store_true", help="every figure measured with the model, not the few"
+    )
+    parser.add_argument("--json", action="store_true", help="print as JSON, with every figure")
 
 
 def run(args: argparse.Namespace) -> int:
     """Check everything and say what was found."""
     from phenostream.deploy.bundles import load_site_config
 
-    found = _check(load_site_config(args.config))
+    found, manifest = _check(load_site_config(args.config))
     if args.json:
-        say_json({"config": str(args.config), "good": True, "found": found})
+        figures = [metric.model_dump(mode="json") for metric in manifest.metrics]
+        say_json({"config": str(args.config), "good": True, "found": found, "metrics": figures})
         return 0
     say_table(["what", "found"], list(found.items()))
+    shown = manifest.metrics if args.metrics else manifest.headline()
+    if shown:
+        say()
+        say_table(
+            ["measured", "value", "low", "high", "on"],
+            [(m.name, m.value, m.low, m.high, m.data) for m in shown],
+        )
+    if len(shown) < len(manifest.metrics):
+        say(f"({len(manifest.metrics) - len(shown)} more figures with --metrics)")
     say(f"{args.config}: good; `phenostream run --config {args.config}` would start")
     return 0
 
 
-def _check(config: "Config") -> dict[str, str]:
-    """What stands behind each key; raises the error that `run` would end with."""
+def _check(config: "Config") -> tuple[dict[str, str], "Manifest"]:
+    """What stands behind each key, and what the model says of itself; raises the error that `run` would end with."""
     from phenostream.daemon.claims import claimed, claimed_endpoint
     from phenostream.daemon.model import served_model
     from phenostream.daemon.quarantine import Quarantine
@@ -51,7 +65,7 @@ def _check(config: "Config") -> dict[str, str]:
     with ExitStack() as held:
         directory = config.journal.directory
         held.enter_context(claimed(directory / "lock", f"journal.directory: {directory}"))
-        found["journal.directory"] = f"{directory}, {_free_gib(directory):.1f} GiB free"
+        found["journal.directory"] = f"{directory}, {_free(directory)}"
         kept = Quarantine(config.quarantine.directory, config.quarantine.max_bytes)
         found["quarantine.directory"] = f"{config.quarantine.directory}, {len(kept)} frames in it"
         for key in ("ingest", "results", "control"):
@@ -68,11 +82,7 @@ def _check(config: "Config") -> dict[str, str]:
         found["model.backend"] = (
             f"{said['backend']} {said['precision']} on {said['device']}, golden self-test passed"
         )
-    for metric in model.manifest.metrics:
-        found[f"measured: {metric.name}"] = (
-            f"{metric.value:g} [{metric.low:g}, {metric.high:g}], {metric.data}"
-        )
-    return found
+    return found, model.manifest
 
 
 def _try_tcp(url: str, key: str) -> None:
@@ -96,6 +106,13 @@ def _try_tcp(url: str, key: str) -> None:
             raise BadConfig(f"{key}: {url}: {why}") from err
 
 
-def _free_gib(directory: Path) -> float:
+def _free(directory: Path) -> str:
     space = os.statvfs(directory)
-    return space.f_bavail * space.f_frsize / 2**30
+    return free_text(space.f_bavail * space.f_frsize)
+
+
+def free_text(n_bytes: int) -> str:
+    """Free space for a person; below 1 GiB in MiB and with a warning."""
+    if n_bytes >= 2**30:
+        return f"{n_bytes / 2**30:.1f} GiB free"
+    return f"{n_bytes / 2**20:.0f} MiB free, WARNING: less than 1 GiB"

@@ -1,0 +1,46 @@
+"""`check`: what is behind the configuration, the few figures that matter, and numbers for programs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from phenostream.deploy.child import child_settings
+from phenostream.deploy.cli.check import free_text
+from phenostream.deploy.cli.main import main
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """The least configuration, with the demo bundle."""
+    path = tmp_path / "c.toml"
+    path.write_text(child_settings("demo"))
+    return path
+
+
+def test_figures_are_numbers_for_a_program(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", "--json", "--config", str(config)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["good"]
+    assert all(isinstance(m["value"], float) and m["low"] <= m["high"] for m in told["metrics"])
+    assert told["metrics"]
+    assert not any("measured" in key for key in told["found"])
+
+
+def test_a_person_sees_the_headline_and_asks_for_the_rest(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", "--config", str(config)]) == 0
+    few = capsys.readouterr().out
+    assert main(["check", "--metrics", "--config", str(config)]) == 0
+    all_of_them = capsys.readouterr().out
+    assert "--metrics)" in few
+    assert len(few.splitlines()) < len(all_of_them.splitlines())
+    assert "golden self-test passed" in few
+
+
+def test_little_space_is_told_in_mib_with_a_warning() -> None:
+    assert free_text(40 * 2**20) == "40 MiB free, WARNING: less than 1 GiB"
+    assert free_text(3 * 2**30) == "3.0 GiB free"
