@@ -1,7 +1,9 @@
 """Train the hybrid model on simulated cells, calibrate it, measure it on held-out simulated cells and save it.
 
-Needs the extra: pip install 'phenostream[trainer]'. The result is synthetic and says so. An interrupted training of
-equal settings goes on after its last whole epoch. `phenostream export-model` turns the folder into a bundle.
+Needs PyTorch: pip install 'phenostream[trainer]'. From the default index that is several GB with CUDA libraries; where
+there is no GPU, install a CPU build of torch first. With the defaults it takes about an hour on one core. The result
+is synthetic and says so. An interrupted training of equal settings goes on after its last whole epoch.
+`phenostream export-model` turns the folder into a bundle.
 
 Example:
   phenostream train --out work/train --seed 1
@@ -26,9 +28,16 @@ _OPTIONS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
+    from phenostream.trainer.settings import TrainSettings  # light: without torch
+
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint folder")
     for name, (kind, text) in _OPTIONS.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=None, help=text)
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=kind,
+            default=None,
+            help=f"{text} (default {TrainSettings.model_fields[name].default})",
+        )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 

@@ -1,11 +1,14 @@
 """The command line: one visible table, lazy modules, one line and an exit code for every error."""
 
 import argparse
+import dataclasses
 import importlib
 import json
+import re
 import signal
 import subprocess
 import sys
+import tomllib
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -144,3 +147,43 @@ def test_the_example_configuration_is_a_valid_one() -> None:
     path = Path(__file__).parents[2] / "deploy" / "config.example.toml"
     config = load_config(path)
     assert config.model.bundle == "demo"
+
+
+def test_the_example_configuration_shows_every_key_with_its_true_default() -> None:
+    from phenostream.daemon.config import parse_config
+
+    text = (Path(__file__).parents[2] / "deploy" / "config.example.toml").read_text()
+    shown: dict[str, dict[str, object]] = {}
+    section, required = "", []
+    for line in text.splitlines():
+        if line.startswith("["):
+            section = line[1 : line.index("]")]
+            shown[section] = {}
+        elif matched := re.match(r"(# )?(\w+) = (.*)$", line):
+            commented, key, rest = matched.groups()
+            if commented is None:
+                told = re.search(r'# (no default|default ("[^"]*"))', rest)
+                assert told is not None, f"{section}.{key} does not tell its default"
+                if told.group(2) is None:
+                    required.append(f"{section}.{key}")
+                rest = told.group(2) or '"needed"'
+            shown[section][key] = tomllib.loads(f"x = {rest}")["x"]
+    least = {"journal": {"directory": "needed"}, "model": {"bundle": "needed"}}
+    assert required == ["journal.directory", "model.bundle"]
+    assert parse_config(shown, Path("/site")) == parse_config(least, Path("/site"))
+    kept = parse_config(least, Path("/site")).model_dump()
+    assert {name: set(keys) for name, keys in shown.items()} == {
+        name: set(keys if isinstance(keys, dict) else dataclasses.asdict(keys))
+        for name, keys in kept.items()
+    }
+
+
+def test_train_tells_its_defaults_its_time_and_its_weight(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "(default 24000)" in shown
+    assert "about an hour on one core" in shown
+    assert "several GB" in shown
