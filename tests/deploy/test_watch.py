@@ -9,6 +9,8 @@ import pytest
 from phenostream.daemon.client.records import Record
 from phenostream.daemon.client.subscriber import Subscriber
 from phenostream.daemon.wire.results import FrameRecord, WireColumn
+from phenostream.deploy.cli import watch
+from phenostream.deploy.cli.main import main
 from phenostream.deploy.cli.watch import followed, frame_line, record_line
 
 RUN = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -94,3 +96,16 @@ def test_a_summary_line_names_run_and_instrument() -> None:
     assert record_line(Record("summary", 7, body)).endswith(
         "scope-1 099a8057  summary of the window: all quiet"
     )
+
+
+@pytest.mark.parametrize(("words", "code"), [([], 0), (["--until-end"], 1)])
+def test_ctrl_c_is_how_an_endless_watch_ends_well(
+    words: list[str], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> Iterator[Record]:
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(watch, "followed", interrupted)
+    monkeypatch.setattr(Subscriber, "wait_subscribed", lambda _self: None)
+    assert main(["watch", "ipc:///tmp/phenostream-nobody", *words]) == code

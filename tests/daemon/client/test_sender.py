@@ -259,6 +259,31 @@ def test_a_run_ends_with_an_exact_report(url: str, sender: Sender) -> None:
     assert sender.counts.unacked == sender.counts.unacked_bytes == 0
 
 
+def test_a_probe_hears_a_daemon_and_opens_no_run(url: str, sender: Sender) -> None:
+    with ScriptedDaemon(url, Script()) as daemon:
+        assert sender.probe().credit_bytes == Script().credit_bytes
+        assert daemon.starts == []
+        assert stream(sender, a_start(), frames(2)).ledger["received"] == 2
+
+
+def test_frames_that_were_expected_and_never_sent_are_announced_at_the_end(
+    url: str, sender: Sender
+) -> None:
+    ends: list[int] = []
+    with ScriptedDaemon(url, Script()), pytest.MonkeyPatch.context() as patch:
+        plain = ingest.End
+
+        def heard(*, run: str, n_frames: int) -> ingest.End:
+            ends.append(n_frames)
+            return plain(run=run, n_frames=n_frames)
+
+        patch.setattr(ingest, "End", heard)
+        sender.start(a_start())
+        sender.send(0, image(0))
+        sender.finish(5)
+    assert ends == [5]
+
+
 def test_every_byte_arrives_as_it_was_given(url: str, sender: Sender) -> None:
     script = Script()
     with ScriptedDaemon(url, script):
