@@ -10,10 +10,12 @@ Example:
 import argparse
 import signal
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 from phenostream.deploy.cli.endpoints import INGEST
 from phenostream.deploy.cli.terminal import note, progress, say, say_json
+from phenostream.engine.errors import BadConfig
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,18 +35,24 @@ def run(args: argparse.Namespace) -> int:
     """Record until told to stop; exit code 3 when the recording is incomplete."""
     from phenostream.daemon.recordings.recorder import RecorderOptions, record
 
+    if not 0 <= args.compress <= 9:
+        raise BadConfig(f"--compress {args.compress}: allowed 0 to 9")
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    with progress(None, "recorded", "frame") as bar:
-        facts = record(
-            args.url,
-            args.recording,
-            RecorderOptions(level=args.compress, until_end=args.until_end),
-            stop=stop,
-            on_bound=lambda endpoint: note(f"recording what is sent to {endpoint}"),
-            on_frame=lambda _ack: bar.update(),
-        )
+    with ExitStack() as handlers, progress(None, "recorded", "frame") as bar:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before = signal.signal(number, lambda _number, _frame: stop.set())
+            handlers.callback(signal.signal, number, before)
+        try:
+            facts = record(
+                args.url,
+                args.recording,
+                RecorderOptions(level=args.compress, until_end=args.until_end),
+                stop=stop,
+                on_bound=lambda endpoint: note(f"recording what is sent to {endpoint}"),
+                on_frame=lambda _ack: bar.update(),
+            )
+        except BadConfig as err:
+            raise BadConfig(str(err).replace("endpoint:", "--from", 1)) from err
     if args.json:
         say_json(facts.as_dict())
     else:

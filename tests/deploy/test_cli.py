@@ -54,6 +54,11 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
             ["replay", "/nowhere/cells.phenorec", "--to", "ipc:///tmp/none"],
             "/nowhere/cells.phenorec",
         ),
+        (
+            ["record", "--from", "nonsense", "/nowhere/none.phenorec"],
+            "--from 'nonsense': allowed ipc",
+        ),
+        (["record", "--compress", "10", "/nowhere/none.phenorec"], "--compress 10: allowed 0 to 9"),
         (["info", "/nowhere/cells.phenorec"], "/nowhere/cells.phenorec"),
         (["export", "/nowhere/journal", "cells.csv"], "/nowhere/journal"),
         (["export", "/nowhere/journal", "cells.xlsx"], "cells.xlsx"),
