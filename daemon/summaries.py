@@ -6,8 +6,8 @@ read again from the journal when such a run goes on.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.pipeline.records import summary
@@ -16,6 +16,7 @@ from phenostream.daemon.wire.ingest import Start
 from phenostream.daemon.wire.results import decode_frame
 from phenostream.engine.manifest import Manifest
 from phenostream.engine.postprocess import Column
+from phenostream.engine.summary.facts import FrameAccount
 from phenostream.engine.summary.template import write_summary
 from phenostream.engine.summary.window import SummaryContext, WindowStatistics
 
@@ -106,8 +107,16 @@ class SummaryBook:
         ]
         return over + self._let_go(now_s)
 
-    def end(self, start: Start, now_s: float) -> list[bytes]:
-        """The last window of a run of which nothing is missing, unless it is the only one, and the whole run."""
+    def end(
+        self, start: Start, now_s: float, ledger: Mapping[str, int] | None = None
+    ) -> list[bytes]:
+        """The last window of a run of which nothing is missing, unless it is the only one, and the whole run.
+
+        Args:
+            start: The run.
+            now_s: Monotonic clock.
+            ledger: Its final account, so that the summary says which frames are not in it.
+        """
         self._origins.pop(start.run, None)
         run = self._runs.pop(start.run, None)
         if run is None:
@@ -116,7 +125,8 @@ class SummaryBook:
         last = [self._close_window(run, now_s)] if run.window_began_s is not None else []
         if not run.whole.tally.frames:
             return []
-        whole = _written(start, "run", run.whole, now_s - run.began_s)
+        account = frame_account(ledger) if ledger is not None else None
+        whole = _written(start, "run", run.whole, now_s - run.began_s, account)
         return [*last, whole] if several else [whole]
 
     def close_windows(self, now_s: float) -> list[bytes]:
@@ -159,7 +169,25 @@ class SummaryBook:
         return WindowStatistics(SummaryContext.of(self._manifest, simulated_cells=start.synthetic))
 
 
-def _written(start: Start, scope: str, statistics: WindowStatistics, duration_s: float) -> bytes:
-    facts = statistics.facts()
+def frame_account(ledger: Mapping[str, int]) -> FrameAccount:
+    """The part of a run's ledger that a summary tells."""
+    return FrameAccount(
+        announced=ledger.get("announced", ledger["received"]),
+        published=ledger["published"],
+        dropped=ledger["dropped"],
+        quarantined=ledger["quarantined"],
+        failed=ledger["failed"],
+        missing=ledger["missing"],
+    )
+
+
+def _written(
+    start: Start,
+    scope: str,
+    statistics: WindowStatistics,
+    duration_s: float,
+    account: FrameAccount | None = None,
+) -> bytes:
+    facts = replace(statistics.facts(), account=account)
     plain = {**facts.as_dict(), "duration_s": round(duration_s, 3)}
     return summary(start, scope, write_summary(facts), plain)

@@ -182,7 +182,7 @@ class Commit:
     def _enter_end(self, entry: RunEnded, group: _Group, beat: Beat) -> None:
         self._recall(entry.start, beat)
         ledger = self._books.ledger.run(entry.start.run)
-        summaries = self._books.summaries.end(entry.start, _now())
+        summaries = self._books.summaries.end(entry.start, _now(), ledger)
         group.items.extend(("summary", payload) for payload in summaries)
         synthetic = self._model.manifest.synthetic
         payload = run_ended(entry.start, ledger, model_synthetic=synthetic)

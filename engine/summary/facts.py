@@ -18,14 +18,39 @@ class MarkerFacts:
     Attributes:
         name: As in the manifest; proteins of a pool are joined by ``/``.
         median: Of the estimates, in the marker unit.
-        lower_quartile: Likewise.
+        lower_quartile: Likewise; the spread between cells, not the uncertainty of one.
         upper_quartile: Likewise.
+        cell_low: Lower end of the interval of one cell whose estimate is the median.
+        cell_high: Upper end.
     """
 
     name: str
     median: float
     lower_quartile: float
     upper_quartile: float
+    cell_low: float
+    cell_high: float
+
+
+@dataclass(frozen=True, slots=True)
+class FrameAccount:
+    """What became of a run's frames, from its ledger.
+
+    Attributes:
+        announced: Frames the source said there were.
+        published: Of these; the cells of a summary are theirs.
+        dropped: Not published on purpose.
+        quarantined: Broke their contract.
+        failed: Lost to a fault of ours.
+        missing: Never came.
+    """
+
+    announced: int
+    published: int
+    dropped: int
+    quarantined: int
+    failed: int
+    missing: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +88,8 @@ class Facts:
         unusual_share: Of the classified cells.
         classes: In the manifest's order.
         marker_unit: Of every marker value.
+        interval_coverage: Nominal coverage of a cell's interval.
+        account: Of a whole run; None for a window.
         calibrated: Probabilities and intervals were calibrated.
         synthetic: The model was trained on simulated cells, or the cells are simulated.
         model_synthetic: The former.
@@ -82,11 +109,13 @@ class Facts:
     unusual_share: float
     classes: tuple[ClassFacts, ...]
     marker_unit: str
+    interval_coverage: float
     calibrated: bool
     synthetic: bool
     model_synthetic: bool
     source_synthetic: bool
     model: str
+    account: FrameAccount | None = None
 
     @property
     def majority(self) -> ClassFacts | None:

@@ -4,7 +4,7 @@ Every number comes from the facts, formatted here. It names a majority only wher
 the classified cells, names pooled channels as pooled, and says what is synthetic, uncalibrated, and not a diagnosis.
 """
 
-from phenostream.engine.summary.facts import ClassFacts, Facts, MarkerFacts
+from phenostream.engine.summary.facts import ClassFacts, Facts, FrameAccount, MarkerFacts
 
 
 def write_summary(facts: Facts) -> str:
@@ -22,6 +22,8 @@ def write_summary(facts: Facts) -> str:
 
 def _counts(facts: Facts) -> str:
     frames = f"{facts.frames:,} frame{_s(facts.frames)}"
+    if facts.account is not None and facts.account.published != facts.account.announced:
+        frames += f" ({_lost(facts.account)})"
     if not facts.found:
         return f"No cells were found in {frames}."
     fates = [f"{facts.classified:,} classified"]
@@ -29,6 +31,14 @@ def _counts(facts: Facts) -> str:
     fates += [f"{facts.edge:,} at a frame's edge"] if facts.edge else []
     fates += [f"{facts.over_limit:,} beyond the limit per frame"] if facts.over_limit else []
     return f"{_listed(fates)} of {facts.found:,} cell{_s(facts.found)} found in {frames}."
+
+
+def _lost(account: FrameAccount) -> str:
+    """What a reader must know before the first count: some frames are not in it."""
+    fates = ("dropped", "quarantined", "failed", "missing")
+    said = [f"{getattr(account, fate):,} {fate}" for fate in fates if getattr(account, fate)]
+    whole = f"{account.published:,} of {account.announced:,} announced are in this summary"
+    return f"{whole}: {_listed(said)}" if said else whole
 
 
 def _composition(facts: Facts) -> str:
@@ -58,8 +68,8 @@ def _markers(facts: Facts) -> str:
     largest = max(facts.classes, key=lambda one: one.count)
     values = "; ".join(_marker(marker) for marker in largest.markers)
     return (
-        f"Estimated median signal of the {largest.count:,} {largest.name}{_s(largest.count)}, with quartiles "
-        f"(unit: {facts.marker_unit}): {values}."
+        f"Estimated median signal of the {largest.count:,} {largest.name}{_s(largest.count)}, with the nominal "
+        f"{100 * facts.interval_coverage:g} % interval of a single such cell (unit: {facts.marker_unit}): {values}."
     )
 
 
@@ -71,8 +81,9 @@ def _marker(marker: MarkerFacts) -> str:
         if pooled
         else marker.name
     )
-    quartiles = f"{_value(marker.lower_quartile)} to {_value(marker.upper_quartile)}"
-    return f"{name} {_value(marker.median)} ({quartiles})"
+    return (
+        f"{name} {_value(marker.median)} ({_value(marker.cell_low)} to {_value(marker.cell_high)})"
+    )
 
 
 def _caveat(facts: Facts) -> str:

@@ -32,6 +32,8 @@ class SummaryContext:
         markers: In the order of the marker columns.
         marker_unit: Of the estimates.
         marker_transform: From z to the unit.
+        half_width_z: Half widths of a cell's interval, in z, per marker.
+        interval_coverage: Its nominal coverage.
         calibrated: The manifest says so.
         model_synthetic: The model was trained on simulated cells.
         source_synthetic: The cells are simulated.
@@ -42,6 +44,8 @@ class SummaryContext:
     markers: tuple[str, ...]
     marker_unit: str
     marker_transform: MarkerTransform
+    half_width_z: tuple[float, ...]
+    interval_coverage: float
     calibrated: bool
     model_synthetic: bool
     source_synthetic: bool
@@ -55,6 +59,8 @@ class SummaryContext:
             manifest.markers,
             manifest.marker_unit,
             manifest.marker_transform,
+            manifest.calibration.interval_half_width_z,
+            manifest.calibration.interval_coverage,
             manifest.calibration.status == "calibrated",
             manifest.synthetic,
             simulated_cells,
@@ -155,6 +161,7 @@ class WindowStatistics:
             unusual_share=self.tally.unusual / classified if classified else 0.0,
             classes=tuple(self._class(k, classified) for k in range(len(self.context.classes))),
             marker_unit=self.context.marker_unit,
+            interval_coverage=self.context.interval_coverage,
             calibrated=self.context.calibrated,
             synthetic=self.context.model_synthetic or self.context.source_synthetic,
             model_synthetic=self.context.model_synthetic,
@@ -178,10 +185,10 @@ class WindowStatistics:
 
     def _marker(self, index: int, marker: int) -> MarkerFacts:
         histogram = self.tally.z[index, marker]
-        lower, middle, upper = (
-            self._in_unit(_quantile(histogram, q), marker) for q in (0.25, 0.5, 0.75)
-        )
-        return MarkerFacts(self.context.markers[marker], middle, lower, upper)
+        lower, middle, upper = (_quantile(histogram, q) for q in (0.25, 0.5, 0.75))
+        reach = self.context.half_width_z[marker]
+        ends = (middle, lower, upper, middle - reach, middle + reach)
+        return MarkerFacts(self.context.markers[marker], *(self._in_unit(z, marker) for z in ends))
 
     def _in_unit(self, z: float, marker: int) -> float:
         transform = self.context.marker_transform

@@ -1,11 +1,18 @@
 import re
 from collections.abc import Iterator
+from dataclasses import astuple, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phenostream.engine.summary.facts import ClassFacts, Facts, MarkerFacts, wilson_interval
+from phenostream.engine.summary.facts import (
+    ClassFacts,
+    Facts,
+    FrameAccount,
+    MarkerFacts,
+    wilson_interval,
+)
 from phenostream.engine.summary.template import write_summary
 from phenostream.engine.types import CLASSES, MARKERS
 
@@ -20,7 +27,14 @@ def _facts(
     for k, (name, count) in enumerate(zip(CLASSES, counts, strict=True)):
         low, high = wilson_interval(count, classified)
         markers = tuple(
-            MarkerFacts(marker, 12.34 * (k + m + 1), 5.6 * (m + 1), 7890.1 * (m + 1))
+            MarkerFacts(
+                marker,
+                12.34 * (k + m + 1),
+                5.6 * (m + 1),
+                7890.1 * (m + 1),
+                1.9 * (k + 1),
+                77.7 * (m + 1),
+            )
             for m, marker in enumerate(MARKERS)
         )
         share = count / classified if classified else 0.0
@@ -41,6 +55,7 @@ def _facts(
         unusual_share=(classified // 7) / classified if classified else 0.0,
         classes=tuple(classes),
         marker_unit="a.u.",
+        interval_coverage=0.9,
         calibrated=True,
         synthetic=synthetic,
         model_synthetic=synthetic,
@@ -52,12 +67,15 @@ def _facts(
 def _numbers_of(facts: Facts) -> Iterator[float]:
     yield from (facts.frames, facts.found, facts.classified, facts.edge, facts.rejected)
     yield from (facts.unusual, 100 * facts.unusual_share, _INTERVAL_PERCENT)
+    yield 100 * facts.interval_coverage
+    if facts.account is not None:
+        yield from astuple(facts.account)
     if facts.mean_confidence is not None:
         yield 100 * facts.mean_confidence
     for one in facts.classes:
         yield from (one.count, 100 * one.share, 100 * one.share_low, 100 * one.share_high)
         for marker in one.markers:
-            yield from (marker.median, marker.lower_quartile, marker.upper_quartile)
+            yield from (marker.median, marker.cell_low, marker.cell_high)
 
 
 def _numbers_in(text: str) -> list[float]:
@@ -112,7 +130,10 @@ def test_no_cells_are_reported_without_shares_or_markers() -> None:
 def test_one_cell_is_written_in_the_singular() -> None:
     text = write_summary(_facts((0, 1, 0)))
     assert "of 1 cell found" in text
-    assert "the 1 granulocyte, with quartiles (unit: a.u.):" in text
+    assert (
+        "the 1 granulocyte, with the nominal 90 % interval of a single such cell (unit: a.u.):"
+        in text
+    )
 
 
 def test_frames_whose_cells_were_all_rejected_claim_no_class() -> None:
@@ -121,3 +142,21 @@ def test_frames_whose_cells_were_all_rejected_claim_no_class() -> None:
         "0 classified, 4 rejected as not a white cell and 1 at a frame's edge of 5"
     )
     assert "ytes" not in text
+
+
+@pytest.mark.parametrize("counts", [(0, 0, 0), (5, 9, 1)])
+def test_frames_that_are_not_in_a_summary_are_named_before_any_share(
+    counts: tuple[int, int, int],
+) -> None:
+    account = FrameAccount(announced=13, published=4, dropped=0, quarantined=7, failed=0, missing=2)
+    facts = replace(_facts(counts), account=account)
+    text = write_summary(facts)
+    assert "(4 of 13 announced are in this summary: 7 quarantined and 2 missing)." in text
+    known = list(_numbers_of(facts))
+    for number in _numbers_in(text):
+        assert any(number == pytest.approx(k, rel=0.006, abs=0.051) for k in known), number
+
+
+def test_a_whole_run_says_nothing_of_lost_frames() -> None:
+    account = FrameAccount(announced=3, published=3, dropped=0, quarantined=0, failed=0, missing=0)
+    assert "announced" not in write_summary(replace(_facts((1, 2, 3)), account=account))

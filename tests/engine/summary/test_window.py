@@ -14,7 +14,9 @@ from phenostream.engine.types import CLASSES, MARKERS
 
 Columns = dict[str, npt.NDArray[Any]]
 TRANSFORM = MarkerTransform(scale="log10", mean=(1, 1, 2, 2), sd=(0.5, 0.4, 0.3, 0.2))
-CONTEXT = SummaryContext(CLASSES, MARKERS, "a.u.", TRANSFORM, True, True, False, "demo 1")
+CONTEXT = SummaryContext(
+    CLASSES, MARKERS, "a.u.", TRANSFORM, (1, 1, 1, 2), 0.9, True, True, False, "demo 1"
+)
 
 
 def _frame(seed: int, n: int) -> Columns:
@@ -57,6 +59,8 @@ def test_marker_quartiles_are_those_of_the_cells_in_the_declared_unit() -> None:
     cd16 = window.facts().classes[1].markers[3]
     expected = 10 ** (np.quantile(frame["marker_z"][of_class, 3], [0.25, 0.5, 0.75]) * 0.2 + 2)
     got = (cd16.lower_quartile, cd16.median, cd16.upper_quartile)
+    assert cd16.cell_low == pytest.approx(cd16.median / 10 ** (2 * 0.2))
+    assert cd16.cell_high == pytest.approx(cd16.median * 10 ** (2 * 0.2))
     assert cd16.name == "CD16"
     assert got == pytest.approx(expected.tolist(), rel=0.01)
 
@@ -85,7 +89,9 @@ def test_merged_windows_equal_one_window(sizes: list[int], cut: int) -> None:
 
 
 def test_windows_of_two_models_do_not_merge() -> None:
-    other = SummaryContext(CLASSES, MARKERS, "a.u.", TRANSFORM, True, True, False, "demo 2")
+    other = SummaryContext(
+        CLASSES, MARKERS, "a.u.", TRANSFORM, (1, 1, 1, 2), 0.9, True, True, False, "demo 2"
+    )
     with pytest.raises(EngineFault, match="demo 2"):
         WindowStatistics(CONTEXT).merge(WindowStatistics(other))
 
