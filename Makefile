@@ -34,7 +34,7 @@ view:  # the import names, as links, for type checkers (they cannot follow the e
 	@mkdir -p .view/phenostream && touch .view/phenostream/py.typed
 	@for d in daemon engine trainer deploy; do ln -sfn ../../$$d .view/phenostream/$$d; done
 
-bundle: $(TEST)/.ready  ## train the demo model again from its fixed seed (about an hour on one core)
+bundle: $(TEST)/.ready  ## train the demo model again from its fixed seed (20 minutes on one core with AMX, longer without)
 	@$(THREADS) $(TEST)/bin/phenostream train --out work/train --seed 1
 	@$(THREADS) $(TEST)/bin/phenostream export-model work/train deploy/demo_bundle
 
