@@ -16,14 +16,11 @@ import numpy.typing as npt
 
 from phenostream.engine.errors import BadFrame, BadInput
 from phenostream.engine.flatfield import FlatField
+from phenostream.engine.frame_checks import four_shot_residual, frame_flags, saturated_shares
 from phenostream.engine.types import CROP_PX, F32, REDUCED_PIXEL_UM, Camera, Frame, Reduced
 
 _HALVINGS: Final = {2: 1, 4: 2, 8: 3}
 _LEAST_COUNTS: Final = 1000.0
-_RESIDUAL_SAMPLES: Final = 128
-_SHADED: Final = 6.0
-_LEAST_SHADED: Final = 16
-_DARK: Final = 1e-4
 _OUTPUT_ROWS: Final = 8
 _OUTPUT_COLUMNS: Final = 16
 _ONE_THREAD: Final = 1 << 18
@@ -123,24 +120,10 @@ class Reducer:
             self._area.mean(counts, shot)
         np.multiply(shots, self._scale, out=shots)
         np.add(shots, self._offset, out=shots)
+        saturated = saturated_shares(shots)
         levels = self._flat_field.remove(shots)
-        return Reduced(shots, self.factor, _four_shot_residual(shots, levels))
-
-
-def _four_shot_residual(shots: F32, levels: F32) -> float:
-    """How far light fails to add where the sample shades it; see `Reduced`."""
-    lightless = levels <= _DARK
-    if lightless.any():
-        return 0.0 if lightless.all() else 1.0
-    step = max(1, min(shots.shape[1:]) // _RESIDUAL_SAMPLES)
-    sample = shots[:, step // 2 :: step, step // 2 :: step]
-    left, right, top, bottom = sample / levels[:, None, None]
-    shading = np.abs(left - right) + np.abs(top - bottom)
-    shaded = shading > _SHADED * np.median(shading)
-    if np.count_nonzero(shaded) < _LEAST_SHADED:
-        return 0.0
-    difference = np.abs(left + right - top - bottom)
-    return float(difference[shaded].sum() / shading[shaded].sum())
+        flags = frame_flags(shots, levels, saturated, self.factor)
+        return Reduced(shots, self.factor, four_shot_residual(shots, levels), flags)
 
 
 def _factor(camera: Camera) -> float:

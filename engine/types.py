@@ -52,6 +52,24 @@ class Camera:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameFlags:
+    """What makes the cells of a frame doubtful; never a reason to withhold it. Limits: `engine/frame_checks.py`.
+
+    Attributes:
+        dark: A shot's background is below 2 % of full scale.
+        saturated: 1 % of a shot's pixels, or more, are at white.
+        noisy: A camera pixel's noise exceeds 30 % of its level.
+    """
+
+    dark: bool = False
+    saturated: bool = False
+    noisy: bool = False
+
+
+NO_FLAGS: Final = FrameFlags()
+
+
+@dataclass(frozen=True, slots=True)
 class Reduced:
     """One frame at 0.686 µm/px, flat-fielded.
 
@@ -61,13 +79,15 @@ class Reduced:
         four_shot_residual: How far light fails to add: sum of |left + right - top - bottom| over sum of
             |left - right| + |top - bottom|, shots normalised, over the pixels that the sample shades (six times the
             median shading). About 0.02 for a good frame, 0.07 and more for a shot that is missing, repeated,
-            moved or swapped across the pairs; 0 without cells, 1 where only some shots have light. A flag, never a
-            reason to withhold.
+            moved or swapped across the pairs; 1 where only some shots have light; None where it cannot be measured,
+            because nothing shades the light. A flag, never a reason to withhold.
+        flags: What else speaks against the frame.
     """
 
     shots: F32
     factor: float
-    four_shot_residual: float
+    four_shot_residual: float | None
+    flags: FrameFlags = NO_FLAGS
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,15 @@ import numpy.typing as npt
 
 from phenostream.daemon.wire.ingest import Ack, Fate, Report, Start
 from phenostream.engine.batcher import Part
-from phenostream.engine.types import OUTPUT_SHAPES, Bool, Detections, Frame, Outputs
+from phenostream.engine.types import (
+    NO_FLAGS,
+    OUTPUT_SHAPES,
+    Bool,
+    Detections,
+    Frame,
+    FrameFlags,
+    Outputs,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +60,16 @@ class Prepared:
         four_shot_residual: See `Reduced`.
         began_s: Monotonic clock when its preparation began.
         done_s: Likewise, when it was done.
+        flags: See `FrameFlags`.
     """
 
     detections: Detections
     seen: Bool
     factor: float
-    four_shot_residual: float
+    four_shot_residual: float | None
     began_s: float
     done_s: float
+    flags: FrameFlags = NO_FLAGS
 
 
 class Passage:

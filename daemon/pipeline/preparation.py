@@ -71,9 +71,9 @@ class FramePath:
         detections = detector.detect(reduced)
         seen = strongest(detections, self._max_cells)
         crops = cut_crops(reduced, select(detections, seen))
-        residual = reduced.four_shot_residual
-        now_s = time.monotonic()
-        return Prepared(detections, seen, reduced.factor, residual, began_s, now_s), crops
+        residual, flags, now_s = reduced.four_shot_residual, reduced.flags, time.monotonic()
+        prepared = Prepared(detections, seen, reduced.factor, residual, began_s, now_s, flags)
+        return prepared, crops
 
 
 def in_engine_order(counts: Frame, start: Start) -> Frame:

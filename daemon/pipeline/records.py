@@ -121,12 +121,16 @@ def _meta(passage: Passage, model: ServedModel) -> dict[str, Any]:
         "source_utc_ns": arrival.source_utc_ns,
         "stage_um": list(arrival.stage_um),
         "exposure_ms": arrival.exposure_ms,
-        "flags": {"four_shot_residual": prepared.four_shot_residual} if prepared else {},
+        "flags": _flags(prepared) if prepared else {},
         "model": model.describe(),
         **origin(
             model_synthetic=model.manifest.synthetic, source_synthetic=arrival.start.synthetic
         ),
     }
+
+
+def _flags(prepared: Prepared) -> dict[str, float | bool | None]:
+    return {"four_shot_residual": prepared.four_shot_residual, **asdict(prepared.flags)}
 
 
 def _timing_ms(passage: Passage, now_s: float) -> dict[str, float]:

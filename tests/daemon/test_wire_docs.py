@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from phenostream.daemon.control import MOST_BYTES, MOST_RECORDS
 from phenostream.daemon.ledger import CELL_COUNTS, FATES, INCIDENTS, Ledger
 from phenostream.daemon.model import ServedModel
-from phenostream.daemon.pipeline.entries import Arrival, Passage
+from phenostream.daemon.pipeline.entries import Arrival, Passage, Prepared
 from phenostream.daemon.pipeline.records import end_frame, run_ended, run_started, summary
 from phenostream.daemon.wire import ingest
 from phenostream.daemon.wire.codec import MAX_HEADER_BYTES, MAX_RESULT_BYTES, unpack_result
@@ -100,6 +100,17 @@ def test_a_results_keys_are_those_that_are_sent(a_passage: Passage, model: Serve
     documented = [row[0] for row in first_cells("### A result's keys")]
     assert documented == list(unpack_result(payload))
     assert decode_frame(payload).columns == {}
+
+
+def test_a_results_flags_are_those_that_are_sent(
+    make_start: Callable[[], ingest.Start], model: ServedModel
+) -> None:
+    none, no = np.empty(0, np.float32), np.empty(0, np.bool_)
+    prepared = Prepared(Detections(none, none, none, none, no), no, 1.0, None, 0.0, 0.0)
+    payload = end_frame(Passage(Arrival(make_start(), 0, 1, 0.0), prepared), model, 1.0).payload
+    flags = unpack_result(payload)["flags"]
+    assert [row[0] for row in first_cells("### A result's flags")] == list(flags)
+    assert flags["four_shot_residual"] is None
 
 
 def test_a_models_keys_are_those_that_are_sent(model: ServedModel) -> None:
