@@ -1,9 +1,9 @@
 """Train the hybrid model on simulated cells, calibrate it, measure it on held-out simulated cells and save it.
 
 Needs PyTorch: pip install 'phenostream[trainer]'. From the default index that is several GB with CUDA libraries; where
-there is no GPU, install a CPU build of torch first. With the defaults it took 20 minutes on one core of a CPU with AMX; expect longer without. The result
-is synthetic and says so. An interrupted training of equal settings goes on after its last whole epoch.
-`phenostream export-model` turns the folder into a bundle.
+there is no GPU, install a CPU build of torch first. With the defaults it took 20 minutes on one core of a CPU with AMX;
+expect longer without. The result is synthetic and says so. An interrupted training of equal settings goes on after its
+last whole epoch. `phenostream export-model` turns the folder into a bundle.
 
 Example:
   phenostream train --out work/train --seed 1

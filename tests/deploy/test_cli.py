@@ -190,5 +190,5 @@ def test_train_tells_its_defaults_its_time_and_its_weight(
         main(["train", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert "(default 24000)" in shown
-    assert "about an hour on one core" in shown
+    assert "20 minutes on one core" in shown
     assert "several GB" in shown
