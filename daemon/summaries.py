@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from phenostream.daemon.journal.record import Record
-from phenostream.daemon.pipeline.records import summary
+from phenostream.daemon.pipeline.records import flags_of, summary
 from phenostream.daemon.wire.codec import unpack_meta
 from phenostream.daemon.wire.ingest import Start
 from phenostream.daemon.wire.results import decode_frame
@@ -19,6 +19,7 @@ from phenostream.engine.postprocess import Column
 from phenostream.engine.summary.facts import FrameAccount
 from phenostream.engine.summary.template import write_summary
 from phenostream.engine.summary.window import SummaryContext, WindowStatistics
+from phenostream.engine.types import NO_FLAGS, FrameFlags
 
 
 @dataclass(slots=True)
@@ -83,15 +84,22 @@ class SummaryBook:
         for record in records:
             if record.topic != "result" or unpack_meta(record.payload).get("run") != start.run:
                 continue
-            columns = decode_frame(record.payload).columns
-            if columns:
-                run.whole.add({name: column.values for name, column in columns.items()})
+            told = decode_frame(record.payload)
+            if told.columns:
+                columns = {name: column.values for name, column in told.columns.items()}
+                run.whole.add(columns, flags_of(told.meta["flags"]))
 
-    def add(self, start: Start, columns: dict[str, Column], now_s: float) -> None:
+    def add(
+        self,
+        start: Start,
+        columns: dict[str, Column],
+        now_s: float,
+        flags: FrameFlags = NO_FLAGS,
+    ) -> None:
         """Count the cells of one published frame, of a run of which nothing is missing."""
         run = self._run(start, now_s)
         self._runs.move_to_end(start.run)
-        run.window.add({name: column.array for name, column in columns.items()})
+        run.window.add({name: column.array for name, column in columns.items()}, flags)
         if run.window_began_s is None:
             run.window_began_s = now_s
 

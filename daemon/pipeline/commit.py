@@ -170,7 +170,7 @@ class Commit:
         end = end_frame(passage, self._model, _now())
         if end.fate == "published":
             self._recall(start, beat)
-            self._books.summaries.add(start, end.columns, _now())
+            self._books.summaries.add(start, end.columns, _now(), end.flags)
         group.items.append(("result", end.payload))
         group.settle.append(
             lambda: self._books.ledger.settle(start.run, frame_seq, end.fate, end.reason, end.cells)

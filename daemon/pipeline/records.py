@@ -4,7 +4,8 @@ Everything in a frame's record but its times follows from the frame and the mode
 record.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from phenostream.daemon.model import ServedModel
@@ -19,6 +20,7 @@ from phenostream.engine.postprocess import (
     count_cells,
     frame_columns,
 )
+from phenostream.engine.types import NO_FLAGS, FrameFlags
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class FrameEnd:
     reason: str | None
     cells: dict[str, int]
     columns: dict[str, Column]
+    flags: FrameFlags
     payload: bytes
 
 
@@ -57,7 +60,14 @@ def end_frame(passage: Passage, model: ServedModel, now_s: float) -> FrameEnd:
         "timing_ms": _timing_ms(passage, now_s),
     }
     wire = {name: WireColumn(column.array, column.unit) for name, column in columns.items()}
-    return FrameEnd(fate, reason, asdict(cells), columns, encode_frame(FrameRecord(meta, wire)))
+    flags = prepared.flags if prepared is not None else NO_FLAGS
+    payload = encode_frame(FrameRecord(meta, wire))
+    return FrameEnd(fate, reason, asdict(cells), columns, flags, payload)
+
+
+def flags_of(told: Mapping[str, Any]) -> FrameFlags:
+    """The flags that a record's ``flags`` tell; those of an earlier version tell fewer."""
+    return FrameFlags(**{field.name: told.get(field.name) is True for field in fields(FrameFlags)})
 
 
 def run_started(start: Start, *, model_synthetic: bool) -> bytes:

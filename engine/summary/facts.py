@@ -54,6 +54,26 @@ class FrameAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class FlaggedFrames:
+    """Frames that a physics check speaks against (see `FrameFlags`); their cells are counted like any other's.
+
+    Attributes:
+        frames: With one flag or more.
+        dark: With this one.
+        saturated: Likewise.
+        noisy: Likewise.
+    """
+
+    frames: int = 0
+    dark: int = 0
+    saturated: int = 0
+    noisy: int = 0
+
+
+NONE_FLAGGED: Final = FlaggedFrames()
+
+
+@dataclass(frozen=True, slots=True)
 class ClassFacts:
     """One class of the classified cells.
 
@@ -95,6 +115,7 @@ class Facts:
         model_synthetic: The former.
         source_synthetic: The latter.
         model: Name and version.
+        flagged: Of the frames.
     """
 
     frames: int
@@ -116,6 +137,7 @@ class Facts:
     source_synthetic: bool
     model: str
     account: FrameAccount | None = None
+    flagged: FlaggedFrames = NONE_FLAGGED
 
     @property
     def majority(self) -> ClassFacts | None:

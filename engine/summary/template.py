@@ -4,7 +4,13 @@ Every number comes from the facts, formatted here. It names a majority only wher
 the classified cells, names pooled channels as pooled, and says what is synthetic, uncalibrated, and not a diagnosis.
 """
 
-from phenostream.engine.summary.facts import ClassFacts, Facts, FrameAccount, MarkerFacts
+from phenostream.engine.summary.facts import (
+    ClassFacts,
+    Facts,
+    FlaggedFrames,
+    FrameAccount,
+    MarkerFacts,
+)
 
 
 def write_summary(facts: Facts) -> str:
@@ -14,6 +20,8 @@ def write_summary(facts: Facts) -> str:
         Plain English on one line.
     """
     sentences = [_counts(facts)]
+    if facts.flagged.frames:
+        sentences.append(_flagged(facts.flagged))
     if facts.classified:
         sentences += [_composition(facts), _markers(facts)]
     sentences.append(_caveat(facts))
@@ -39,6 +47,13 @@ def _lost(account: FrameAccount) -> str:
     said = [f"{getattr(account, fate):,} {fate}" for fate in fates if getattr(account, fate)]
     whole = f"{account.published:,} of {account.announced:,} announced are in this summary"
     return f"{whole}: {_listed(said)}" if said else whole
+
+
+def _flagged(flagged: FlaggedFrames) -> str:
+    kinds = ("dark", "saturated", "noisy")
+    said = [f"{getattr(flagged, kind):,} {kind}" for kind in kinds if getattr(flagged, kind)]
+    were = "was" if flagged.frames == 1 else "were"
+    return f"{flagged.frames:,} frame{_s(flagged.frames)} {were} flagged: {_listed(said)}."
 
 
 def _composition(facts: Facts) -> str:

@@ -16,7 +16,14 @@ import numpy.typing as npt
 from phenostream.engine.errors import EngineFault
 from phenostream.engine.manifest import Manifest, MarkerTransform
 from phenostream.engine.postprocess import CLASSIFIED, STATUSES
-from phenostream.engine.summary.facts import ClassFacts, Facts, MarkerFacts, wilson_interval
+from phenostream.engine.summary.facts import (
+    ClassFacts,
+    Facts,
+    FlaggedFrames,
+    MarkerFacts,
+    wilson_interval,
+)
+from phenostream.engine.types import NO_FLAGS, FrameFlags
 
 _STEP: Final = 0.005
 _LIMIT: Final = 8.0
@@ -78,6 +85,7 @@ class Tally:
         confidence: (C,) sum of the predicted class's probability.
         unusual: Classified cells flagged as out of distribution.
         z: (C, M, bins) histograms of marker z.
+        flagged: (4,) frames with any flag, dark, saturated, noisy.
     """
 
     def __init__(self, classes: int, markers: int) -> None:
@@ -88,6 +96,7 @@ class Tally:
         self.confidence = np.zeros(classes, np.float64)
         self.unusual = 0
         self.z = np.zeros((classes, markers, _BINS), np.int64)
+        self.flagged = np.zeros(4, np.int64)
 
     def merge(self, other: "Tally") -> None:
         """Add another tally of the same shape."""
@@ -97,6 +106,7 @@ class Tally:
         self.confidence += other.confidence
         self.unusual += other.unusual
         self.z += other.z
+        self.flagged += other.flagged
 
 
 class WindowStatistics:
@@ -112,15 +122,18 @@ class WindowStatistics:
         self.context = context
         self.tally = Tally(len(context.classes), len(context.markers))
 
-    def add(self, columns: Mapping[str, npt.NDArray[Any]]) -> None:
+    def add(self, columns: Mapping[str, npt.NDArray[Any]], flags: FrameFlags = NO_FLAGS) -> None:
         """Add one frame.
 
         Args:
             columns: The arrays of a frame's result by name (see `postprocess`); N may be 0.
+            flags: What the physics checks say of the frame.
         """
         tally = self.tally
         status = columns["status"]
         tally.frames += 1
+        kinds = (flags.dark, flags.saturated, flags.noisy)
+        tally.flagged += np.array([any(kinds), *kinds])
         tally.status += np.bincount(status, minlength=len(STATUSES))[: len(STATUSES)]
         chosen = status == CLASSIFIED
         kind = columns["class"][chosen].astype(np.int64)
@@ -167,6 +180,7 @@ class WindowStatistics:
             model_synthetic=self.context.model_synthetic,
             source_synthetic=self.context.source_synthetic,
             model=self.context.model,
+            flagged=FlaggedFrames(*(int(n) for n in self.tally.flagged)),
         )
 
     def _class(self, index: int, classified: int) -> ClassFacts:

@@ -6,13 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from phenostream.daemon.journal.record import Record
 from phenostream.daemon.model import ServedModel
+from phenostream.daemon.pipeline.entries import Arrival, Passage, Prepared
+from phenostream.daemon.pipeline.records import end_frame
 from phenostream.daemon.summaries import SummaryBook
 from phenostream.daemon.wire.codec import unpack_result
 from phenostream.daemon.wire.ingest import Start
 from phenostream.engine.backends.fake import FakeBackend
 from phenostream.engine.postprocess import Column, FieldOfView, frame_columns
-from phenostream.engine.types import Detections
+from phenostream.engine.types import Detections, FrameFlags
 
 Frame = dict[str, Column]
 
@@ -123,6 +126,24 @@ def test_the_run_that_was_quiet_longest_is_let_go_first(
     assert book.missing_since(busy.run) is None
     assert book.missing_since(new.run) is None
     assert book.missing_since(quiet.run) == 0
+
+
+def test_flagged_frames_are_told_also_of_a_run_that_was_read_back_from_the_journal(
+    book: SummaryBook,
+    make_model: Callable[..., ServedModel],
+    make_start: Callable[..., Start],
+) -> None:
+    start, none, no = make_start(), np.empty(0, np.float32), np.empty(0, np.bool_)
+    flags = FrameFlags(saturated=True)
+    prepared = Prepared(Detections(none, none, none, none, no), no, 1.0, None, 0.0, 0.0, flags)
+    end = end_frame(Passage(Arrival(start, 0, 1, 0.0), prepared), make_model(), 1.0)
+    assert end.flags == flags
+    book.begin(start.run, 0, resumed=True)
+    book.resume(start, [Record(0, "result", end.payload)], 0.0)
+    book.add(start, end.columns, 1.0, end.flags)
+    whole = unpack_result(book.end(start, 2.0)[-1])
+    assert whole["facts"]["flagged"] == {"frames": 2, "dark": 0, "saturated": 2, "noisy": 0}
+    assert "2 frames were flagged: 2 saturated." in whole["text"]
 
 
 def test_simulated_cells_are_called_synthetic(

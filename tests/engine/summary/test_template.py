@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from phenostream.engine.summary.facts import (
     ClassFacts,
     Facts,
+    FlaggedFrames,
     FrameAccount,
     MarkerFacts,
     wilson_interval,
@@ -68,6 +69,7 @@ def _numbers_of(facts: Facts) -> Iterator[float]:
     yield from (facts.frames, facts.found, facts.classified, facts.edge, facts.rejected)
     yield from (facts.unusual, 100 * facts.unusual_share, _INTERVAL_PERCENT)
     yield 100 * facts.interval_coverage
+    yield from astuple(facts.flagged)
     if facts.account is not None:
         yield from astuple(facts.account)
     if facts.mean_confidence is not None:
@@ -160,3 +162,26 @@ def test_frames_that_are_not_in_a_summary_are_named_before_any_share(
 def test_a_whole_run_says_nothing_of_lost_frames() -> None:
     account = FrameAccount(announced=3, published=3, dropped=0, quarantined=0, failed=0, missing=0)
     assert "announced" not in write_summary(replace(_facts((1, 2, 3)), account=account))
+
+
+@pytest.mark.parametrize(
+    ("flagged", "said"),
+    [
+        (FlaggedFrames(3, dark=2, saturated=1), "3 frames were flagged: 2 dark and 1 saturated."),
+        (FlaggedFrames(1, noisy=1), "1 frame was flagged: 1 noisy."),
+    ],
+)
+@pytest.mark.parametrize("counts", [(0, 0, 0), (5, 9, 1)])
+def test_flagged_frames_are_told_with_or_without_cells(
+    counts: tuple[int, int, int], flagged: FlaggedFrames, said: str
+) -> None:
+    facts = replace(_facts(counts), flagged=flagged)
+    text = write_summary(facts)
+    assert said in text
+    known = list(_numbers_of(facts))
+    for number in _numbers_in(text):
+        assert any(number == pytest.approx(k, rel=0.006, abs=0.051) for k in known), number
+
+
+def test_frames_without_a_flag_are_not_called_flagged() -> None:
+    assert "flagged" not in write_summary(_facts((1, 2, 3)))

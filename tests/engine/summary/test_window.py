@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from phenostream.engine.errors import EngineFault
 from phenostream.engine.manifest import MarkerTransform
-from phenostream.engine.summary.facts import wilson_interval
+from phenostream.engine.summary.facts import FlaggedFrames, wilson_interval
 from phenostream.engine.summary.window import SummaryContext, WindowStatistics
-from phenostream.engine.types import CLASSES, MARKERS
+from phenostream.engine.types import CLASSES, MARKERS, FrameFlags
 
 Columns = dict[str, npt.NDArray[Any]]
 TRANSFORM = MarkerTransform(scale="log10", mean=(1, 1, 2, 2), sd=(0.5, 0.4, 0.3, 0.2))
@@ -86,6 +86,16 @@ def test_merged_windows_equal_one_window(sizes: list[int], cut: int) -> None:
     assert (a.found, a.unusual, a.frames) == (b.found, b.unusual, b.frames)
     for one, other in zip(a.classes, b.classes, strict=True):
         assert (one.count, one.markers) == (other.count, other.markers)
+
+
+def test_flagged_frames_are_counted_once_and_merge() -> None:
+    first, second = WindowStatistics(CONTEXT), WindowStatistics(CONTEXT)
+    first.add(_frame(0, 3), FrameFlags(dark=True, noisy=True))
+    first.add(_frame(1, 3))
+    second.add(_frame(2, 0), FrameFlags(saturated=True))
+    first.merge(second)
+    assert first.facts().flagged == FlaggedFrames(frames=2, dark=1, saturated=1, noisy=1)
+    assert first.facts().frames == 3
 
 
 def test_windows_of_two_models_do_not_merge() -> None:
