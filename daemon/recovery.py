@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from phenostream.daemon.journal.inspection import REMEDY
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.ledger import Ledger
 from phenostream.daemon.sources.runs import RunBook
@@ -37,7 +38,7 @@ class Recovery:
         except (BadMessage, ValidationError, KeyError, TypeError) as err:
             raise BadRecording(
                 f"journal offset {record.offset}: not a {record.topic} of this version "
-                f"({type(err).__name__}: {str(err).splitlines()[0]})"
+                f"({type(err).__name__}: {str(err).splitlines()[0]}); {REMEDY}"
             ) from err
 
     def _result(self, payload: dict[str, Any]) -> None:

@@ -14,16 +14,16 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
+from phenostream.daemon.journal.inspection import gap, judge_end, refuse
 from phenostream.daemon.journal.record import HEADER, Record, encode_record
 from phenostream.daemon.journal.segment import (
     Segment,
     list_segments,
     scan,
     segment_path,
-    was_promised,
 )
 from phenostream.daemon.wire.results import Topic
-from phenostream.engine.errors import BadRecording, PhenostreamError
+from phenostream.engine.errors import PhenostreamError
 
 logger = logging.getLogger(__name__)
 
@@ -148,22 +148,14 @@ class Journal:
     def _recover(self, on_record: Callable[[Record], None]) -> int:
         """Scan all segments; the number of bytes to cut from the last one."""
         for before, segment in zip([None, *self._segments], self._segments, strict=False):
-            if before is not None and before.end != segment.first:
-                raise BadRecording(
-                    f"{segment.path}: starts at offset {segment.first}, expected {before.end}"
-                )
+            refuse(gap(before, segment))
             for record, length in scan(segment):
                 segment.grow(length)
                 on_record(record)
-            excess = os.path.getsize(segment.path) - segment.size
+            damage, excess = judge_end(segment, last=segment is self._segments[-1])
+            refuse(damage)
             if not excess:
                 continue
-            witness = was_promised(segment)
-            if segment is not self._segments[-1] or witness is not None:
-                raise BadRecording(
-                    f"{segment.path}: damaged at byte {segment.size} (offset {segment.end}), "
-                    f"{excess} bytes follow"
-                )
             logger.warning(
                 "%s: torn tail after offset %d: %d bytes were never promised and are cut",
                 segment.path,

@@ -58,14 +58,24 @@ def run(args: argparse.Namespace) -> int:
 def _check(config: "Config") -> tuple[dict[str, str], "Manifest"]:
     """What stands behind each key, and what the model says of itself; raises the error that `run` would end with."""
     from phenostream.daemon.claims import claimed, claimed_endpoint
+    from phenostream.daemon.journal.inspection import inspect, refuse
+    from phenostream.daemon.ledger import Ledger
     from phenostream.daemon.model import served_model
     from phenostream.daemon.quarantine import Quarantine
+    from phenostream.daemon.recovery import Recovery
+    from phenostream.daemon.sources.runs import RunBook
 
     found: dict[str, str] = {}
     with ExitStack() as held:
         directory = config.journal.directory
         held.enter_context(claimed(directory / "lock", f"journal.directory: {directory}"))
-        found["journal.directory"] = f"{directory}, {_free(directory)}"
+        ledger = Ledger()
+        runs = RunBook(config.ingest.max_open_runs, ledger.in_flight)
+        journal = inspect(directory, Recovery(ledger, runs).replay)
+        refuse(journal.damage)
+        found["journal.directory"] = (
+            f"{directory}, {journal.records} whole records, {_free(directory)}"
+        )
         kept = Quarantine(config.quarantine.directory, config.quarantine.max_bytes)
         found["quarantine.directory"] = f"{config.quarantine.directory}, {len(kept)} frames in it"
         for key in ("ingest", "results", "control"):

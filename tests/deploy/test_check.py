@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from phenostream.daemon.config import load_config
+from phenostream.daemon.journal.log import Journal
 from phenostream.deploy.child import child_settings
 from phenostream.deploy.cli.check import free_text
 from phenostream.deploy.cli.main import main
@@ -39,6 +41,25 @@ def test_a_person_sees_the_headline_and_asks_for_the_rest(
     assert "--metrics)" in few
     assert len(few.splitlines()) < len(all_of_them.splitlines())
     assert "golden self-test passed" in few
+
+
+def test_a_journal_that_run_would_refuse_is_refused_and_left_as_it_is(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = load_config(config).journal.directory
+    journal = Journal(directory)
+    for _ in range(3):
+        journal.append([("summary", b"x" * 90)])
+        journal.sync()
+    journal.close()
+    (path,) = directory.glob("*.journal")
+    damaged = b"X" + path.read_bytes()[1:]
+    path.write_bytes(damaged)
+    assert main(["check", "--config", str(config)]) == 2
+    said = capsys.readouterr().err
+    assert f"{path}: damaged at byte 0 (offset 0)" in said
+    assert "move the folder aside" in said
+    assert path.read_bytes() == damaged
 
 
 def test_little_space_is_told_in_mib_with_a_warning() -> None:
