@@ -182,6 +182,12 @@ class Config(_Section):
         fixed = [url for url in urls if not url.endswith(":*")]
         if len(set(fixed)) != len(fixed):
             raise ValueError("ingest, results and control need three different endpoints")
+        kept, journal = self.quarantine.directory, self.journal.directory
+        if kept == journal or kept in journal.parents or journal in kept.parents:
+            raise ValueError(
+                f"quarantine.directory: {kept}: allowed a folder neither in nor around "
+                f"journal.directory {journal}"
+            )
         return self
 
     @property

@@ -55,6 +55,10 @@ CASES: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"detect": {"scale_um": "x"}}, ("detect", "scale_um", "number")),
     ({"limits": {"max_cells_per_frame": 0}}, ("limits.max_cells_per_frame: 0",)),
     ({"summary": {"window_s": 0}}, ("summary.window_s: 0",)),
+    *(
+        ({"quarantine": {"directory": folder}}, ("quarantine.directory: ", "neither in nor around"))
+        for folder in ("journal", "journal/q", ".", "x/../journal")
+    ),
 ]
 
 
