@@ -10,7 +10,7 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -23,7 +23,7 @@ from phenostream.daemon.claims import claimed, claimed_endpoint
 from phenostream.daemon.config import Config
 from phenostream.daemon.health import Health
 from phenostream.daemon.journal.log import Journal
-from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.ledger import FATES, Ledger
 from phenostream.daemon.memory import keep_large_blocks
 from phenostream.daemon.model import served_model
 from phenostream.daemon.notify import notify, watchdog_s
@@ -169,9 +169,17 @@ def _shut_down(assembly: Assembly, health: Health, wake: Wake, signals: list[int
         )
         return FAILED
     logger.info(
-        "stopped; every received frame has its fate: %s", assembly.status()["ledger"]["total"]
+        "stopped; every received frame has its fate; %s",
+        _said(assembly.status()["ledger"]["total"]),
     )
     return DEGRADED if health.degraded else GOOD
+
+
+def _said(total: Mapping[str, int]) -> str:
+    """The account of the whole journal as one line for a person."""
+    fates = ", ".join(f"{total[fate]} {fate}" for fate in (*FATES, "missing"))
+    cells = f"{total['cells_found']} found, {total['cells_classified']} classified"
+    return f"since this journal began: frames {total['received']} received, {fates}; cells {cells}"
 
 
 def _wait(wake: Wake, timeout_s: float) -> None:

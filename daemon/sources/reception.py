@@ -146,7 +146,10 @@ class Reception:
         if code not in run.complaints:
             run.complaints.add(code)
             logger.warning(
-                "run %s frame %d: %s (said once per run)", run.start.run, arrival.frame_seq, reason
+                "run %s frame %d: %s (said once per run and reason)",
+                run.start.run,
+                arrival.frame_seq,
+                reason,
             )
         self._outlets.quarantine.keep(arrival, header, reason, data)
         self._outlets.enter(Passage(arrival, failure=("quarantined", reason)))
