@@ -159,8 +159,14 @@ def frame_line(frame: "FrameRecord") -> str:
     return (
         f"{place}  {counts['found']:>4} cells: {shares}  {counts['rejected']:>3} rejected"
         f"  {counts['edge']:>2} at edge  {_trust(frame)}  {meta['timing_ms']['total']:>6.1f} ms"
-        f"{'  synthetic' if meta['synthetic'] else ''}"
+        f"{'  synthetic' if meta['synthetic'] else ''}{_flags(meta)}"
     )
+
+
+def _flags(facts: dict[str, Any]) -> str:
+    """What makes the frame doubtful, in capitals; nothing for a good one."""
+    raised = [name.upper() for name, value in facts.get("flags", {}).items() if value is True]
+    return "".join(f"  {name}" for name in raised)
 
 
 def _source(facts: dict[str, Any]) -> str:

@@ -109,3 +109,9 @@ def test_ctrl_c_is_how_an_endless_watch_ends_well(
     monkeypatch.setattr(watch, "followed", interrupted)
     monkeypatch.setattr(Subscriber, "wait_subscribed", lambda _self: None)
     assert main(["watch", "ipc:///tmp/phenostream-nobody", *words]) == code
+
+
+def test_a_doubtful_frame_says_why_and_a_good_one_does_not() -> None:
+    flags = {"four_shot_residual": 0.02, "dark": True, "saturated": False, "noisy": True}
+    assert frame_line(a_frame(flags=flags)).endswith("  synthetic  DARK  NOISY")
+    assert frame_line(a_frame(flags={"dark": False})).endswith("  synthetic")
