@@ -151,7 +151,7 @@ class Ack(_Message):
 
 
 class End(_Message):
-    """Source → daemon: no more frames. `n_frames`: highest frame_seq + 1, or more where some are known to be missing."""
+    """Source → daemon: no more frames. `n_frames`: highest frame_seq + 1, or more where frames are known missing."""
 
     type: Literal["end"] = "end"
     run: RunId
