@@ -32,6 +32,7 @@ from phenostream.daemon.sources.reception import Outlets
 from phenostream.daemon.sources.runs import RunBook
 from phenostream.daemon.summaries import SummaryBook
 from phenostream.daemon.wake import Wake
+from phenostream.daemon.wire.ingest import Start
 from phenostream.engine.batcher import Batch, Batcher
 from phenostream.engine.errors import BadConfig
 from phenostream.engine.reduce import reduced_shape
@@ -189,10 +190,14 @@ class Assembly:
             self._frames,
             self._entries,
             self._quarantine,
-            lambda start: reduced_shape(start.camera, (start.height, start.width)),
+            self._check_start,
             lambda: self._health.beat(INGEST),
         )
         return IngestDesk(self._config.ingest, self._ledger, runs, outlets)
+
+    def _check_start(self, start: Start) -> None:
+        self._model.check_shots(start.shots)
+        reduced_shape(start.camera, (start.height, start.width))
 
     def _make_preparation(self) -> Preparation:
         limits, model = self._config.limits, self._config.model

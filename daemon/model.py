@@ -1,6 +1,6 @@
 """The model this daemon serves: a verified bundle, the backend it runs on, and what every result says about it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from phenostream.daemon.config import ModelConfig
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.bundle import load_bundle
-from phenostream.engine.errors import BadBundle, BadConfig
+from phenostream.engine.errors import BadBundle, BadConfig, BadInput
 from phenostream.engine.manifest import Manifest
 from phenostream.engine.types import CROP_PX
 
@@ -30,6 +30,16 @@ class ServedModel:
     sha256: str
     backend: Backend
     max_batch: int
+
+    def check_shots(self, shots: Sequence[str]) -> None:
+        """Whether the model can see frames of these shots, in any order.
+
+        Raises:
+            BadInput: It cannot; naming what it takes.
+        """
+        if set(shots) != set(self.manifest.shots):
+            takes = " ".join(self.manifest.shots)
+            raise BadInput(f"shots {', '.join(shots)}: this bundle takes {takes}")
 
     def describe(self) -> dict[str, Any]:
         """What every result says of its model: who it is, what ran it, and how far its numbers go."""

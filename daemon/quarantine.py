@@ -1,7 +1,8 @@
 """Where frames that broke their contract are kept, so that a person can look: bounded, the oldest go first.
 
-One frame is two files, `<utc_ns>-<run>-<frame_seq>.frame` (the data as received) and `.json` (header and reason). The
-fate of the frame is in the journal; losing these files loses no account.
+One frame is two files, `<utc_ns>-<run>-<frame_seq>.frame` (the data as received, one part behind the other) and `.json`
+(the reason, and the header and length of every part). The fate of the frame is in the journal; losing these files loses
+no account.
 """
 
 import contextlib
@@ -9,9 +10,10 @@ import json
 import logging
 import os
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from phenostream.daemon.pipeline.entries import Arrival
 from phenostream.engine.errors import BadConfig
@@ -23,12 +25,17 @@ MOST_FILES: Final = 100_000
 """Two a frame: small bad frames must not use up the file system's inodes."""
 
 
+class Part(NamedTuple):
+    """One message of a frame as it was received: a whole frame has one, shots that came one by one are one each."""
+
+    header: dict[str, Any]
+    data: memoryview
+
+
 class Keeper(Protocol):
     """Where a frame that breaks its contract goes."""
 
-    def keep(
-        self, arrival: Arrival, header: dict[str, Any], reason: str, data: memoryview | None
-    ) -> None:
+    def keep(self, arrival: Arrival, reason: str, parts: Sequence[Part]) -> None:
         """Keep one frame, or let it go; see `Quarantine.keep`."""
 
 
@@ -65,26 +72,23 @@ class Quarantine:
     def __len__(self) -> int:
         return len(self._held)
 
-    def keep(
-        self,
-        arrival: Arrival,
-        header: dict[str, Any],
-        reason: str,
-        data: memoryview | None,
-    ) -> None:
+    def keep(self, arrival: Arrival, reason: str, parts: Sequence[Part]) -> None:
         """Write one frame; a disk that refuses is logged and counted, never raised.
 
         Args:
             arrival: Which frame, and when it came.
-            header: The header as it was received.
             reason: ``code: text``.
-            data: The data frame as received, where it is still there.
+            parts: What there is of it, in the order it came.
         """
         run, frame_seq = arrival.start.run, arrival.frame_seq
-        description = {"run": run, "frame_seq": frame_seq, "reason": reason, "header": header}
+        description = {
+            "run": run,
+            "frame_seq": frame_seq,
+            "reason": reason,
+            "parts": [{"header": part.header, "bytes": part.data.nbytes} for part in parts],
+        }
         note = json.dumps(description, indent=1, default=str).encode()
-        content = memoryview(b"") if data is None else data
-        size = len(note) + content.nbytes
+        size = len(note) + sum(part.data.nbytes for part in parts)
         stem = f"{arrival.received_utc_ns:020d}-{run}-{frame_seq}"
         with self._lock:
             if size > self._max_bytes or not self._max_frames:
@@ -94,7 +98,7 @@ class Quarantine:
                 while self._bytes + size > self._max_bytes or len(self._held) >= self._max_frames:
                     self._remove_oldest()
                 frame, text = self._paths(stem)
-                frame.write_bytes(content)
+                frame.write_bytes(parts[0].data if len(parts) == 1 else _joined(parts))
                 text.write_bytes(note)
             except OSError as err:
                 self.not_kept += 1
@@ -117,6 +121,10 @@ class Quarantine:
 
     def _paths(self, stem: str) -> tuple[Path, Path]:
         return self._directory / f"{stem}.frame", self._directory / f"{stem}.json"
+
+
+def _joined(parts: Sequence[Part]) -> bytes:
+    return b"".join(part.data for part in parts)
 
 
 def _size(path: Path) -> int:

@@ -141,8 +141,8 @@ class Sender:
 
         Args:
             frame_seq: Number in the run, from 0, each once.
-            data: (4, H, W) counts as START announced, or their bytes in C order. Kept by reference, not copied: leave
-                it unchanged until its ACK.
+            data: (shots, H, W) counts as START announced, or their bytes in C order. Kept by reference, not copied:
+                leave it unchanged until its ACK.
             stage_um: Stage x, y, z.
             exposure_ms: Per shot.
             source_utc_ns: When it was taken; None takes the clock now.
@@ -159,7 +159,7 @@ class Sender:
         header = ingest.FrameHeader(
             run=start.run,
             frame_seq=frame_seq,
-            shape=(4, start.height, start.width),
+            shape=(len(start.shots), start.height, start.width),
             dtype=start.dtype,
             x_um=x_um,
             y_um=y_um,
@@ -351,7 +351,8 @@ class Sender:
 def _checked(data: Any, start: ingest.Start) -> memoryview:
     """The frame's bytes in C order, after comparing with START."""
     if isinstance(data, np.ndarray):
-        shape, dtype = (4, start.height, start.width), "<u1" if start.dtype == "u8" else "<u2"
+        shape = (len(start.shots), start.height, start.width)
+        dtype = "<u1" if start.dtype == "u8" else "<u2"
         if data.shape != shape or data.dtype != np.dtype(dtype):
             raise BadFrame(
                 f"frame: shape {data.shape} of {data.dtype}, START announced {shape} of {start.dtype}"

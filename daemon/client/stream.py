@@ -16,7 +16,7 @@ class SourceFrame:
 
     Attributes:
         frame_seq: Number in the run, from 0.
-        data: (4, H, W) counts; not changed by the source until it has its fate.
+        data: (shots, H, W) counts; not changed by the source until it has its fate.
         stage_um: Stage x, y, z; None when unknown.
         exposure_ms: Per shot; None when unknown.
         source_utc_ns: When it was taken; None takes the clock when it is sent.

@@ -43,11 +43,12 @@ class ReceivedFrame:
     """One frame as the source sent it.
 
     Attributes:
-        counts: (4, H, W) in the source's shot order, a view of the received message; None once it was reduced.
+        counts: One (H, W) array for each of START's shots, in its order: views of the received messages; None once they
+            were reduced.
     """
 
     arrival: Arrival
-    counts: Frame | None
+    counts: tuple[Frame, ...] | None
 
 
 @dataclass(frozen=True, slots=True)

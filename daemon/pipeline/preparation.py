@@ -8,14 +8,15 @@ and grows.
 import logging
 import time
 from collections import OrderedDict
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from phenostream.daemon.channel import BEAT_S, Channel, Closed
 from phenostream.daemon.crew import Beat
 from phenostream.daemon.pipeline.entries import Entry, Passage, Prepared, ReceivedFrame
-from phenostream.daemon.quarantine import Quarantine
+from phenostream.daemon.quarantine import Part, Quarantine
 from phenostream.daemon.wire.ingest import Start
 from phenostream.engine.batcher import Batch, Batcher
 from phenostream.engine.crop import cut_crops, select
@@ -76,12 +77,10 @@ class FramePath:
         return prepared, crops
 
 
-def in_engine_order(counts: Frame, start: Start) -> Frame:
-    """The shots in `SHOTS` order: the same array where the source has that order, else a copy."""
-    if tuple(start.shots) == SHOTS:
-        return counts
-    places = [start.shots.index(shot) for shot in SHOTS]
-    return np.stack([counts[place] for place in places])
+def in_engine_order(counts: tuple[Frame, ...], start: Start) -> Frame:
+    """The four shots in `SHOTS` order, as one copy (4, H, W)."""
+    ordered: npt.NDArray[Any] = np.stack([counts[start.shots.index(shot)] for shot in SHOTS])
+    return ordered
 
 
 def strongest(detections: Detections, max_cells: int) -> Bool:
@@ -140,8 +139,8 @@ class Preparation:
             prepared, crops = self._path.prepare(received)
         except BadInput as err:
             reason = f"frame: {err}"
-            data = None if received.counts is None else received.counts.data
-            self._quarantine.keep(arrival, {}, reason, data)
+            parts = [Part({}, counts.data) for counts in received.counts or ()]
+            self._quarantine.keep(arrival, reason, parts)
             self._entries.put(Passage(arrival, failure=("quarantined", reason)), beat)
             return
         except Exception as err:

@@ -64,9 +64,10 @@ class RunFacts:
         origin = "simulated (synthetic)" if start.synthetic else "not simulated"
         return (
             f"run {start.run} of {start.instrument}: "
-            f"{self.frames}{'' if self.expected is None else f' of {self.expected}'} frames, 4 x {start.height} x "
-            f"{start.width} {start.dtype} ({start.bit_depth} bit, dark {start.dark_level:g}, white "
-            f"{start.white_level:g}), {start.pixel_size_um:.4g} um/px, {start.wavelength_um:g} um, NA "
+            f"{self.frames}{'' if self.expected is None else f' of {self.expected}'} frames, "
+            f"{len(start.shots)} x {start.height} x {start.width} {start.dtype} "
+            f"({start.bit_depth} bit, dark {start.dark_level:g}, white {start.white_level:g}), "
+            f"{start.pixel_size_um:.4g} um/px, {start.wavelength_um:g} um, NA "
             f"{start.numerical_aperture:g}, {origin}, {self.duration_s:.1f} s{rate}"
         )
 

@@ -5,14 +5,15 @@ Belongs to the recorder's one thread.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from phenostream.daemon.channel import Channel
 from phenostream.daemon.config import IngestConfig
 from phenostream.daemon.ledger import Ledger
 from phenostream.daemon.pipeline.entries import Arrival, Entry, Passage, ReceivedFrame, RunEnded
+from phenostream.daemon.quarantine import Part
 from phenostream.daemon.recordings.writer import RecordingWriter
 from phenostream.daemon.sources.desk import IngestDesk
 from phenostream.daemon.sources.reception import Clock, Letter, Outlets
@@ -44,9 +45,7 @@ class Received:
 class _NoQuarantine:
     """A frame that breaks its contract goes into the recording, not beside it."""
 
-    def keep(
-        self, arrival: Arrival, header: dict[str, Any], reason: str, data: memoryview | None
-    ) -> None:
+    def keep(self, arrival: Arrival, reason: str, parts: Sequence[Part]) -> None:
         """Keep nothing."""
 
 

@@ -238,7 +238,7 @@ def _header(start: Start, frame: SourceFrame, utc_ns: int) -> FrameHeader:
     return FrameHeader(
         run=start.run,
         frame_seq=frame.frame_seq,
-        shape=(4, start.height, start.width),
+        shape=(len(start.shots), start.height, start.width),
         dtype=start.dtype,
         x_um=x_um,
         y_um=y_um,

@@ -21,6 +21,7 @@ from phenostream.daemon.wire.ingest import (
     FromSource,
     Hello,
     Refused,
+    ShotHeader,
     Start,
     Started,
     Welcome,
@@ -70,7 +71,7 @@ class IngestDesk:
         header = bytes(parts[0][: MAX_HEADER_BYTES + 1]) if parts else b""
         try:
             message = decode_from_source(header)
-            if len(parts) != (2 if isinstance(message, FrameHeader) else 1):
+            if len(parts) != (2 if isinstance(message, FrameHeader | ShotHeader) else 1):
                 raise BadMessage(f"{message.type} of {len(parts)} parts")
         except BadMessage as err:
             return self._malformed(peer, header, parts, _printable(str(err)), clock)
@@ -92,6 +93,8 @@ class IngestDesk:
         run.peer, run.heard_s = peer, clock.now_s
         if isinstance(message, End):
             return self._end(peer, run, message)
+        if isinstance(message, ShotHeader):
+            return self._refuse(peer, "message: shot: this daemon takes whole frames", message)
         return self._reception.take(peer, run, message, parts[1], clock)
 
     def settled(self, answer: Answer) -> list[Letter]:
@@ -187,15 +190,17 @@ class IngestDesk:
         data = parts[1] if len(parts) > 1 else memoryview(b"")
         return self._reception.take_broken(peer, run, name[1], error, data, clock)
 
-    def _refuse(self, peer: bytes, reason: str, message: Start | FrameHeader | End) -> list[Letter]:
+    def _refuse(
+        self, peer: bytes, reason: str, message: Start | FrameHeader | ShotHeader | End
+    ) -> list[Letter]:
         self._ledger.count("refused", message.run)
-        frame_seq = message.frame_seq if isinstance(message, FrameHeader) else None
+        frame_seq = None if isinstance(message, Start | End) else message.frame_seq
         return [Letter(peer, Refused(reason=reason, run=message.run, frame_seq=frame_seq))]
 
 
 def _while_draining(peer: bytes, message: FromSource) -> list[Letter]:
     """A frame stays unacknowledged with its source; anything else hears that this daemon stops."""
-    if isinstance(message, FrameHeader):
+    if isinstance(message, FrameHeader | ShotHeader):
         return []
     return [Letter(peer, Refused(reason="draining: this daemon is stopping, dial again"))]
 

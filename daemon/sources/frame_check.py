@@ -16,7 +16,7 @@ from phenostream.engine.types import Frame
 
 def fault(header: FrameHeader, start: Start, data: memoryview) -> str | None:
     """Why a frame breaks its contract, as ``code: text`` with value and what was announced; None if it does not."""
-    announced = (4, start.height, start.width)
+    announced = (len(start.shots), start.height, start.width)
     if header.location != "inline":
         return f"location: {header.location}, this daemon takes inline"
     if header.shape != announced:
@@ -30,9 +30,18 @@ def fault(header: FrameHeader, start: Start, data: memoryview) -> str | None:
     return None
 
 
-def frame_view(start: Start, data: memoryview) -> Frame:
-    """The counts (4, H, W) as a view of checked data; keeps the message alive."""
-    shape = (4, start.height, start.width)
+def shot_views(start: Start, data: memoryview) -> tuple[Frame, ...]:
+    """The counts (H, W) of each shot of a whole frame, as views of its checked data; they keep the message alive."""
+    size = start.shot_bytes
+    return tuple(
+        shot_view(start, data[place * size : (place + 1) * size])
+        for place in range(len(start.shots))
+    )
+
+
+def shot_view(start: Start, data: memoryview) -> Frame:
+    """The counts (H, W) of one shot, as a view of its checked data; it keeps the message alive."""
+    shape = (start.height, start.width)
     if start.dtype == "u8":
         return np.frombuffer(data, np.uint8).reshape(shape)
     return np.frombuffer(data, np.dtype("<u2")).reshape(shape)

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from phenostream.daemon.channel import Channel
 from phenostream.daemon.ledger import Ledger
 from phenostream.daemon.pipeline.entries import Arrival, Entry, Passage, ReceivedFrame
-from phenostream.daemon.quarantine import Keeper
-from phenostream.daemon.sources.frame_check import fault, frame_view
+from phenostream.daemon.quarantine import Keeper, Part
+from phenostream.daemon.sources.frame_check import fault, shot_views
 from phenostream.daemon.sources.peers import Peers
 from phenostream.daemon.sources.runs import Run
 from phenostream.daemon.wire.ingest import Ack, FrameHeader, FromDaemon, Refused, Start
@@ -93,7 +93,7 @@ class Reception:
         if reason is not None:
             self._quarantine(run, arrival, header.model_dump(), reason, data)
         else:
-            self._outlets.frames.put(ReceivedFrame(arrival, frame_view(run.start, data)))
+            self._outlets.frames.put(ReceivedFrame(arrival, shot_views(run.start, data)))
         return []
 
     def take_broken(
@@ -151,5 +151,5 @@ class Reception:
                 arrival.frame_seq,
                 reason,
             )
-        self._outlets.quarantine.keep(arrival, header, reason, data)
+        self._outlets.quarantine.keep(arrival, reason, [Part(header, data)])
         self._outlets.enter(Passage(arrival, failure=("quarantined", reason)))

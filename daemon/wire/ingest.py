@@ -1,8 +1,9 @@
-"""Messages between a microscope and the daemon: HELLO, WELCOME, START, STARTED, FRAME, ACK, END, REPORT, REFUSED.
+"""Messages between a microscope and the daemon: HELLO, WELCOME, START, STARTED, FRAME, SHOT, ACK, END, REPORT, REFUSED.
 
-One message is one header frame (msgpack) and, for FRAME only, one data frame with the four shots in C order. The
-schema is closed: an unknown key, type or version is refused. A source speaks HELLO first; the daemon answers WELCOME
-with the largest message, the credit (bytes a source may have sent and not seen acknowledged) and where to resume.
+One message is one header frame (msgpack) and, for FRAME and SHOT only, one data frame: all shots of the frame in C
+order, or one of them. The schema is closed: an unknown key, type or version is refused. A source speaks HELLO first;
+the daemon answers WELCOME with the largest message, the credit (bytes a source may have sent and not seen acknowledged)
+and where to resume.
 """
 
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args
@@ -24,6 +25,11 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 U64 = Annotated[int, Field(ge=0, le=2**64 - 1)]
 Position = Annotated[float, Field(ge=-1e7, le=1e7, allow_inf_nan=False)]
 Shot = Literal["left", "right", "top", "bottom"]
+"""An illumination, and the camera image under it."""
+Exposure = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+Crc32 = Annotated[int, Field(ge=0, le=2**32 - 1)]
+SHOT_COUNTS: Final = (1, 2, 4)
+"""How many shots a frame may have."""
 
 
 class _Message(BaseModel):
@@ -62,7 +68,7 @@ class Start(_Message):
         pixel_size_um: Camera pixel at the sample, µm; never guessed.
         dark_level: Counts in the dark.
         white_level: Counts at saturation.
-        shots: Order of the four shots in the data frame.
+        shots: The illuminations of every frame, each once, in the order of the data: 1, 2 or 4 of them.
         orientation: ``left-bright-right``: the left shot has the bright edge of a cell on its right.
         n_expected: Announced number of frames, or None when open-ended.
         synthetic: True for a simulated microscope; every record of the run repeats it as `source_synthetic`.
@@ -78,7 +84,7 @@ class Start(_Message):
     dtype: Literal["u8", "u16"]
     height: Annotated[int, Field(ge=128, le=16384)]
     width: Annotated[int, Field(ge=128, le=16384)]
-    shots: Annotated[tuple[Shot, Shot, Shot, Shot], Field(strict=False)]
+    shots: Annotated[tuple[Shot, ...], Field(strict=False, max_length=8)]
     orientation: Literal["left-bright-right"] = "left-bright-right"
     wavelength_um: Annotated[float, Field(ge=0.3, le=1.1)]
     numerical_aperture: Annotated[float, Field(gt=0, le=1.5)]
@@ -88,9 +94,9 @@ class Start(_Message):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Start":
-        if len(set(self.shots)) != 4:
+        if len(self.shots) not in SHOT_COUNTS or len(set(self.shots)) != len(self.shots):
             raise ValueError(
-                f"shots: {', '.join(self.shots)}: each of left, right, top, bottom once"
+                f"shots: {', '.join(self.shots) or 'none'}: 1, 2 or 4 of left, right, top, bottom, each once"
             )
         if self.white_level <= self.dark_level:
             raise ValueError(
@@ -105,8 +111,13 @@ class Start(_Message):
 
     @property
     def frame_bytes(self) -> int:
-        """Length of one data frame in bytes."""
-        return 4 * self.height * self.width * (1 if self.dtype == "u8" else 2)
+        """Counts of one whole frame in bytes."""
+        return len(self.shots) * self.shot_bytes
+
+    @property
+    def shot_bytes(self) -> int:
+        """Counts of one shot in bytes."""
+        return self.height * self.width * (1 if self.dtype == "u8" else 2)
 
     @property
     def camera(self) -> Camera:
@@ -123,7 +134,7 @@ class Started(_Message):
 
 
 class FrameHeader(_Message):
-    """Source → daemon: one frame; the data frame follows. `crc32` (of the data) is checked when given."""
+    """Source → daemon: one whole frame; the data frame follows. `crc32` (of the data) is checked when given."""
 
     type: Literal["frame"] = "frame"
     run: RunId
@@ -135,9 +146,28 @@ class FrameHeader(_Message):
     x_um: Position | None = None
     y_um: Position | None = None
     z_um: Position | None = None
-    exposure_ms: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
+    exposure_ms: Exposure | None = None
     source_utc_ns: U64
-    crc32: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
+    crc32: Crc32 | None = None
+
+
+class ShotHeader(_Message):
+    """Source → daemon: one shot of a frame; its data frame follows. With the last of START's shots it is whole."""
+
+    type: Literal["shot"] = "shot"
+    run: RunId
+    frame_seq: U64
+    illumination: Shot
+    shape: Annotated[tuple[int, int], Field(strict=False)]
+    dtype: Literal["u8", "u16"]
+    encoding: Literal["raw"] = "raw"
+    location: Literal["inline", "shm"] = "inline"
+    x_um: Position | None = None
+    y_um: Position | None = None
+    z_um: Position | None = None
+    exposure_ms: Exposure | None = None
+    source_utc_ns: U64
+    crc32: Crc32 | None = None
 
 
 class Ack(_Message):
@@ -176,7 +206,7 @@ class Refused(_Message):
 
 
 Message = TypeVar("Message")
-FromSource = Hello | Start | FrameHeader | End
+FromSource = Hello | Start | FrameHeader | ShotHeader | End
 FromDaemon = Welcome | Started | Ack | Report | Refused
 
 _FROM_SOURCE: Final[TypeAdapter[FromSource]] = TypeAdapter(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from phenostream.daemon.model import ServedModel
+from phenostream.engine.errors import BadInput
 from phenostream.engine.manifest import Calibration
 
 
@@ -25,3 +26,16 @@ def test_the_description_says_whether_and_how_the_numbers_are_calibrated(
     assert said["calibrated"] is calibrated
     assert (said["interval_coverage"], said["marker_unit"]) == (0.8, "ng")
     assert (said["ood_threshold"], said["reject_threshold"]) == (1.5, 0.625)
+
+
+@pytest.mark.parametrize("shots", [("left", "right"), ("top",)])
+def test_frames_of_other_shots_than_the_bundle_takes_are_refused(
+    make_model: Callable[..., ServedModel], shots: tuple[str, ...]
+) -> None:
+    model = make_model()
+    model.check_shots(("bottom", "top", "left", "right"))
+    with pytest.raises(BadInput) as raised:
+        model.check_shots(shots)
+    assert str(raised.value) == (
+        f"shots {', '.join(shots)}: this bundle takes left right top bottom"
+    )

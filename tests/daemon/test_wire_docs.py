@@ -28,6 +28,7 @@ MESSAGES: dict[str, type[BaseModel]] = {
     "START": ingest.Start,
     "STARTED": ingest.Started,
     "FRAME": ingest.FrameHeader,
+    "SHOT": ingest.ShotHeader,
     "ACK": ingest.Ack,
     "END": ingest.End,
     "REPORT": ingest.Report,

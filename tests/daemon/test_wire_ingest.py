@@ -42,6 +42,16 @@ FRAME: dict[str, Any] = {
     "dtype": "u16",
     "source_utc_ns": 0,
 }
+SHOT: dict[str, Any] = {
+    "v": 1,
+    "type": "shot",
+    "run": RUN,
+    "frame_seq": 0,
+    "illumination": "top",
+    "shape": [2048, 2048],
+    "dtype": "u16",
+    "source_utc_ns": 0,
+}
 HELLO: dict[str, Any] = {"v": 1, "type": "hello", "instrument": "scope-1"}
 END: dict[str, Any] = {"v": 1, "type": "end", "run": RUN, "n_frames": 3}
 
@@ -51,6 +61,7 @@ MESSAGES: list[ingest.FromSource | ingest.FromDaemon] = [
     ingest.Start.model_validate(START),
     ingest.Started(run=RUN),
     ingest.FrameHeader.model_validate(FRAME | {"x_um": -1.5, "crc32": 2**32 - 1}),
+    ingest.ShotHeader.model_validate(SHOT | {"exposure_ms": 2.5}),
     ingest.Ack(run=RUN, frame_seq=0, fate="dropped", reason="code: text"),
     ingest.End(run=RUN, n_frames=0),
     ingest.Report(run=RUN, ledger={"received": 1}),
@@ -78,6 +89,14 @@ def test_integers_stand_for_floats_as_other_languages_send_them() -> None:
     message = ingest.decode_from_source(pack(START | {"dark_level": 30, "white_level": 4095}))
     assert isinstance(message, ingest.Start)
     assert message.dark_level == 30.0
+
+
+@pytest.mark.parametrize("shots", [["top"], ["right", "left"], ["bottom", "top", "left", "right"]])
+def test_a_frame_may_have_one_two_or_four_shots_in_any_order(shots: list[str]) -> None:
+    start = ingest.decode_from_source(pack(START | {"shots": shots}))
+    assert isinstance(start, ingest.Start)
+    assert start.shots == tuple(shots)
+    assert (start.shot_bytes, start.frame_bytes) == (2 * 2048**2, 2 * len(shots) * 2048**2)
 
 
 FAULTS: list[tuple[str, dict[str, Any], str]] = [
@@ -114,8 +133,30 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("white below dark", START | {"dark_level": 4095.0}, "white_level: 4095, allowed above"),
     ("white beyond u8", START | {"dtype": "u8", "bit_depth": 8}, "beyond dtype u8"),
     ("depth beyond u8", START | {"dtype": "u8", "white_level": 255.0}, "beyond dtype u8"),
-    ("shot twice", START | {"shots": ["left", "left", "top", "bottom"]}, "each of left, right"),
-    ("three shots", START | {"shots": ["left", "right", "top"]}, "shots"),
+    (
+        "shot twice",
+        START | {"shots": ["left", "left", "top", "bottom"]},
+        "1, 2 or 4 of left, right",
+    ),
+    (
+        "three shots",
+        START | {"shots": ["left", "right", "top"]},
+        "shots: left, right, top: 1, 2 or 4 of left, right, top, bottom, each once",
+    ),
+    ("no shots", START | {"shots": []}, "shots: none: 1, 2 or 4 of"),
+    ("a fifth shot", START | {"shots": ["left", "right", "top", "bottom", "left"]}, "1, 2 or 4"),
+    ("endless shots", START | {"shots": ["left"] * 60}, "shots"),
+    (
+        "a fifth illumination",
+        SHOT | {"illumination": "front"},
+        "illumination: 'front': allowed 'left',",
+    ),
+    (
+        "no illumination",
+        {k: v for k, v in SHOT.items() if k != "illumination"},
+        "illumination: missing",
+    ),
+    ("three dimensions", SHOT | {"shape": [4, 9, 9]}, "shape"),
     ("unknown shot", START | {"shots": ["left", "right", "top", "up"]}, "shots"),
     ("other orientation", START | {"orientation": "other"}, "orientation: 'other'"),
     ("tiny frame", START | {"height": 64}, "height: 64: allowed 128 to 16384"),

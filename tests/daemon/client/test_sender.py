@@ -167,7 +167,7 @@ class ScriptedDaemon:
                 answer(ingest.Started(run=message.run, last_acked=self._last_acked()))
         elif isinstance(message, ingest.FrameHeader):
             self._frame(answer, message, data[0])
-        else:
+        elif message.type == "end":
             self._settle(answer, message.run)
             self._report(answer, message)
 
