@@ -23,6 +23,8 @@ def fault(header: FrameHeader, start: Start, data: memoryview) -> str | None:
         return f"shape: {header.shape}, announced {announced}"
     if header.dtype != start.dtype:
         return f"dtype: {header.dtype}, announced {start.dtype}"
+    if header.encoding != "raw":
+        return f"encoding: {header.encoding}, this daemon takes raw"
     if data.nbytes != start.frame_bytes:
         return f"length: {data.nbytes} bytes, expected {start.frame_bytes}"
     if header.crc32 is not None and zlib.crc32(data) != header.crc32:

@@ -25,6 +25,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 U64 = Annotated[int, Field(ge=0, le=2**64 - 1)]
 Position = Annotated[float, Field(ge=-1e7, le=1e7, allow_inf_nan=False)]
 Shot = Literal["left", "right", "top", "bottom"]
+Encoding = Literal["raw", "blosc2"]
 """An illumination, and the camera image under it."""
 Exposure = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Crc32 = Annotated[int, Field(ge=0, le=2**32 - 1)]
@@ -51,12 +52,14 @@ class Welcome(_Message):
     Attributes:
         max_message_bytes: Largest data frame accepted.
         credit_bytes: Data bytes that may be sent and not yet acknowledged; one frame is always allowed.
+        encodings: Of the data, that this daemon can read.
         last_acked: Highest frame_seq up to which every frame of the asked run has a fate, or None.
     """
 
     type: Literal["welcome"] = "welcome"
     max_message_bytes: Annotated[int, Field(gt=0)]
     credit_bytes: Annotated[int, Field(gt=0)]
+    encodings: Annotated[tuple[Encoding, ...], Field(strict=False)] = ("raw",)
     run: RunId | None = None
     last_acked: U64 | None = None
 
@@ -141,7 +144,7 @@ class FrameHeader(_Message):
     frame_seq: U64
     shape: Annotated[tuple[int, int, int], Field(strict=False)]
     dtype: Literal["u8", "u16"]
-    encoding: Literal["raw"] = "raw"
+    encoding: Encoding = "raw"
     location: Literal["inline", "shm"] = "inline"
     x_um: Position | None = None
     y_um: Position | None = None
@@ -160,7 +163,7 @@ class ShotHeader(_Message):
     illumination: Shot
     shape: Annotated[tuple[int, int], Field(strict=False)]
     dtype: Literal["u8", "u16"]
-    encoding: Literal["raw"] = "raw"
+    encoding: Encoding = "raw"
     location: Literal["inline", "shm"] = "inline"
     x_um: Position | None = None
     y_um: Position | None = None
