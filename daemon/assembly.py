@@ -202,7 +202,11 @@ class Assembly:
     def _make_preparation(self) -> Preparation:
         limits, model = self._config.limits, self._config.model
         return Preparation(
-            FramePath(self._config.detect, limits.max_cells_per_frame),
+            FramePath(
+                self._config.detect,
+                limits.max_cells_per_frame,
+                self._model.manifest.reduction_kernel,
+            ),
             Batcher(self._model.max_batch, model.max_wait_ms / 1e3),
             self._quarantine,
             self._frames,

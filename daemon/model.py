@@ -37,8 +37,8 @@ class ServedModel:
         Raises:
             BadInput: It cannot; naming what it takes.
         """
-        if set(shots) != set(self.manifest.shots):
-            takes = " ".join(self.manifest.shots)
+        if not self.manifest.takes_shots(shots):
+            takes = " or ".join(" ".join(allowed) for allowed in self.manifest.shot_sets)
             raise BadInput(f"shots {', '.join(shots)}: this bundle takes {takes}")
 
     def describe(self) -> dict[str, Any]:

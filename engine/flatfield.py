@@ -59,10 +59,10 @@ class FlatField:
         A shot without light is left as it is, so that no value becomes infinite or NaN.
 
         Args:
-            shots: (4, h, w) float32, fraction of full scale; changed in place.
+            shots: (n, h, w) float32, fraction of full scale; changed in place.
 
         Returns:
-            (4,) float32, the level of each shot's background after the division.
+            (n,) float32, the level of each shot's background after the division.
         """
         medians = self._block_levels(shots)
         coefficients = self._fit(medians)
@@ -79,18 +79,18 @@ class FlatField:
         return result
 
     def _block_levels(self, shots: F32) -> F64:
-        """Mean of the middle two fifths of each block: as robust as a median, finer than a count. (4, blocks)."""
+        """Mean of the middle two fifths of each block: as robust as a median, finer than a count. (n, blocks)."""
         used = shots[:, : self._rows * self._block_h, : self._columns * self._block_w]
-        grid = used.reshape(4, self._rows, self._block_h, self._columns, self._block_w)
+        grid = used.reshape(-1, self._rows, self._block_h, self._columns, self._block_w)
         grid = grid[:, :, _SAMPLE_STEP // 2 :: _SAMPLE_STEP, :, _SAMPLE_STEP // 2 :: _SAMPLE_STEP]
-        samples = grid.transpose(0, 1, 3, 2, 4).reshape(4, self._rows * self._columns, -1)
+        samples = grid.transpose(0, 1, 3, 2, 4).reshape(len(shots), self._rows * self._columns, -1)
         samples = np.sort(samples, axis=-1)
         kept = slice(int(0.3 * samples.shape[-1]), max(1, int(0.7 * samples.shape[-1])))
         levels: F64 = samples[..., kept].mean(axis=-1, dtype=np.float64)
         return levels
 
     def _fit(self, medians: F64) -> F64:
-        """Tukey-weighted least squares of the four shots at once: (4, terms)."""
+        """Tukey-weighted least squares of all shots at once: (n, terms)."""
         weights = np.ones_like(medians)
         ridge = 1e-9 * np.eye(self._design.shape[1])
         for _ in range(_REFITS):

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from phenostream.engine.types import F32, FrameFlags
+from phenostream.engine.types import F32, SHOTS, FrameFlags
 
 LEAST_LEVEL: Final = 0.02
 """A background below 2 % of full scale is `dark`: a lamp that is off, or a stage that blocks it. The quantisation of an
@@ -30,10 +30,10 @@ _SD_OF_MAD: Final = 1.4826
 
 
 def saturated_shares(shots: F32) -> F32:
-    """(4,) float32: share of each shot's pixels at white. Call it before the shading is divided out.
+    """(n,) float32: share of each shot's pixels at white. Call it before the shading is divided out.
 
     Args:
-        shots: (4, h, w) float32, fraction of full scale.
+        shots: (n, h, w) float32, fraction of full scale.
     """
     sample = _grid(shots, _SAMPLES)
     counts = np.count_nonzero(sample >= WHITE, axis=(1, 2))
@@ -44,9 +44,9 @@ def frame_flags(shots: F32, levels: F32, saturated: F32, factor: float) -> Frame
     """What makes the cells of a frame doubtful whatever the model says of them.
 
     Args:
-        shots: (4, h, w) float32, fraction of full scale, flat-fielded.
-        levels: (4,) background of each shot.
-        saturated: (4,) from `saturated_shares`.
+        shots: (n, h, w) float32, the shots that were taken, fraction of full scale, flat-fielded.
+        levels: (n,) background of each shot.
+        saturated: (n,) from `saturated_shares`.
         factor: Camera pixels per reduced pixel; averaging them has divided their noise by it.
     """
     return FrameFlags(
@@ -57,7 +57,16 @@ def frame_flags(shots: F32, levels: F32, saturated: F32, factor: float) -> Frame
 
 
 def four_shot_residual(shots: F32, levels: F32) -> float | None:
-    """How far light fails to add where the sample shades it; None where nothing shades it. See `Reduced`."""
+    """How far light fails to add where the sample shades it; None where nothing does, or without all four shots.
+
+    See `Reduced`.
+
+    Args:
+        shots: (n, h, w) float32, the shots that were taken, in `SHOTS` order.
+        levels: (n,) background of each.
+    """
+    if len(shots) != len(SHOTS):
+        return None
     lightless = levels <= _LIGHTLESS
     if lightless.any():
         return None if lightless.all() else 1.0
@@ -76,7 +85,7 @@ def _grid(shots: F32, samples: int) -> F32:
 
 
 def _noise(shots: F32) -> F32:
-    """(4,) noise sd of a reduced pixel, from a - b - c + d of 2 x 2 neighbours: slopes cancel, cells are outvoted."""
+    """(n,) noise sd of a reduced pixel, from a - b - c + d of 2 x 2 neighbours: slopes cancel, cells are outvoted."""
     h, w = shots.shape[1:]
     step = max(2, min(h, w) // _NOISE_SAMPLES)
     one = shots[:, 0 : h - 1 : step, 0 : w - 1 : step]

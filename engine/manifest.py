@@ -6,10 +6,12 @@ file; `bundle` reads it.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from phenostream.engine.types import SHOTS, ReductionKernel
 
 FORMAT_VERSION = 1
 
@@ -98,6 +100,8 @@ class Manifest(_Closed):
         name: Model name, for people and results.
         version: Model version.
         synthetic: True where any weight was trained on simulated cells; every result repeats it.
+        shots: Order of the shots in the model's input.
+        shot_sets: Which sets of shots a source may send, in any order; shots outside the set are flat for the model.
         preprocess: ``ratio`` (crop / background - 1) or ``affine`` (a * v + b), inside the graph.
         golden: Tolerances of the self-test per precision.
         files: Every other file of the directory, no more and no fewer.
@@ -117,10 +121,11 @@ class Manifest(_Closed):
     marker_unit: str
     marker_transform: MarkerTransform
     shots: tuple[str, str, str, str]
+    shot_sets: Annotated[tuple[tuple[str, ...], ...], Field(min_length=1)] = (SHOTS,)
     orientation: Literal["left-bright-right"]
     pixel_size_um: Annotated[float, Field(gt=0.05, lt=5)]
     crop_px: Literal[28]
-    reduction_kernel: Literal["area", "bsccm-gaussian"]
+    reduction_kernel: ReductionKernel
     preprocess: Literal["ratio", "affine"]
     calibration: Calibration
     golden: dict[Precision, GoldenTolerance]
@@ -144,6 +149,23 @@ class Manifest(_Closed):
             for metric in self.metrics
             if (metric.name, metric.data) == (name, data)
         )
+
+    def takes_shots(self, shots: Sequence[str]) -> bool:
+        """Whether the model was made for frames of just these shots, in whatever order."""
+        return any(set(allowed) == set(shots) for allowed in self.shot_sets)
+
+    @field_validator("shot_sets")
+    @classmethod
+    def _sets_of_known_shots(cls, sets: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+        for shots in sets:
+            known = set(shots) <= set(SHOTS) and len(set(shots)) == len(shots)
+            if not known or len(shots) not in (1, 2, 4):
+                raise ValueError(
+                    f"({', '.join(shots)}): allowed 1, 2 or 4 of {', '.join(SHOTS)}, each once"
+                )
+        if len({frozenset(shots) for shots in sets}) != len(sets):
+            raise ValueError("a set of shots is there twice")
+        return sets
 
     @model_validator(mode="after")
     def _files_complete(self) -> "Manifest":

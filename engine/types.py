@@ -14,8 +14,10 @@ F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]
 I32 = npt.NDArray[np.int32]
 Bool = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+"""Raw counts of one shot, (H, W)."""
 Frame = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-"""Raw counts (4, H, W), shots in `SHOTS` order."""
+"""Raw counts of a frame's shots in one array, (shots, H, W)."""
 
 SHOTS: Final = ("left", "right", "top", "bottom")
 """Shot order everywhere inside phenostream; the wire may announce another and is mapped at the door."""
@@ -32,6 +34,10 @@ RING_PX: Final = 2
 FEATURE_DIM: Final = 256
 
 PixelType = Literal["u8", "u16"]
+ReductionKernel = Literal["area", "bsccm-gaussian"]
+Present = tuple[bool, bool, bool, bool]
+"""Which of `SHOTS` a frame has."""
+ALL_PRESENT: Final[Present] = (True, True, True, True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +80,23 @@ class Reduced:
     """One frame at 0.686 µm/px, flat-fielded.
 
     Attributes:
-        shots: (4, h, w) float32, fraction of full scale, (count - dark) / (white - dark).
+        shots: (4, h, w) float32, fraction of full scale, (count - dark) / (white - dark). A shot that was not taken
+            is flat, at the mean background of those that were: divided by its background it says nothing.
         factor: Full-resolution pixels per reduced pixel (0.686 / pixel_size_um).
         four_shot_residual: How far light fails to add: sum of |left + right - top - bottom| over sum of
             |left - right| + |top - bottom|, shots normalised, over the pixels that the sample shades (six times the
             median shading). About 0.02 for a good frame, 0.07 and more for a shot that is missing, repeated,
             moved or swapped across the pairs; 1 where only some shots have light; None where it cannot be measured,
-            because nothing shades the light. A flag, never a reason to withhold.
+            because nothing shades the light or a shot was not taken. A flag, never a reason to withhold.
         flags: What else speaks against the frame.
+        present: Which of `SHOTS` were taken.
     """
 
     shots: F32
     factor: float
     four_shot_residual: float | None
     flags: FrameFlags = NO_FLAGS
+    present: Present = ALL_PRESENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,9 @@ and grows.
 import logging
 import time
 from collections import OrderedDict
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from phenostream.daemon.channel import BEAT_S, Channel, Closed
 from phenostream.daemon.crew import Beat
@@ -23,7 +22,7 @@ from phenostream.engine.crop import cut_crops, select
 from phenostream.engine.detect import Detector, DetectorSettings
 from phenostream.engine.errors import BadFrame, BadInput
 from phenostream.engine.reduce import Reducer
-from phenostream.engine.types import SHOTS, Bool, Crops, Detections, Frame
+from phenostream.engine.types import Bool, Crops, Detections, ReductionKernel
 
 logger = logging.getLogger(__name__)
 
@@ -31,12 +30,21 @@ _KEPT_OPTICS: Final = 8
 
 
 class FramePath:
-    """The array work of one thread: reducers and detectors, kept per camera and frame size."""
+    """The array work of one thread: reducers and detectors, kept per camera, frame size and order of shots."""
 
-    def __init__(self, settings: DetectorSettings, max_cells: int) -> None:
-        """Start without any; the first frame of a kind makes its own."""
+    def __init__(
+        self, settings: DetectorSettings, max_cells: int, kernel: ReductionKernel = "area"
+    ) -> None:
+        """Start without any; the first frame of a kind makes its own.
+
+        Args:
+            settings: What counts as a cell.
+            max_cells: Most cells of a frame that go through the model.
+            kernel: How the model's training cells were reduced.
+        """
         self._settings = settings
         self._max_cells = max_cells
+        self._kernel = kernel
         self._optics: OrderedDict[object, tuple[Reducer, Detector]] = OrderedDict()
 
     def optics(self, start: Start) -> tuple[Reducer, Detector]:
@@ -45,10 +53,11 @@ class FramePath:
         Raises:
             BadInput: The engine cannot work with this camera and size.
         """
-        key = (start.camera, start.height, start.width)
+        key = (start.camera, start.height, start.width, start.shots)
         found = self._optics.get(key)
         if found is None:
-            reducer = Reducer(start.camera, (start.height, start.width))
+            size = (start.height, start.width)
+            reducer = Reducer(start.camera, size, kernel=self._kernel, shots=start.shots)
             found = (reducer, Detector(reducer.reduced_shape, self._settings))
             self._optics[key] = found
             if len(self._optics) > _KEPT_OPTICS:
@@ -67,7 +76,7 @@ class FramePath:
         reducer, detector = self.optics(start)
         if received.counts is None:
             raise BadFrame(f"frame {received.arrival.frame_seq}: was prepared before")
-        reduced = reducer.reduce(in_engine_order(received.counts, start))
+        reduced = reducer.reduce(received.counts)
         received.counts = None
         detections = detector.detect(reduced)
         seen = strongest(detections, self._max_cells)
@@ -75,12 +84,6 @@ class FramePath:
         residual, flags, now_s = reduced.four_shot_residual, reduced.flags, time.monotonic()
         prepared = Prepared(detections, seen, reduced.factor, residual, began_s, now_s, flags)
         return prepared, crops
-
-
-def in_engine_order(counts: tuple[Frame, ...], start: Start) -> Frame:
-    """The four shots in `SHOTS` order, as one copy (4, H, W)."""
-    ordered: npt.NDArray[Any] = np.stack([counts[start.shots.index(shot)] for shot in SHOTS])
-    return ordered
 
 
 def strongest(detections: Detections, max_cells: int) -> Bool:

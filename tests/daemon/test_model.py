@@ -39,3 +39,10 @@ def test_frames_of_other_shots_than_the_bundle_takes_are_refused(
     assert str(raised.value) == (
         f"shots {', '.join(shots)}: this bundle takes left right top bottom"
     )
+
+
+def test_a_bundle_may_take_other_sets_of_shots_too(make_model: Callable[..., ServedModel]) -> None:
+    model = make_model(shot_sets=(("left", "right"), ("top",)))
+    model.check_shots(("right", "left"))
+    with pytest.raises(BadInput, match="takes left right or top"):
+        model.check_shots(("left",))

@@ -16,7 +16,7 @@ from phenostream.engine.optics.presets import Preset
 from phenostream.engine.optics.rendering import BankSpec, CellBank, render_bank
 from phenostream.engine.optics.scene import FrameSimulator, SceneSettings, SimulatedFrame
 from phenostream.engine.reduce import Reducer
-from phenostream.engine.types import Camera, Detections, Reduced
+from phenostream.engine.types import SHOTS, Camera, Detections, Reduced
 
 U16 = npt.NDArray[np.uint16]
 F64 = npt.NDArray[np.float64]
@@ -56,6 +56,38 @@ def test_easy_frames_are_found_completely_and_nothing_is_invented(seq: int) -> N
     assert np.mean(to_found[cells] < 4) >= 0.99
     assert np.mean(to_true < 4) >= 0.99
     assert np.median(to_found[cells]) <= 0.3
+
+
+@pytest.mark.parametrize(
+    ("shots", "least", "centre"),
+    [
+        (("left", "right"), 0.98, 0.5),
+        (("bottom", "top"), 0.98, 0.5),
+        (("left", "top"), 0.90, 2.5),
+        (("bottom",), 0.80, 3.5),
+    ],
+)
+def test_a_pair_finds_what_four_shots_find_and_one_shot_most_of_it(
+    shots: tuple[str, ...], least: float, centre: float
+) -> None:
+    frame = _frame("easy")
+    reducer = Reducer(CAMERA, (1024, 1024), shots=shots)
+    found = detect(reducer.reduce([frame.counts[SHOTS.index(shot)] for shot in shots]))
+    to_found, to_true = _matches(found, frame)
+    cells = frame.kind != KINDS.index("debris")
+    assert np.mean(to_found[cells] < 4) >= least
+    assert np.mean(to_true < 4) >= least
+    assert np.median(to_found[cells]) <= centre
+
+
+@pytest.mark.parametrize("shots", [SHOTS, ("left", "right"), ("top",)])
+def test_absent_shots_do_not_dilute_the_noise(shots: tuple[str, ...]) -> None:
+    counts = np.random.default_rng(0).poisson(200, (4, 1024, 1024)).astype(np.uint16)
+    reducer = Reducer(CAMERA, (1024, 1024), shots=shots)
+    weak = DetectorSettings(least_divergence_per_um=0.0, least_contrast=1.0)
+    found = detect(reducer.reduce([counts[SHOTS.index(shot)] for shot in shots]), weak)
+    # Of pure noise the contrasts are standard scores: the largest of some ten thousand independent ones.
+    assert 3.0 < found.contrast.max() < 5.5
 
 
 def test_hard_frames_lose_few_cells_where_they_touch() -> None:

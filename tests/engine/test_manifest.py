@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+from pydantic import ValidationError
+
 from phenostream.engine.bundle import load_bundle
-from phenostream.engine.manifest import Metric
+from phenostream.engine.manifest import Manifest, Metric
+from phenostream.engine.types import SHOTS
 
 DEMO = Path(__file__).parents[2] / "deploy" / "demo_bundle"
 
@@ -32,3 +36,37 @@ def test_a_figure_that_was_not_measured_is_not_in_the_headline() -> None:
     other = one.model_copy(update={"name": "r CD16"})
     assert manifest.model_copy(update={"metrics": (other, one)}).headline() == (one,)
     assert manifest.model_copy(update={"metrics": ()}).headline() == ()
+
+
+def test_a_bundle_that_does_not_say_takes_the_four_shots_only() -> None:
+    manifest = load_bundle(DEMO).manifest
+    assert manifest.shot_sets == (SHOTS,)
+    assert manifest.takes_shots(("bottom", "top", "right", "left"))
+    assert not manifest.takes_shots(("left", "right"))
+
+
+def test_a_bundle_may_take_other_sets_in_any_order() -> None:
+    values = load_bundle(DEMO).manifest.model_dump()
+    values["shot_sets"] = [["left", "right"], ["top"]]
+    manifest = Manifest.model_validate(values)
+    assert manifest.takes_shots(("right", "left"))
+    assert manifest.takes_shots(("top",))
+    assert not manifest.takes_shots(SHOTS)
+
+
+@pytest.mark.parametrize(
+    "sets",
+    [
+        [],
+        [[]],
+        [["left", "left"]],
+        [["left", "up"]],
+        [["left", "right", "top"]],
+        [["left", "right"], ["right", "left"]],
+    ],
+)
+def test_impossible_sets_of_shots_are_refused(sets: list[list[str]]) -> None:
+    values = load_bundle(DEMO).manifest.model_dump()
+    values["shot_sets"] = sets
+    with pytest.raises(ValidationError, match="shot_sets"):
+        Manifest.model_validate(values)

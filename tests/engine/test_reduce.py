@@ -1,3 +1,4 @@
+import itertools
 import tracemalloc
 
 import numpy as np
@@ -6,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from phenostream.engine.downsampling import Halving
 from phenostream.engine.errors import BadFrame, BadInput
 from phenostream.engine.reduce import (
     Reducer,
-    _Halving,
     full_from_reduced,
     reduced_from_full,
     reduced_shape,
 )
-from phenostream.engine.types import F32, Camera, Frame, PixelType
+from phenostream.engine.types import F32, SHOTS, Camera, Counts, Frame, PixelType
 
 PIXELS = [0.1715, 0.2, 0.265, 0.343, 0.0857, 0.5, 0.686]
 
@@ -63,7 +64,7 @@ def test_a_reduced_pixel_is_the_mean_under_its_area(pixel_size_um: float, dtype:
     expected = _area_mean(frame[1], reducer.factor, reducer.reduced_shape)
     got = np.empty(reducer.reduced_shape, np.float32)
     reducer._area.mean(frame[1], got)
-    rounding = 1.0 if isinstance(reducer._area, _Halving) else 0.002
+    rounding = 1.0 if isinstance(reducer._area, Halving) else 0.002
     assert abs(got - expected).max() <= rounding
 
 
@@ -174,9 +175,11 @@ def test_the_residual_is_one_when_a_shot_is_missing_and_not_measured_without_cel
         (np.zeros((4, 256, 256), np.uint8), "announced"),
         (np.zeros((4, 256, 256), ">u2"), "announced"),
         (np.zeros((4, 256, 512), np.uint16)[:, :, ::2], "C order"),
+        ([np.zeros((256, 256), np.uint16)] * 3, "frame of 3 shots: announced left, right, top"),
+        ([np.zeros((256, 256), np.uint16)] * 3 + [np.zeros((256, 255), np.uint16)], "shot bottom"),
     ],
 )
-def test_a_frame_that_breaks_its_start_is_refused(frame: Frame, match: str) -> None:
+def test_a_frame_that_breaks_its_start_is_refused(frame: Frame | list[Counts], match: str) -> None:
     with pytest.raises(BadFrame, match=match):
         Reducer(_camera(0.1715), (256, 256)).reduce(frame)
 
@@ -232,3 +235,48 @@ def test_a_long_thin_frame_needs_memory_in_proportion_to_its_size() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 20 * 4 * 16384 * 128  # the square of its length would be 2 GiB
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(SHOTS))[::5])
+def test_shots_in_any_order_give_the_same_reduced_frame(order: tuple[str, ...]) -> None:
+    frame = _dipoles((1024, 1024))
+    expected = Reducer(_camera(0.1715), (1024, 1024)).reduce(frame)
+    sent = [frame[SHOTS.index(shot)] for shot in order]
+    got = Reducer(_camera(0.1715), (1024, 1024), shots=order).reduce(sent)
+    assert np.array_equal(got.shots, expected.shots)
+    assert got.four_shot_residual == expected.four_shot_residual
+    assert got.present == (True, True, True, True)
+
+
+@pytest.mark.parametrize(
+    "shots", [("left",), ("bottom",), ("right", "left"), ("top", "bottom"), ("bottom", "left")]
+)
+def test_shots_that_were_not_taken_say_nothing_and_the_others_say_the_same(
+    shots: tuple[str, ...],
+) -> None:
+    frame = _dipoles((1024, 1024))
+    whole = Reducer(_camera(0.2), (1024, 1024)).reduce(frame)
+    sent: list[Counts] = [frame[SHOTS.index(shot)] for shot in shots]
+    part = Reducer(_camera(0.2), (1024, 1024), shots=shots).reduce(sent)
+    assert part.present == tuple(shot in shots for shot in SHOTS)
+    assert part.four_shot_residual is None
+    assert part.flags == whole.flags
+    taken = np.array(part.present)
+    assert np.array_equal(part.shots[taken], whole.shots[taken])
+    assert np.ptp(part.shots[~taken]) == 0
+    assert part.shots[~taken].mean() == pytest.approx(np.median(part.shots[taken]), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "shots", [(), ("left", "left"), ("left", "up"), ("left", "right", "top"), ("left",) * 4]
+)
+def test_impossible_sets_of_shots_are_refused(shots: tuple[str, ...]) -> None:
+    with pytest.raises(BadInput, match="allowed 1, 2 or 4 of left, right, top, bottom, each once"):
+        Reducer(_camera(0.2), (1024, 1024), shots=shots)
+
+
+def test_two_dark_shots_flag_the_frame_and_stay_finite() -> None:
+    frame = [np.full((256, 256), 30, np.uint16)] * 2
+    reduced = Reducer(_camera(0.1715), (256, 256), shots=("top", "bottom")).reduce(frame)
+    assert reduced.flags.dark
+    assert np.isfinite(reduced.shots).all()

@@ -11,12 +11,7 @@ import pytest
 
 from phenostream.daemon.channel import Channel
 from phenostream.daemon.pipeline.entries import Arrival, Entry, Passage, ReceivedFrame
-from phenostream.daemon.pipeline.preparation import (
-    FramePath,
-    Preparation,
-    in_engine_order,
-    strongest,
-)
+from phenostream.daemon.pipeline.preparation import FramePath, Preparation, strongest
 from phenostream.daemon.quarantine import Quarantine
 from phenostream.daemon.wire.ingest import Start
 from phenostream.engine.batcher import Batch, Batcher
@@ -46,16 +41,6 @@ def test_the_strongest_cells_within_the_limit_are_seen(
     contrast: list[float], edge: list[bool], most: int, expected: list[bool]
 ) -> None:
     assert strongest(detections(contrast, edge), most).tolist() == expected
-
-
-@pytest.mark.parametrize("order", list(itertools.permutations(SHOTS))[::5])
-def test_shots_are_brought_into_the_engines_order(
-    make_start: StartMaker, order: tuple[str, ...]
-) -> None:
-    start = make_start(shots=order)
-    counts = tuple(np.full((2, 2), SHOTS.index(shot), np.uint8) for shot in start.shots)
-    ordered = in_engine_order(counts, start)
-    assert [int(shot[0, 0]) for shot in ordered] == [0, 1, 2, 3]
 
 
 def shaded(cells: int) -> Frame:
@@ -114,6 +99,20 @@ def test_cells_leave_in_batches_and_the_last_one_at_the_end(
     prepared = batches[0].parts[0].token.prepared
     assert prepared is not None
     assert len(prepared.detections) == 3
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(SHOTS))[::5])
+def test_the_order_in_which_shots_come_changes_nothing(
+    make_start: StartMaker, order: tuple[str, ...]
+) -> None:
+    path = FramePath(DetectorSettings(), 100)
+    frame = shaded(3)
+    _, expected = path.prepare(ReceivedFrame(Arrival(make_start(), 0, 0, 0.0), frame))
+    sent = np.stack([frame[SHOTS.index(shot)] for shot in order])
+    start = make_start(shots=order)
+    _, crops = path.prepare(ReceivedFrame(Arrival(start, 0, 0, 0.0), sent))
+    assert len(crops) == 3
+    assert np.array_equal(crops.images, expected.images)
 
 
 def test_cells_stay_together_while_the_engine_is_busy_and_leave_when_it_asks(
