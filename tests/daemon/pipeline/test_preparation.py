@@ -107,8 +107,8 @@ def test_the_order_in_which_shots_come_changes_nothing(
 ) -> None:
     path = FramePath(DetectorSettings(), 100)
     frame = shaded(3)
-    _, expected = path.prepare(ReceivedFrame(Arrival(make_start(), 0, 0, 0.0), frame))
-    sent = np.stack([frame[SHOTS.index(shot)] for shot in order])
+    _, expected = path.prepare(ReceivedFrame(Arrival(make_start(), 0, 0, 0.0), tuple(frame)))
+    sent = tuple(frame[SHOTS.index(shot)] for shot in order)
     start = make_start(shots=order)
     _, crops = path.prepare(ReceivedFrame(Arrival(start, 0, 0, 0.0), sent))
     assert len(crops) == 3
