@@ -54,7 +54,7 @@ class ServedModel:
             "device": self.backend.device,
             "precision": self.backend.precision,
             "calibrated": calibration.status == "calibrated",
-            "interval_coverage": calibration.interval_coverage,
+            "interval_coverage": calibration.known_coverage,
             "marker_unit": self.manifest.marker_unit,
             "ood_threshold": calibration.ood_threshold,
             "reject_threshold": calibration.reject_threshold,

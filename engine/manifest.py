@@ -24,6 +24,7 @@ Precision = Literal["fp32", "fp16", "bf16", "int8"]
 COVERAGE_METRIC: Final = "interval coverage"
 """Name of a metric, followed by a marker's: share of true values inside the marker's interval."""
 ACCURACY_METRIC: Final = "class accuracy, rejected counted wrong"
+_FITTED: Final = ("interval_half_width_z", "ood_threshold", "reject_threshold")
 _HEADLINE: Final = (ACCURACY_METRIC, "ECE", "reject AUROC")
 
 
@@ -47,9 +48,12 @@ class FileEntry(_Closed):
 class Calibration(_Closed):
     """How raw outputs became probabilities and intervals.
 
+    The last three are null in a model that has no such thing, such as an imported checkpoint: results then have NaN in
+    its columns, flag nothing and reject nothing. A calibrated model has all three.
+
     Attributes:
         temperature: Divides `class_logits` before the softmax, inside the graph.
-        interval_coverage: Nominal coverage of `marker_interval`, such as 0.9.
+        interval_coverage: Nominal coverage of `marker_interval`, such as 0.9; says nothing without half widths.
         interval_half_width_z: Split-conformal half widths per marker in z units, inside the graph.
         ood_threshold: `ood_score` above this is flagged.
         reject_threshold: `reject_probability` at or above this marks the cell as rejected.
@@ -58,9 +62,21 @@ class Calibration(_Closed):
     status: Literal["calibrated", "uncalibrated"]
     temperature: Annotated[float, Field(gt=0, le=100)] = 1.0
     interval_coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    interval_half_width_z: tuple[_HalfWidth, _HalfWidth, _HalfWidth, _HalfWidth]
-    ood_threshold: float
-    reject_threshold: Annotated[float, Field(ge=0, le=1)]
+    interval_half_width_z: tuple[_HalfWidth, _HalfWidth, _HalfWidth, _HalfWidth] | None
+    ood_threshold: float | None
+    reject_threshold: Annotated[float, Field(ge=0, le=1)] | None
+
+    @property
+    def known_coverage(self) -> float | None:
+        """Nominal coverage of the intervals; None where the model has none."""
+        return None if self.interval_half_width_z is None else self.interval_coverage
+
+    @model_validator(mode="after")
+    def _calibrated_means_all(self) -> "Calibration":
+        absent = [name for name in _FITTED if getattr(self, name) is None]
+        if absent and self.status == "calibrated":
+            raise ValueError(f"{absent[0]}: null, allowed only where status is uncalibrated")
+        return self
 
 
 class MarkerTransform(_Closed):
@@ -106,7 +122,7 @@ class Manifest(_Closed):
         golden: Tolerances of the self-test per precision.
         files: Every other file of the directory, no more and no fewer.
         metrics: What was measured, on what, with intervals.
-        data_sha256: Hash of the training set.
+        data_sha256: Hash of the training set; of an imported checkpoint, whose training set is unknown, of its file.
     """
 
     format_version: Literal[1]

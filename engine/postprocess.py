@@ -12,7 +12,7 @@
 | class | u8 (N,) | 1 | index in the manifest's classes; 255 (`NO_CLASS`) unless classified |
 | class_probability | f32 (N, 3) | 1 | calibrated, if the manifest says so; rows sum to 1 |
 | class_logits | f32 (N, 3) | 1 | as the network gave them |
-| marker_z | f32 (N, 4) | 1 | z-scored log10 targets, in the manifest's order of (pooled) markers |
+| marker_z | f32 (N, 4) | 1 | z-scored targets, in the manifest's order of (pooled) markers |
 | marker_estimate | f32 (N, 4) | marker unit | the same in the manifest's unit |
 | marker_low, marker_high | f32 (N, 4) | marker unit | ends of the interval, at the manifest's coverage |
 | ood_score | f32 (N,) | 1 | larger = less like the training cells |
@@ -21,7 +21,8 @@
 | feature | f16 (N, 256) | 1 | shared representation; only when asked for |
 
 Cells the model did not see (edge, over_limit) have NaN in every float column of the model. Rejected cells keep their
-numbers, for whoever doubts the rejection, but no class. Pure.
+numbers, for whoever doubts the rejection, but no class. What a model does not have (intervals, a score, a reject head:
+see `Calibration`) is NaN for every cell, and then nothing is flagged or rejected. Pure.
 """
 
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from phenostream.engine.errors import EngineFault
-from phenostream.engine.manifest import Manifest
+from phenostream.engine.manifest import Calibration, Manifest
 from phenostream.engine.reduce import full_from_reduced
 from phenostream.engine.types import F32, FEATURE_DIM, U8, Bool, Detections, Outputs
 
@@ -108,8 +109,10 @@ def frame_columns(
         raise EngineFault(f"outputs: {rows} rows for {int(seen.sum())} cells")
     columns = _found_columns(detections, view)
     model = _model_arrays(seen, outputs, feature)
+    for name in _absent(manifest.calibration):
+        model[name].fill(np.nan)
     status = _status(detections.edge, seen, model["reject_probability"], manifest)
-    ood = seen & (model["ood_score"] > np.float32(manifest.calibration.ood_threshold))
+    ood = seen & _exceeds(np.greater, model["ood_score"], manifest.calibration.ood_threshold)
     columns["status"] = Column(status, "1")
     columns["class"] = Column(_classes(status, model["class_logits"]), "1")
     marker_unit = manifest.marker_unit
@@ -193,12 +196,27 @@ def _output(outputs: Outputs, name: str) -> npt.NDArray[Any]:
 def _status(edge: Bool, seen: Bool, reject_probability: F32, manifest: Manifest) -> U8:
     status = np.full(len(edge), OVER_LIMIT, np.uint8)
     status[edge] = EDGE
-    threshold = np.float32(manifest.calibration.reject_threshold)
-    with np.errstate(invalid="ignore"):
-        rejected = seen & (reject_probability >= threshold)
+    threshold = manifest.calibration.reject_threshold
     status[seen] = CLASSIFIED
-    status[rejected] = REJECTED
+    status[seen & _exceeds(np.greater_equal, reject_probability, threshold)] = REJECTED
     return status
+
+
+def _exceeds(beyond: np.ufunc, column: F32, threshold: float | None) -> Bool:
+    """(N,) whether a column is beyond its threshold: never without a threshold or for NaN."""
+    if threshold is None:
+        return np.zeros(len(column), np.bool_)
+    with np.errstate(invalid="ignore"):
+        found: Bool = beyond(column, np.float32(threshold))
+    return found
+
+
+def _absent(calibration: Calibration) -> list[str]:
+    """Columns of what the model does not have."""
+    absent = ["marker_low", "marker_high"] if calibration.interval_half_width_z is None else []
+    absent += ["ood_score"] if calibration.ood_threshold is None else []
+    absent += ["reject_probability"] if calibration.reject_threshold is None else []
+    return absent
 
 
 def _classes(status: U8, class_logits: F32) -> U8:

@@ -143,7 +143,7 @@ class Outputs:
 
     Attributes:
         class_logits: (N, 3), raw, order `CLASSES`.
-        marker_z: (N, 4), z-scored log10 targets, order `MARKERS`.
+        marker_z: (N, 4), z-scored targets on the manifest's scale, order `MARKERS`.
         class_probability: (N, 3), after temperature; rows sum to 1.
         marker_estimate: (N, 4), in the manifest's declared unit.
         marker_interval: (N, 4, 2), lower and upper end at the manifest's declared coverage, same unit.

@@ -38,7 +38,8 @@ def evaluate(
         seed: Of the bootstrap.
 
     Raises:
-        BadInput: A class has fewer than 30 cells: no headline may be printed from so few.
+        BadInput: A class has fewer than 30 cells: no headline may be printed from so few; or the model has no intervals
+            or rejects nothing.
     """
     few = {name: n for name, n in cells.counts().items() if name in CLASSES and n < 30}
     if few:
@@ -88,16 +89,19 @@ def _figures(
     graph: BundleGraph, calibration: Calibration, cells: CellSet, said: Predictions
 ) -> Callable[[Rows], Figures]:
     """A function from rows to named figures."""
+    threshold, half_width_z = calibration.reject_threshold, calibration.interval_half_width_z
+    if threshold is None or half_width_z is None:
+        raise BadInput("evaluate: the model rejects nothing or gives no intervals; calibrate it")
     predicted = said.class_logits.argmax(axis=1)
     before = _softmax(said.class_logits)
     after = _softmax(said.class_logits / calibration.temperature)
     reject = 1 / (1 + np.exp(-said.reject_logit.astype(np.float64)))
-    rejected = reject >= calibration.reject_threshold
+    rejected = reject >= threshold
     with torch.inference_mode():
         ood = graph.ood_score(torch.from_numpy(said.feature)).numpy()
     mean, sd = graph.marker_mean.numpy(), graph.marker_sd.numpy()
     target_z = (cells.marker_log10 - mean) / sd
-    half_width = np.array(calibration.interval_half_width_z)
+    half_width = np.array(half_width_z)
 
     def figures(rows: Rows) -> Figures:
         white = rows[cells.white[rows]]

@@ -51,6 +51,10 @@ class BundleGraph(nn.Module):
     """Crops and background in, the eight outputs of `OUTPUT_SHAPES` out.
 
     The calibration numbers are buffers with neutral initial values; `calibrate` fills them.
+
+    Attributes:
+        preprocess: From fractions of full scale to network input.
+        marker_scale: Of the targets that z was made from: ``log10`` is undone by a power of ten, ``linear`` by nothing.
     """
 
     temperature: Tensor
@@ -60,9 +64,14 @@ class BundleGraph(nn.Module):
     ood_centre: Tensor
     ood_whiten: Tensor
 
-    def __init__(self, preprocess: Preprocess | None = None) -> None:
+    def __init__(
+        self,
+        preprocess: Preprocess | None = None,
+        marker_scale: Literal["log10", "linear"] = "log10",
+    ) -> None:
         super().__init__()
         self.preprocess = preprocess or Preprocess()
+        self.marker_scale = marker_scale
         self.phenotyper = Phenotyper()
         self.register_buffer("temperature", torch.ones(()))
         self.register_buffer("marker_mean", torch.zeros(len(MARKERS)))
@@ -124,4 +133,5 @@ class BundleGraph(nn.Module):
         return apart.square().mean(dim=2).amin(dim=1).sqrt()
 
     def _unit(self, z: Tensor) -> Tensor:
-        return torch.exp((z * self.marker_sd + self.marker_mean) * math.log(10.0))
+        value = z * self.marker_sd + self.marker_mean
+        return value if self.marker_scale == "linear" else torch.exp(value * math.log(10.0))

@@ -46,12 +46,26 @@ _MEASURED: Final[dict[str, dict[str, float]]] = {
 }
 
 
-def tolerances(golden: Mapping[str, F32]) -> dict[str, dict[str, float]]:
+def tolerances(
+    golden: Mapping[str, F32], linear_sd: float | None = None
+) -> dict[str, dict[str, float]]:
     """Largest absolute difference allowed, by precision and output.
 
     Args:
         golden: The golden outputs by name.
+        linear_sd: Of markers on a linear scale, the largest standard deviation: their estimates and intervals differ
+            by that much times what `marker_z` does. None on a log10 scale.
     """
+    allowed = _measured(golden)
+    if linear_sd is None:
+        return allowed
+    for own in allowed.values():
+        for name in ("marker_estimate", "marker_interval"):
+            own[name] = max(own[name], own["marker_z"] * linear_sd)
+    return allowed
+
+
+def _measured(golden: Mapping[str, F32]) -> dict[str, dict[str, float]]:
     return {
         precision: {
             "class_logits": of_logits,
@@ -66,4 +80,5 @@ def tolerances(golden: Mapping[str, F32]) -> dict[str, dict[str, float]]:
 
 
 def _scale(name: str, golden: Mapping[str, F32]) -> float:
-    return float(np.abs(golden[name]).max()) if name in _SCALED else 1.0
+    """The largest golden value; 1 for an output that is zero throughout, as the score of a model that has none."""
+    return (float(np.abs(golden[name]).max()) if name in _SCALED else 1.0) or 1.0

@@ -75,10 +75,13 @@ _CELL_COLUMNS: Final = (
     RowColumn("status", "text", "", f"{', '.join(STATUSES)}: why a cell has no class"),
     RowColumn("class", "text", "", "most probable class; empty unless classified"),
 )
+_IF_ANY: Final = "empty where the model has none"
 _MODEL_COLUMNS: Final = (
-    RowColumn("ood_score", "f32", "1", "larger = less like the training cells"),
-    RowColumn("ood", "bool", "", "the score exceeds the model's ood_threshold"),
-    RowColumn("reject_probability", "f32", "1", "that this is no white cell; never calibrated"),
+    RowColumn("ood_score", "f32", "1", f"larger = less like the training cells; {_IF_ANY}"),
+    RowColumn("ood", "bool", "", "the score exceeds the model's ood_threshold, if it has one"),
+    RowColumn(
+        "reject_probability", "f32", "1", f"that this is no white cell; never calibrated; {_IF_ANY}"
+    ),
 )
 _SPLIT: Final[tuple[tuple[str, Sequence[str], str], ...]] = (
     ("class_probability", CLASSES, "probability of the class, {calibration}"),

@@ -5,7 +5,9 @@ A file outlives the daemon that could be asked, so the words stand in the meanin
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+_NO_INTERVAL: Final = "interval, which this model does not have (empty)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ def trust_in(models: Iterable[Mapping[str, Any]], *, synthetic: bool) -> Trust:
         return Trust()
     calibrated = {bool(model["calibrated"]) for model in told}
     if calibrated == {False}:
-        return Trust("uncalibrated", "interval of unknown coverage")
+        bare = all(model.get("interval_coverage", 0) is None for model in told)
+        return Trust("uncalibrated", _NO_INTERVAL if bare else "interval of unknown coverage")
     of = "synthetic cells" if synthetic else "held-out cells"
     words = f"calibrated on {of}" + (" where `calibrated`" if len(calibrated) > 1 else "")
     shares = sorted({float(model["interval_coverage"]) for model in told if model["calibrated"]})

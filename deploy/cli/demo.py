@@ -9,6 +9,7 @@ Example:
 """
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -186,7 +187,12 @@ def _say_population(seen: "Seen") -> None:
             for one in facts["classes"]
         ],
     )
-    say(f"markers in {facts['marker_unit']}; {facts['rejected']} cells rejected as no white cell")
+    rejected = (
+        f"{facts['rejected']} cells rejected as no white cell"
+        if facts["rejects"]
+        else "this model cannot reject what is no white cell"
+    )
+    say(f"markers in {facts['marker_unit']}; {rejected}")
 
 
 def _say_some_cells(frames: "list[FrameRecord]") -> None:
@@ -200,6 +206,8 @@ def _say_some_cells(frames: "list[FrameRecord]") -> None:
         for cell in (columns["class"] < len(names)).nonzero()[0][: _SAMPLE_ROWS - len(rows)]:
             kind = int(columns["class"][cell])
             low, high = columns["marker_low"][cell][-1], columns["marker_high"][cell][-1]
+            interval = "no interval" if math.isnan(low) else f"{low:.3g} to {high:.3g}"
+            told = frame.meta["model"]["ood_threshold"] is not None
             rows.append(
                 (
                     f"{frame.meta['frame_seq']}/{cell}",
@@ -208,8 +216,8 @@ def _say_some_cells(frames: "list[FrameRecord]") -> None:
                     f"{columns['diameter_um'][cell]:.1f}",
                     names[kind],
                     f"{100 * columns['class_probability'][cell][kind]:.1f} %",
-                    f"{columns['marker_estimate'][cell][-1]:.3g} ({low:.3g} to {high:.3g})",
-                    "yes" if columns["ood"][cell] else "no",
+                    f"{columns['marker_estimate'][cell][-1]:.3g} ({interval})",
+                    "n/a" if not told else "yes" if columns["ood"][cell] else "no",
                 )
             )
         if len(rows) == _SAMPLE_ROWS:

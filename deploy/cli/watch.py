@@ -153,11 +153,12 @@ def frame_line(frame: "FrameRecord") -> str:
     counts = meta["counts"]
     kinds = frame.columns["class"].values
     names = meta["model"]["classes"]
+    rejected = _told(counts["rejected"], "rejected", meta["model"], "reject")
     shares = "  ".join(
         f"{int((kinds == index).sum()):>3} {name}s" for index, name in enumerate(names)
     )
     return (
-        f"{place}  {counts['found']:>4} cells: {shares}  {counts['rejected']:>3} rejected"
+        f"{place}  {counts['found']:>4} cells: {shares}  {rejected}"
         f"  {counts['edge']:>2} at edge  {_trust(frame)}  {meta['timing_ms']['total']:>6.1f} ms"
         f"{'  synthetic' if meta['synthetic'] else ''}{_flags(meta)}"
     )
@@ -177,10 +178,18 @@ def _trust(frame: "FrameRecord") -> str:
     """Mean confidence of the classified cells, and how many of them are unlike the training cells."""
     kinds = frame.columns["class"].values
     classified = kinds < len(frame.meta["model"]["classes"])
-    unusual = int(frame.columns["ood"].values[classified].sum())
+    model = frame.meta["model"]
+    unusual = _told(int(frame.columns["ood"].values[classified].sum()), "unusual", model, "ood")
     sure = frame.columns["class_probability"].values[classified]
     confidence = f"{100 * sure.max(axis=1).mean():.0f} %" if len(sure) else "none"
-    return f"confidence {confidence}  {unusual:>3} unusual"
+    doubt = "" if model.get("calibrated", True) else " uncalibrated"
+    return f"confidence {confidence}{doubt}  {unusual}"
+
+
+def _told(count: int, what: str, model: dict[str, Any], decision: str) -> str:
+    """A count of cells, unless the model cannot decide such a thing: then none would be taken for a good sign."""
+    cannot = model.get(f"{decision}_threshold", 0.0) is None
+    return f"n/a {what}" if cannot else f"{count:>3} {what}"
 
 
 def _status_text(body: dict[str, Any]) -> str:

@@ -141,10 +141,12 @@ def _decisions(
             "out-of-distribution flag",
             calibration.ood_threshold,
             np.greater,
-            limit * abs(calibration.ood_threshold),
+            limit * abs(calibration.ood_threshold or 0.0),
         ),
     )
     for output, name, edge, beyond, widest in edges:
+        if edge is None:  # the model decides no such thing
+            continue
         threshold = np.float32(edge)
         near = min(widest, tolerance.get(output, widest))
         changed = beyond(getattr(found, output), threshold) != beyond(expected[output], threshold)

@@ -6,6 +6,7 @@ first that loads and gives the golden outputs.
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from phenostream.engine.backends.checked import CheckedBackend, self_test
@@ -76,6 +77,9 @@ def open_backend(
 ) -> Backend:
     """Load a bundle into a backend that has passed the golden self-test.
 
+    A precision that the backend chose and that does not give the golden outputs gives way to float32, with a warning:
+    the weights of others were not made for narrow arithmetic. A precision that was asked for is never replaced.
+
     Args:
         bundle: A verified bundle.
         name: A row of `BACKENDS`, or ``auto``.
@@ -109,6 +113,12 @@ def _open(bundle: Bundle, name: str, options: BackendOptions) -> Backend:
     backend: Backend = CheckedBackend(BACKENDS[name](bundle, options))
     try:
         worst = 0.0 if name == "fake" else self_test(backend, bundle)
+    except BadBundle as err:
+        backend.close()
+        if options.precision is not None or backend.precision == "fp32":
+            raise
+        logger.warning("backend %s: %s; fp32 instead", name, err)
+        return _open(bundle, name, replace(options, precision="fp32"))
     except PhenostreamError:
         backend.close()
         raise

@@ -20,7 +20,7 @@ class MarkerFacts:
         median: Of the estimates, in the marker unit.
         lower_quartile: Likewise; the spread between cells, not the uncertainty of one.
         upper_quartile: Likewise.
-        cell_low: Lower end of the interval of one cell whose estimate is the median.
+        cell_low: Lower end of the interval of one cell whose estimate is the median; None where the model has none.
         cell_high: Upper end.
     """
 
@@ -28,8 +28,8 @@ class MarkerFacts:
     median: float
     lower_quartile: float
     upper_quartile: float
-    cell_low: float
-    cell_high: float
+    cell_low: float | None
+    cell_high: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +104,11 @@ class Facts:
         frames: Frames merged into the window.
         rejected_share: Of classified + rejected; 0 where there are none.
         mean_confidence: Mean probability of the predicted class; None without classified cells.
-        unusual: Classified cells whose out-of-distribution score exceeds the threshold.
+        unusual: Classified cells whose out-of-distribution score exceeds the threshold; None where the model has none.
         unusual_share: Of the classified cells.
         classes: In the manifest's order.
         marker_unit: Of every marker value.
-        interval_coverage: Nominal coverage of a cell's interval.
+        interval_coverage: Nominal coverage of a cell's interval; None where the model gives no interval.
         account: Of a whole run; None for a window.
         calibrated: Probabilities and intervals were calibrated.
         synthetic: The model was trained on simulated cells, or the cells are simulated.
@@ -116,6 +116,7 @@ class Facts:
         source_synthetic: The latter.
         model: Name and version.
         flagged: Of the frames.
+        rejects: The model can tell other objects from white cells.
     """
 
     frames: int
@@ -126,11 +127,11 @@ class Facts:
     over_limit: int
     rejected_share: float
     mean_confidence: float | None
-    unusual: int
-    unusual_share: float
+    unusual: int | None
+    unusual_share: float | None
     classes: tuple[ClassFacts, ...]
     marker_unit: str
-    interval_coverage: float
+    interval_coverage: float | None
     calibrated: bool
     synthetic: bool
     model_synthetic: bool
@@ -138,6 +139,7 @@ class Facts:
     model: str
     account: FrameAccount | None = None
     flagged: FlaggedFrames = NONE_FLAGGED
+    rejects: bool = True
 
     @property
     def majority(self) -> ClassFacts | None:

@@ -24,6 +24,7 @@ def write_summary(facts: Facts) -> str:
         sentences.append(_flagged(facts.flagged))
     if facts.classified:
         sentences += [_composition(facts), _markers(facts)]
+        sentences += _unchecked(facts)
     sentences.append(_caveat(facts))
     return " ".join(sentences)
 
@@ -68,7 +69,7 @@ def _composition(facts: Facts) -> str:
         confidence += ", uncalibrated"
     unusual = (
         f"; {facts.unusual:,} ({_percent(facts.unusual_share)}) look unlike the training cells"
-        if facts.unusual
+        if facts.unusual and facts.unusual_share is not None
         else ""
     )
     return f"Classified cells, {lead}: {listed} ({confidence}){unusual}."
@@ -82,10 +83,22 @@ def _share(one: ClassFacts) -> str:
 def _markers(facts: Facts) -> str:
     largest = max(facts.classes, key=lambda one: one.count)
     values = "; ".join(_marker(marker) for marker in largest.markers)
-    return (
-        f"Estimated median signal of the {largest.count:,} {largest.name}{_s(largest.count)}, with the nominal "
-        f"{100 * facts.interval_coverage:g} % interval of a single such cell (unit: {facts.marker_unit}): {values}."
+    interval = (
+        "without an interval, for this model has none"
+        if facts.interval_coverage is None
+        else f"with the nominal {100 * facts.interval_coverage:g} % interval of a single such cell"
     )
+    return (
+        f"Estimated median signal of the {largest.count:,} {largest.name}{_s(largest.count)}, {interval} "
+        f"(unit: {facts.marker_unit}): {values}."
+    )
+
+
+def _unchecked(facts: Facts) -> list[str]:
+    """What the model cannot say of a cell, so that its silence is not taken for a good sign."""
+    unsaid = [] if facts.rejects else ["whether a cell is a white cell at all"]
+    unsaid += ["whether it is like the training cells"] if facts.unusual is None else []
+    return [f"This model does not tell {_listed(unsaid, 'or')}."] if unsaid else []
 
 
 def _marker(marker: MarkerFacts) -> str:
@@ -96,6 +109,8 @@ def _marker(marker: MarkerFacts) -> str:
         if pooled
         else marker.name
     )
+    if marker.cell_low is None or marker.cell_high is None:
+        return f"{name} {_value(marker.median)}"
     return (
         f"{name} {_value(marker.median)} ({_value(marker.cell_low)} to {_value(marker.cell_high)})"
     )

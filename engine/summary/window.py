@@ -39,24 +39,28 @@ class SummaryContext:
         markers: In the order of the marker columns.
         marker_unit: Of the estimates.
         marker_transform: From z to the unit.
-        half_width_z: Half widths of a cell's interval, in z, per marker.
-        interval_coverage: Its nominal coverage.
+        half_width_z: Half widths of a cell's interval, in z, per marker; None where the model has no interval.
+        interval_coverage: Its nominal coverage; None likewise.
         calibrated: The manifest says so.
         model_synthetic: The model was trained on simulated cells.
         source_synthetic: The cells are simulated.
         model: Name and version.
+        scores_ood: The model tells how unlike its training cells a cell is.
+        rejects: The model can tell other objects from white cells.
     """
 
     classes: tuple[str, ...]
     markers: tuple[str, ...]
     marker_unit: str
     marker_transform: MarkerTransform
-    half_width_z: tuple[float, ...]
-    interval_coverage: float
+    half_width_z: tuple[float, ...] | None
+    interval_coverage: float | None
     calibrated: bool
     model_synthetic: bool
     source_synthetic: bool
     model: str
+    scores_ood: bool = True
+    rejects: bool = True
 
     @classmethod
     def of(cls, manifest: Manifest, *, simulated_cells: bool = False) -> Self:
@@ -67,11 +71,13 @@ class SummaryContext:
             manifest.marker_unit,
             manifest.marker_transform,
             manifest.calibration.interval_half_width_z,
-            manifest.calibration.interval_coverage,
+            manifest.calibration.known_coverage,
             manifest.calibration.status == "calibrated",
             manifest.synthetic,
             simulated_cells,
             f"{manifest.name} {manifest.version}",
+            manifest.calibration.ood_threshold is not None,
+            manifest.calibration.reject_threshold is not None,
         )
 
 
@@ -161,6 +167,7 @@ class WindowStatistics:
         """The facts so far."""
         classified, edge, rejected, over_limit = (int(n) for n in self.tally.status)
         seen = classified + rejected
+        unusual = self.tally.unusual if self.context.scores_ood else None
         return Facts(
             frames=self.tally.frames,
             found=int(self.tally.status.sum()),
@@ -170,8 +177,8 @@ class WindowStatistics:
             over_limit=over_limit,
             rejected_share=rejected / seen if seen else 0.0,
             mean_confidence=float(self.tally.confidence.sum()) / classified if classified else None,
-            unusual=self.tally.unusual,
-            unusual_share=self.tally.unusual / classified if classified else 0.0,
+            unusual=unusual,
+            unusual_share=None if unusual is None else unusual / max(classified, 1),
             classes=tuple(self._class(k, classified) for k in range(len(self.context.classes))),
             marker_unit=self.context.marker_unit,
             interval_coverage=self.context.interval_coverage,
@@ -181,6 +188,7 @@ class WindowStatistics:
             source_synthetic=self.context.source_synthetic,
             model=self.context.model,
             flagged=FlaggedFrames(*(int(n) for n in self.tally.flagged)),
+            rejects=self.context.rejects,
         )
 
     def _class(self, index: int, classified: int) -> ClassFacts:
@@ -200,9 +208,13 @@ class WindowStatistics:
     def _marker(self, index: int, marker: int) -> MarkerFacts:
         histogram = self.tally.z[index, marker]
         lower, middle, upper = (_quantile(histogram, q) for q in (0.25, 0.5, 0.75))
-        reach = self.context.half_width_z[marker]
-        ends = (middle, lower, upper, middle - reach, middle + reach)
-        return MarkerFacts(self.context.markers[marker], *(self._in_unit(z, marker) for z in ends))
+        spread = [self._in_unit(z, marker) for z in (middle, lower, upper)]
+        reach = self.context.half_width_z
+        ends = [
+            None if reach is None else self._in_unit(middle + side * reach[marker], marker)
+            for side in (-1, 1)
+        ]
+        return MarkerFacts(self.context.markers[marker], *spread, *ends)
 
     def _in_unit(self, z: float, marker: int) -> float:
         transform = self.context.marker_transform

@@ -46,3 +46,14 @@ def test_a_bundle_may_take_other_sets_of_shots_too(make_model: Callable[..., Ser
     model.check_shots(("right", "left"))
     with pytest.raises(BadInput, match="takes left right or top"):
         model.check_shots(("left",))
+
+
+def test_a_model_without_intervals_or_thresholds_says_nil(
+    make_model: Callable[..., ServedModel],
+) -> None:
+    bare = Calibration(
+        status="uncalibrated", interval_half_width_z=None, ood_threshold=None, reject_threshold=None
+    )
+    said = make_model(calibration=bare).describe()
+    for key in ("interval_coverage", "ood_threshold", "reject_threshold"):
+        assert said[key] is None

@@ -86,6 +86,15 @@ def test_a_frame_line_names_run_and_instrument_confidence_and_unusual_cells() ->
     assert "confidence 80 %    1 unusual" in line
 
 
+def test_a_model_that_cannot_decide_is_not_said_to_have_found_nothing() -> None:
+    bare = {"calibrated": False, "ood_threshold": None, "reject_threshold": None}
+    frame = a_frame()
+    frame.meta["model"] |= bare
+    line = frame_line(frame)
+    assert "confidence 80 % uncalibrated  n/a unusual" in line
+    assert "  n/a rejected" in line
+
+
 def test_a_frame_that_was_not_published_names_its_run_too() -> None:
     line = frame_line(a_frame(fate="quarantined", reason="shape"))
     assert line == "scope-1 099a8057  frame     3  QUARANTINED: shape"

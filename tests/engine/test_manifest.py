@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from phenostream.engine.bundle import load_bundle
-from phenostream.engine.manifest import Manifest, Metric
+from phenostream.engine.manifest import Calibration, Manifest, Metric
 from phenostream.engine.types import SHOTS
 
 DEMO = Path(__file__).parents[2] / "deploy" / "demo_bundle"
@@ -70,3 +70,18 @@ def test_impossible_sets_of_shots_are_refused(sets: list[list[str]]) -> None:
     values["shot_sets"] = sets
     with pytest.raises(ValidationError, match="shot_sets"):
         Manifest.model_validate(values)
+
+
+@pytest.mark.parametrize("absent", ["interval_half_width_z", "ood_threshold", "reject_threshold"])
+def test_only_an_uncalibrated_model_may_lack_intervals_or_thresholds(absent: str) -> None:
+    whole = load_bundle(DEMO).manifest.calibration.model_dump()
+    without = whole | {absent: None}
+    with pytest.raises(ValidationError, match=f"{absent}: null, allowed only where status is unc"):
+        Calibration.model_validate(without)
+    bare = Calibration.model_validate(without | {"status": "uncalibrated"})
+    assert (bare.known_coverage is None) == (absent == "interval_half_width_z")
+
+
+def test_what_a_calibration_lacks_is_said_and_never_left_out() -> None:
+    with pytest.raises(ValidationError, match="Field required"):
+        Calibration.model_validate({"status": "uncalibrated"})

@@ -120,3 +120,16 @@ def test_features_come_as_float16_when_asked_for() -> None:
 def test_outputs_of_another_number_of_cells_are_a_fault() -> None:
     with pytest.raises(EngineFault, match="2 rows for 3 cells"):
         frame_columns(_detections(3), np.ones(3, bool), _outputs(2), VIEW, _manifest())
+
+
+def test_what_a_model_does_not_have_is_nan_and_flags_and_rejects_nothing() -> None:
+    bare = Calibration(
+        status="uncalibrated", interval_half_width_z=None, ood_threshold=None, reject_threshold=None
+    )
+    manifest = _manifest().model_copy(update={"calibration": bare})
+    columns = frame_columns(_detections(4), np.ones(4, bool), _outputs(4), VIEW, manifest)
+    for name in ("marker_low", "marker_high", "ood_score", "reject_probability"):
+        assert np.isnan(columns[name].array).all(), name
+    assert not columns["ood"].array.any()
+    assert {STATUSES[s] for s in columns["status"].array} == {"classified"}
+    assert np.isfinite(columns["marker_estimate"].array).all()

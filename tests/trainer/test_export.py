@@ -150,6 +150,17 @@ def test_calibration_is_inside_the_graph() -> None:
         np.testing.assert_allclose(out["marker_interval"][:, :, side], expected, rtol=1e-4)
 
 
+def test_a_linear_scale_gives_estimates_in_proportion_to_z() -> None:
+    graph = BundleGraph(marker_scale="linear").eval()
+    graph.marker_mean.fill_(3.0)
+    graph.marker_sd.fill_(0.5)
+    out = run_graph(graph, crops(4))
+    np.testing.assert_allclose(out["marker_estimate"], 0.5 * out["marker_z"] + 3, rtol=1e-5)
+    for side, sign in ((0, -1), (1, 1)):
+        expected = 0.5 * (out["marker_z"] + sign) + 3
+        np.testing.assert_allclose(out["marker_interval"][:, :, side], expected, rtol=1e-5)
+
+
 def test_preprocessing_is_inside_the_graph() -> None:
     some = crops(2)
     images, background = torch.from_numpy(some.images), torch.from_numpy(some.background)

@@ -8,6 +8,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.trainer
 
+from phenostream.engine.errors import BadInput  # noqa: E402
+from phenostream.engine.manifest import Calibration  # noqa: E402
 from phenostream.engine.optics import symmetry  # noqa: E402
 from phenostream.engine.types import MARKERS  # noqa: E402
 from phenostream.trainer.calibrate import calibrate, fit_half_width, fit_temperature  # noqa: E402
@@ -187,3 +189,11 @@ def test_figures_that_the_cells_cannot_give_are_left_out() -> None:
     assert not absent & set(metrics)
     assert not [name for name in metrics if "CD45" in name]
     assert {"class accuracy", "ECE", "r CD16", "interval coverage CD16"} < set(metrics)
+
+
+def test_a_model_without_intervals_is_not_evaluated() -> None:
+    bare = Calibration(
+        status="uncalibrated", interval_half_width_z=None, ood_threshold=1.0, reject_threshold=0.5
+    )
+    with pytest.raises(BadInput, match="gives no intervals; calibrate it"):
+        evaluate(BundleGraph(), bare, blobs(180, 0), "synthetic blobs")

@@ -21,3 +21,16 @@ def test_scores_in_larger_units_are_allowed_to_differ_by_more() -> None:
     for precision, of in small.items():
         assert large[precision]["marker_interval"] == 50 * of["marker_interval"]
         assert large[precision]["reject_probability"] == of["reject_probability"]
+
+
+def test_linear_estimates_may_differ_by_what_z_does_in_their_unit() -> None:
+    golden = {name: np.ones((2, *shape), np.float32) for name, shape in OUTPUT_SHAPES.items()}
+    found = tolerances(golden, linear_sd=250.0)
+    for of in found.values():
+        assert of["marker_estimate"] == of["marker_interval"] == 250.0 * of["marker_z"]
+    assert tolerances(golden, linear_sd=1e-9) == tolerances(golden)
+
+
+def test_an_output_that_is_always_zero_still_has_a_tolerance() -> None:
+    golden = {name: np.zeros((2, *shape), np.float32) for name, shape in OUTPUT_SHAPES.items()}
+    assert all(value > 0 for of in tolerances(golden).values() for value in of.values())

@@ -6,6 +6,7 @@ from phenostream.daemon.exports.trust import Trust, trust_in
 
 GOOD: dict[str, Any] = {"calibrated": True, "interval_coverage": 0.9}
 RAW: dict[str, Any] = {"calibrated": False, "interval_coverage": 0.9}
+BARE: dict[str, Any] = {"calibrated": False, "interval_coverage": None}
 
 
 @pytest.mark.parametrize(
@@ -14,6 +15,9 @@ RAW: dict[str, Any] = {"calibrated": False, "interval_coverage": 0.9}
         ([GOOD], True, "calibrated on synthetic cells", "nominal 90 % interval"),
         ([GOOD], False, "calibrated on held-out cells", "nominal 90 % interval"),
         ([RAW], True, "uncalibrated", "interval of unknown coverage"),
+        ([BARE], False, "uncalibrated", "interval, which this model does not have (empty)"),
+        ([BARE, RAW], False, "uncalibrated", "interval of unknown coverage"),
+        ([GOOD, BARE], False, "calibrated on held-out cells where `calibrated`", "nominal 90 % interval"),
         ([GOOD, RAW], True, "calibrated on synthetic cells where `calibrated`", "nominal 90 % interval"),
         (
             [GOOD, GOOD | {"interval_coverage": 0.5}],

@@ -91,7 +91,7 @@ def test_a_changed_decision_is_refused_whatever_the_manifest_allows(
 
 
 def test_a_decision_may_change_where_the_golden_score_is_at_its_threshold(bundle: Bundle) -> None:
-    threshold = bundle.manifest.calibration.ood_threshold
+    threshold = bundle.manifest.calibration.ood_threshold or 0.0
 
     def at(value: float) -> Callable[[F32], None]:
         def place(column: F32) -> None:

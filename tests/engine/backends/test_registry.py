@@ -15,7 +15,7 @@ from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.backends.registry import AUTO_ORDER, BACKENDS, open_backend
 from phenostream.engine.bundle import Bundle, Golden, load_bundle
 from phenostream.engine.errors import BadBundle, BadConfig, EngineFault, MissingPackage
-from phenostream.engine.manifest import Precision
+from phenostream.engine.manifest import GoldenTolerance, Precision
 from phenostream.engine.types import OUTPUT_SHAPES, Outputs
 
 DEMO = Path(__file__).parents[3] / "deploy" / "demo_bundle"
@@ -154,6 +154,25 @@ def shifted(bundle: Bundle, by: float) -> Bundle:
         bundle.golden.outputs, marker_z=bundle.golden.outputs.marker_z + np.float32(by)
     )
     return replace(bundle, golden=Golden(bundle.golden.crops, outputs))
+
+
+def test_a_precision_that_was_not_asked_for_gives_way_to_float32(
+    bundle: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The limit of bf16 is pulled below what bf16 can do; float32 keeps its own."""
+    strict = GoldenTolerance(tolerance=dict.fromkeys(OUTPUT_SHAPES, 1e-7))
+    golden = {**bundle.manifest.golden, "bf16": strict}
+    altered = replace(bundle, manifest=bundle.manifest.model_copy(update={"golden": golden}))
+    native = open_backend(bundle, "openvino", streams=1).precision
+    backend = open_backend(altered, streams=1)
+    assert (backend.name, backend.precision) == ("openvino", "fp32")
+    warned = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    if native == "bf16":
+        assert len(warned) == 1
+        assert warned[0].startswith("backend openvino: ")
+        assert warned[0].endswith("; fp32 instead")
+    with pytest.raises(BadBundle, match="on openvino bf16, allowed"):
+        open_backend(altered, "openvino", streams=1, precision="bf16")
 
 
 @pytest.mark.parametrize(("name", "precision"), ROWS)

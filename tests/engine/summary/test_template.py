@@ -67,8 +67,8 @@ def _facts(
 
 def _numbers_of(facts: Facts) -> Iterator[float]:
     yield from (facts.frames, facts.found, facts.classified, facts.edge, facts.rejected)
-    yield from (facts.unusual, 100 * facts.unusual_share, _INTERVAL_PERCENT)
-    yield 100 * facts.interval_coverage
+    yield from (facts.unusual or 0, 100 * (facts.unusual_share or 0), _INTERVAL_PERCENT)
+    yield 100 * (facts.interval_coverage or 0)
     yield from astuple(facts.flagged)
     if facts.account is not None:
         yield from astuple(facts.account)
@@ -77,7 +77,7 @@ def _numbers_of(facts: Facts) -> Iterator[float]:
     for one in facts.classes:
         yield from (one.count, 100 * one.share, 100 * one.share_low, 100 * one.share_high)
         for marker in one.markers:
-            yield from (marker.median, marker.cell_low, marker.cell_high)
+            yield from (marker.median, marker.cell_low or 0, marker.cell_high or 0)
 
 
 def _numbers_in(text: str) -> list[float]:
@@ -185,3 +185,29 @@ def test_flagged_frames_are_told_with_or_without_cells(
 
 def test_frames_without_a_flag_are_not_called_flagged() -> None:
     assert "flagged" not in write_summary(_facts((1, 2, 3)))
+
+
+def test_a_model_without_intervals_score_and_rejection_says_what_it_cannot_tell() -> None:
+    whole = _facts((1, 9, 2))
+    classes = tuple(
+        replace(one, markers=tuple(replace(m, cell_low=None, cell_high=None) for m in one.markers))
+        for one in whole.classes
+    )
+    bare = replace(
+        whole,
+        classes=classes,
+        unusual=None,
+        unusual_share=None,
+        interval_coverage=None,
+        calibrated=False,
+        rejects=False,
+    )
+    text = write_summary(bare)
+    assert "granulocytes, without an interval, for this model has none (unit: a.u.): " in text
+    assert "mean confidence 87.6 %, uncalibrated" in text
+    assert (
+        "This model does not tell whether a cell is a white cell at all or whether it is like the training cells."
+        in text
+    )
+    assert " to " not in text.partition("Estimated")[2].replace("like the training", "")
+    assert "does not tell" not in write_summary(whole)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -128,3 +129,26 @@ def test_wilson_interval_gives_the_published_values(
     count: int, total: int, low: float, high: float
 ) -> None:
     assert wilson_interval(count, total) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_a_model_without_intervals_and_score_has_none_in_its_facts() -> None:
+    bare = replace(CONTEXT, half_width_z=None, interval_coverage=None, scores_ood=False)
+    window = WindowStatistics(bare)
+    window.add(_frame(1, 50))
+    facts = window.facts()
+    assert (facts.unusual, facts.unusual_share, facts.interval_coverage) == (None, None, None)
+    markers = [marker for one in facts.classes for marker in one.markers]
+    assert markers
+    assert all((marker.cell_low, marker.cell_high) == (None, None) for marker in markers)
+    assert all(marker.median > 0 for marker in markers)
+
+
+def test_a_linear_scale_is_not_raised_to_a_power() -> None:
+    linear = MarkerTransform(scale="linear", mean=(0, 0, 0, 5), sd=(1, 1, 1, 2))
+    window = WindowStatistics(replace(CONTEXT, marker_transform=linear))
+    frame = _frame(1, 400)
+    window.add(frame)
+    of_class = (frame["status"] == 0) & (frame["class"] == 1)
+    cd16 = window.facts().classes[1].markers[3]
+    assert cd16.median == pytest.approx(2 * np.median(frame["marker_z"][of_class, 3]) + 5, abs=0.05)
+    assert cd16.cell_high == pytest.approx(cd16.median + 2 * 2)
