@@ -6,6 +6,7 @@ Every bound and every queue of the process is chosen here. Sockets are made, use
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import ExitStack
 from threading import Event
 from typing import Any, Final, Protocol, TypeVar
 
@@ -26,8 +27,11 @@ from phenostream.daemon.pipeline.preparation import FramePath, Preparation
 from phenostream.daemon.pipeline.records import origin
 from phenostream.daemon.publisher import Publisher, send_high_water
 from phenostream.daemon.quarantine import Quarantine
+from phenostream.daemon.sources.best_effort import BestEffortDoor
+from phenostream.daemon.sources.best_effort_desk import BestEffortDesk
 from phenostream.daemon.sources.desk import IngestDesk
-from phenostream.daemon.sources.lossless import LosslessSource, Signs
+from phenostream.daemon.sources.intake import Intake, Signs
+from phenostream.daemon.sources.lossless import LosslessDoor
 from phenostream.daemon.sources.reception import Outlets
 from phenostream.daemon.sources.runs import RunBook
 from phenostream.daemon.summaries import SummaryBook
@@ -59,7 +63,7 @@ class Assembly:
     """All threads of one daemon.
 
     Attributes:
-        endpoints: Where it listens, by section, with real ports.
+        endpoints: Where it listens, by section, with real ports; best-effort sources as ``sources.NAME``.
     """
 
     def __init__(
@@ -107,6 +111,9 @@ class Assembly:
         self._answers: Channel[Answer] = Channel(None, on_item=attention)
         self._quarantine = Quarantine(config.quarantine.directory, config.quarantine.max_bytes)
         self._desk = self._make_desk(runs)
+        self._best_effort = [
+            BestEffortDesk(source, self._desk, self._ledger, runs) for source in config.sources
+        ]
         self._commit = self._make_commit()
         self._crew = Crew(health, wake.set)
         for channel in (self._frames, self._batches, self._entries, self._answers):
@@ -126,7 +133,7 @@ class Assembly:
             self._crew.start(f"infer-{number}", inference.run)
         self._crew.start("prepare", self._make_preparation().run)
         self._start_bound(CONTROL, CONTROL, self._control, self._run_control)
-        self._start_bound(INGEST, INGEST, self._source, self._run_source)
+        self._start_bound(INGEST, INGEST, self._intake, self._run_intake)
 
     def drain(self) -> None:
         """Take nothing new; the threads end by themselves when every received frame has its fate."""
@@ -177,6 +184,7 @@ class Assembly:
                 "not_kept": self._quarantine.not_kept,
             },
             "endpoints": dict(self.endpoints),
+            "sources": {desk.config.name: desk.told() for desk in self._best_effort},
             "model": self._model.describe(),
             **origin(
                 model_synthetic=self._model.manifest.synthetic,
@@ -236,8 +244,18 @@ class Assembly:
         answers = Answers(self._journal, self.status, self._model_card, drain)
         return Control(self._context, self._config.control.endpoint, answers)
 
-    def _source(self) -> LosslessSource:
-        return LosslessSource(self._context, self._config.ingest, self._desk)
+    def _intake(self) -> Intake:
+        with ExitStack() as opened:
+            lossless = LosslessDoor(self._context, self._config.ingest, self._desk)
+            opened.callback(lossless.close)
+            others = []
+            for desk in self._best_effort:
+                others.append(BestEffortDoor(self._context, desk))
+                opened.callback(others[-1].close)
+            opened.pop_all()
+        intake = Intake(lossless, others)
+        self.endpoints.update(intake.endpoints)
+        return intake
 
     def _model_card(self) -> dict[str, Any]:
         return {**self._model.describe(), "manifest": self._model.manifest.model_dump(mode="json")}
@@ -248,8 +266,8 @@ class Assembly:
     def _run_control(self, control: Control, beat: Beat) -> None:
         control.run(self._control_stops, beat)
 
-    def _run_source(self, source: LosslessSource, beat: Beat) -> None:
-        source.run(self._frames, self._entries, self._answers, self._signs, beat)
+    def _run_intake(self, intake: Intake, beat: Beat) -> None:
+        intake.run(self._frames, self._entries, self._answers, self._signs, beat)
 
     def _start_bound(
         self,

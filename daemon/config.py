@@ -8,6 +8,7 @@ import dataclasses
 import difflib
 import hashlib
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -23,13 +24,14 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from phenostream.daemon.endpoint import BasedPath, Endpoint, based
+from phenostream.daemon.source_config import MOST_SOURCES, SourceConfig
 from phenostream.daemon.wire.validation import allowed
 from phenostream.engine.backends.registry import AUTO_ORDER, BACKENDS
 from phenostream.engine.detect import DetectorSettings
 from phenostream.engine.errors import BadConfig
 
 MIB: Final = 1 << 20
-_LONGEST_IPC_PATH: Final = 107
 
 
 def _known_backend(name: str) -> str:
@@ -38,34 +40,8 @@ def _known_backend(name: str) -> str:
     return name
 
 
-def _based(path: Path, info: ValidationInfo) -> Path:
-    base: Path = (info.context or {}).get("base", Path())
-    return (base / path.expanduser()).resolve()
-
-
-def _endpoint(url: str, info: ValidationInfo) -> str:
-    scheme, _, rest = url.partition("://")
-    if scheme == "ipc" and rest:
-        path = str(_based(Path(rest), info))
-        if len(path.encode()) > _LONGEST_IPC_PATH:
-            raise ValueError(f"a socket path of at most {_LONGEST_IPC_PATH} bytes, this is {path}")
-        return f"ipc://{path}"
-    host, _, port = rest.rpartition(":")
-    if scheme == "tcp" and host and (port == "*" or _is_port(port)):
-        return url
-    raise ValueError("allowed ipc://PATH or tcp://ADDRESS:PORT, PORT from 1 to 65535")
-
-
-def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535
-
-
 def _bundle(name: str, info: ValidationInfo) -> str:
-    return name if name == "demo" else str(_based(Path(name), info))
-
-
-Endpoint = Annotated[str, AfterValidator(_endpoint)]
-BasedPath = Annotated[Path, AfterValidator(_based)]
+    return name if name == "demo" else str(based(Path(name), info))
 
 
 class _Section(BaseModel):
@@ -83,7 +59,7 @@ class IngestConfig(_Section):
     endpoint: Endpoint = "ipc://run/ingest.sock"
     max_frame_bytes: Annotated[int, Field(ge=64 << 10, le=4 << 30)] = 128 * MIB
     credit_bytes: Annotated[int, Field(ge=64 << 10, le=64 << 30)] = 128 * MIB
-    max_open_runs: Annotated[int, Field(ge=1, le=256)] = 8
+    max_open_runs: Annotated[int, Field(ge=1, le=256)] = 32
 
 
 class ResultsConfig(_Section):
@@ -157,6 +133,7 @@ class Config(_Section):
     limits: LimitsConfig
     quarantine: QuarantineConfig
     summary: SummaryConfig
+    sources: Annotated[tuple[SourceConfig, ...], Field(max_length=MOST_SOURCES)] = ()
 
     @field_validator("detect", mode="before")
     @classmethod
@@ -182,6 +159,7 @@ class Config(_Section):
         fixed = [url for url in urls if not url.endswith(":*")]
         if len(set(fixed)) != len(fixed):
             raise ValueError("ingest, results and control need three different endpoints")
+        self._check_sources(fixed)
         kept, journal = self.quarantine.directory, self.journal.directory
         if kept == journal or kept in journal.parents or journal in kept.parents:
             raise ValueError(
@@ -189,6 +167,26 @@ class Config(_Section):
                 f"journal.directory {journal}"
             )
         return self
+
+    def _check_sources(self, taken: list[str]) -> None:
+        names = [source.name for source in self.sources]
+        bound = taken + [source.endpoint for source in self.sources if source.link == "bind"]
+        for number, source in enumerate(self.sources):
+            key = f"sources[{number}]"
+            if names.count(source.name) > 1:
+                raise ValueError(f"{key}.name: {source.name}: allowed once")
+            if not source.endpoint.endswith(":*") and (
+                bound.count(source.endpoint) > (source.link == "bind")
+            ):
+                raise ValueError(f"{key}.endpoint: {source.endpoint}: in use by another section")
+
+    def listening(self) -> Iterator[tuple[str, str]]:
+        """Key and endpoint of everything that this daemon binds."""
+        for section in ("ingest", "results", "control"):
+            yield f"{section}.endpoint", getattr(self, section).endpoint
+        for source in self.sources:
+            if source.link == "bind":
+                yield f"sources.{source.name}.endpoint", source.endpoint
 
     @property
     def sha256(self) -> str:
@@ -220,7 +218,7 @@ def parse_config(values: dict[str, Any], base: Path, name: str = "config") -> Co
         base: Where relative paths start.
         name: For messages.
     """
-    sections: dict[str, Any] = {key: {} for key in Config.model_fields}
+    sections: dict[str, Any] = {key: {} for key in Config.model_fields if key != "sources"}
     try:
         return Config.model_validate({**sections, **values}, context={"base": base})
     except ValidationError as err:
@@ -228,18 +226,24 @@ def parse_config(values: dict[str, Any], base: Path, name: str = "config") -> Co
 
 
 def _line(error: ErrorDetails) -> str:
-    *where, last = [str(part) for part in error["loc"]] or ["config"]
-    key = ".".join((*where, last))
+    loc, prefix = error["loc"], ""
+    model: type[BaseModel] = Config
+    if loc[:1] == ("sources",) and len(loc) > 1:  # of one entry of a list
+        prefix = f"sources[{loc[1]}]"
+        error, model = error | {"loc": loc[2:]}, SourceConfig
+    *where, last = [str(part) for part in error["loc"]] or ["" if prefix else "config"]
+    key = ".".join(part for part in (prefix, *where, last) if part)
     if error["type"] == "extra_forbidden":
-        return f"{key}: unknown key{_suggestion(last, _keys(where))}"
+        return f"{key}: unknown key{_suggestion(last, _keys(model, where))}"
     if error["type"] == "missing":
         return f"{key}: missing, this key has no default"
-    said = allowed(error, Config)
-    return f"{key}.{said.removeprefix(': ')}" if error["loc"] == ("detect",) else f"{key}{said}"
+    said = allowed(error, model)
+    inside = error["loc"] == ("detect",) or (prefix and not error["loc"])
+    return f"{key}.{said.removeprefix(': ')}" if inside else f"{key}{said}"
 
 
-def _keys(where: list[str]) -> list[str]:
-    section = Config.model_fields[where[0]].annotation if where else Config
+def _keys(model: type[BaseModel], where: list[str]) -> list[str]:
+    section = model.model_fields[where[0]].annotation if where else model
     fields: dict[str, Any] = getattr(section, "model_fields", {})
     return list(fields)
 

@@ -15,9 +15,16 @@ from phenostream.daemon.wire.ingest import Fate
 
 FATES: Final[tuple[Fate, ...]] = ("published", "dropped", "quarantined", "failed")
 CELL_COUNTS: Final = ("found", "classified", "edge", "rejected", "over_limit")
-Incident = Literal["duplicates", "late", "malformed", "refused"]
+Incident = Literal["duplicates", "restarts", "late", "malformed", "refused", "unstarted"]
 _REASONS_KEPT: Final = 1000
-INCIDENTS: Final[tuple[Incident, ...]] = ("duplicates", "late", "malformed", "refused")
+INCIDENTS: Final[tuple[Incident, ...]] = (
+    "duplicates",
+    "restarts",
+    "late",
+    "malformed",
+    "refused",
+    "unstarted",
+)
 
 
 class Standing(NamedTuple):
@@ -57,6 +64,7 @@ class _Account:
         account |= {key: n for key, n in self.counts.items() if "." in key}
         if self.announced is not None:
             account["announced"] = self.announced
+        account["gaps"] = self.end() - received
         account["missing"] = max(0, (self.announced or 0) - received) if self.ended else 0
         return account
 

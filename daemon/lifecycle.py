@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Final
 
@@ -52,6 +52,7 @@ class Ready:
         control: Endpoint for status, drain and replay.
         model: Name, version, backend and precision, for a person.
         startup_s: From the call of `serve` to now.
+        sources: Endpoints of the best-effort sources, by name.
     """
 
     ingest: str
@@ -59,6 +60,7 @@ class Ready:
     control: str
     model: str
     startup_s: float
+    sources: dict[str, str] = field(default_factory=dict)
 
 
 def serve(config: Config, on_ready: Callable[[Ready], None] | None = None) -> int:
@@ -97,9 +99,8 @@ def _start(config: Config, health: Health, wake: Wake, stack: ExitStack) -> Asse
     keep_large_blocks()
     directory = config.journal.directory
     stack.enter_context(claimed(directory / "lock", f"journal.directory: {directory}"))
-    for key in ("ingest", "results", "control"):
-        url = getattr(config, key).endpoint
-        stack.enter_context(claimed_endpoint(url, f"{key}.endpoint"))
+    for key, url in config.listening():
+        stack.enter_context(claimed_endpoint(url, key))
     ledger = Ledger()
     runs = RunBook(config.ingest.max_open_runs, ledger.in_flight)
     journal = Journal(directory, config.journal.segment_bytes, Recovery(ledger, runs).replay)
@@ -119,10 +120,16 @@ def _announce(
 ) -> None:
     health.enter("ready")
     model = assembly.status()["model"]
+    sources = {
+        key.removeprefix("sources."): url
+        for key, url in assembly.endpoints.items()
+        if key.startswith("sources.")
+    }
     ready = Ready(
-        **assembly.endpoints,
+        **{key: assembly.endpoints[key] for key in ("ingest", "results", "control")},
         model=f"{model['name']} {model['version']} on {model['backend']} {model['precision']}",
         startup_s=time.monotonic() - began_s,
+        sources=sources,
     )
     logger.info(
         "READY in %.2f s: ingest %s, results %s, control %s, %s",
@@ -132,6 +139,10 @@ def _announce(
         ready.control,
         ready.model,
     )
+    for name, url in sources.items():
+        logger.info(
+            "best-effort source %s at %s: gaps are counted, nothing is acknowledged", name, url
+        )
     notify(f"READY=1\nSTATUS=serving {ready.model}")
     if on_ready is not None:
         on_ready(ready)

@@ -53,7 +53,7 @@ class Recovery:
     def _status(self, payload: dict[str, Any], offset: int) -> None:
         if payload["event"] == "run_started":
             start = Start.model_validate(payload["start"], strict=False)
-            self._runs.restore(start, offset)
+            self._runs.restore(start, offset, payload.get("source"))
             self._ledger.open(start.run, start.n_expected)
         elif payload["event"] == "run_ended":
             self._ledger.restore_end(payload["run"], payload["ledger"])

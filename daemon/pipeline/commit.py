@@ -154,7 +154,7 @@ class Commit:
         if first is None:
             first = self._journal.next_offset + len(group.items)
             synthetic = self._model.manifest.synthetic
-            payload = run_started(entry.start, model_synthetic=synthetic)
+            payload = run_started(entry, model_synthetic=synthetic)
             group.items.append(("status", payload))
         self._books.summaries.begin(entry.start.run, first, resumed=resumed)
 
@@ -185,7 +185,7 @@ class Commit:
         summaries = self._books.summaries.end(entry.start, _now(), ledger)
         group.items.extend(("summary", payload) for payload in summaries)
         synthetic = self._model.manifest.synthetic
-        payload = run_ended(entry.start, ledger, model_synthetic=synthetic)
+        payload = run_ended(entry, ledger, model_synthetic=synthetic)
         group.items.append(("status", payload))
         group.answers.append(Report(run=entry.start.run, ledger=ledger))
         group.runs_ended = True

@@ -6,7 +6,7 @@ from threading import Lock
 import numpy as np
 import numpy.typing as npt
 
-from phenostream.daemon.wire.ingest import Ack, Fate, Report, Start
+from phenostream.daemon.wire.ingest import Ack, EndedBy, Fate, Report, Start
 from phenostream.engine.batcher import Part
 from phenostream.engine.types import (
     NO_FLAGS,
@@ -27,6 +27,7 @@ class Arrival:
         stage_um: (x, y, z) as far as the source said.
         received_utc_ns: Wall clock when the last byte had arrived.
         received_s: Monotonic clock at the same moment.
+        source: Name of the best-effort source that sent it; None: it came to the lossless port.
     """
 
     start: Start
@@ -36,6 +37,7 @@ class Arrival:
     source_utc_ns: int | None = None
     stage_um: tuple[float | None, float | None, float | None] = (None, None, None)
     exposure_ms: float | None = None
+    source: str | None = None
 
 
 @dataclass(slots=True)
@@ -146,17 +148,21 @@ class RunStarted:
 
     Attributes:
         resumed_from: Offset of the record that opened it, for a run the journal knows; it is not written again.
+        source: Name of the best-effort source that sends it; None: it is lossless.
     """
 
     start: Start
     resumed_from: int | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """Commit this: END was accepted and every frame of the run is settled."""
+    """Commit this: END was accepted, or is not waited for any longer, and every frame of the run is settled."""
 
     start: Start
+    source: str | None = None
+    ended_by: EndedBy = "source"
 
 
 Entry = Passage | RunStarted | RunEnded

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from phenostream.daemon.model import ServedModel
-from phenostream.daemon.pipeline.entries import Passage, Prepared
+from phenostream.daemon.pipeline.entries import Passage, Prepared, RunEnded, RunStarted
 from phenostream.daemon.wire.codec import pack
-from phenostream.daemon.wire.ingest import Fate, Start
+from phenostream.daemon.wire.ingest import Fate, Mode, Start
 from phenostream.daemon.wire.results import FrameRecord, WireColumn, encode_frame
 from phenostream.engine.postprocess import (
     CellCounts,
@@ -70,15 +70,21 @@ def flags_of(told: Mapping[str, Any]) -> FrameFlags:
     return FrameFlags(**{field.name: told.get(field.name) is True for field in fields(FrameFlags)})
 
 
-def run_started(start: Start, *, model_synthetic: bool) -> bytes:
+def run_started(entry: RunStarted, *, model_synthetic: bool) -> bytes:
     """The status record of a run that opens."""
-    more = {"start": start.model_dump(mode="json")}
-    return _status("run_started", start, model_synthetic, more)
+    more = {"source": entry.source, "start": entry.start.model_dump(mode="json")}
+    return _status("run_started", entry, model_synthetic, more)
 
 
-def run_ended(start: Start, ledger: dict[str, int], *, model_synthetic: bool) -> bytes:
+def run_ended(entry: RunEnded, ledger: dict[str, int], *, model_synthetic: bool) -> bytes:
     """The status record of a run whose every frame is settled."""
-    return _status("run_ended", start, model_synthetic, {"ledger": ledger})
+    more = {"ended_by": entry.ended_by, "ledger": ledger}
+    return _status("run_ended", entry, model_synthetic, more)
+
+
+def mode_of(source: str | None) -> Mode:
+    """Whether gaps are possible; see `Mode`."""
+    return "lossless" if source is None else "best-effort"
 
 
 def origin(*, model_synthetic: bool, source_synthetic: bool) -> dict[str, bool]:
@@ -107,8 +113,11 @@ def summary(start: Start, scope: str, text: str, facts: dict[str, Any]) -> bytes
     )
 
 
-def _status(event: str, start: Start, model_synthetic: bool, more: dict[str, Any]) -> bytes:
-    run = {"run": start.run, "instrument": start.instrument}
+def _status(
+    event: str, entry: RunStarted | RunEnded, model_synthetic: bool, more: dict[str, Any]
+) -> bytes:
+    start = entry.start
+    run = {"run": start.run, "instrument": start.instrument, "mode": mode_of(entry.source)}
     simulated = origin(model_synthetic=model_synthetic, source_synthetic=start.synthetic)
     return pack({"v": 1, "type": "status", "event": event, **run, **simulated, **more})
 
@@ -125,6 +134,7 @@ def _meta(passage: Passage, model: ServedModel) -> dict[str, Any]:
     return {
         "run": arrival.start.run,
         "instrument": arrival.start.instrument,
+        "mode": mode_of(arrival.source),
         "frame_seq": arrival.frame_seq,
         "received_utc_ns": arrival.received_utc_ns,
         "received_monotonic_ns": round(arrival.received_s * 1e9),

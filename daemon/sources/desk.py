@@ -1,16 +1,18 @@
-"""What a source's message means: the protocol of lossless ingest as a machine without sockets.
+"""What a source's message means: the protocol of ingest as a machine without sockets.
 
 Takes message parts, answers with messages, and hands frames on. Every frame that is received gets its fate; every
-message that is refused is told why in one line that starts with a code. Belongs to the ingest thread.
+message that is refused is told why in one line that starts with a code. A best-effort source is a speaker like any
+other, but nobody hears the answers. Belongs to the ingest thread.
 """
 
 import logging
+from typing import NamedTuple
 
 from phenostream.daemon.config import IngestConfig
 from phenostream.daemon.ledger import Ledger
 from phenostream.daemon.pipeline.entries import Answer, RunEnded, RunStarted
 from phenostream.daemon.sources.frame_check import frame_named
-from phenostream.daemon.sources.peers import Peers
+from phenostream.daemon.sources.peers import NOBODY, Peers
 from phenostream.daemon.sources.reception import Clock, Letter, Outlets, Reception
 from phenostream.daemon.sources.runs import Run, RunBook
 from phenostream.daemon.wire.codec import MAX_HEADER_BYTES
@@ -30,6 +32,22 @@ from phenostream.daemon.wire.ingest import (
 from phenostream.engine.errors import BadInput, BadMessage
 
 logger = logging.getLogger(__name__)
+
+
+class Speaker(NamedTuple):
+    """Who says something.
+
+    Attributes:
+        peer: The connection that is answered; `NOBODY` for a best-effort source.
+        instrument: As its HELLO said; None for a best-effort source, which says none.
+        max_frame_bytes: Largest frame it may announce.
+        source: Name of the best-effort source.
+    """
+
+    peer: bytes
+    instrument: str | None
+    max_frame_bytes: int
+    source: str | None = None
 
 
 class IngestDesk:
@@ -68,34 +86,51 @@ class IngestDesk:
         Returns:
             The answers, to be sent in order.
         """
-        header = bytes(parts[0][: MAX_HEADER_BYTES + 1]) if parts else b""
         try:
-            message = decode_from_source(header)
-            if len(parts) != (2 if isinstance(message, FrameHeader | ShotHeader) else 1):
-                raise BadMessage(f"{message.type} of {len(parts)} parts")
+            message = decoded(parts)
         except BadMessage as err:
-            return self._malformed(peer, header, parts, _printable(str(err)), clock)
+            return self.malformed(self._speaker(peer), parts, printable(str(err)), clock)
         if self._draining:
             return _while_draining(peer, message)
         if isinstance(message, Hello):
             return self._hello(peer, message)
-        instrument = self._peers.instrument(peer)
-        if instrument is None:
+        speaker = self._speaker(peer)
+        if speaker.instrument is None:
             return self._refuse(peer, f"hello first: {message.type} before hello", message)
+        return self.hear(speaker, message, parts, clock)
+
+    def hear(
+        self,
+        speaker: Speaker,
+        message: Start | FrameHeader | ShotHeader | End,
+        parts: list[memoryview],
+        clock: Clock,
+    ) -> list[Letter]:
+        """A message of the schema, from a source that is known; see `receive`."""
+        peer, run = speaker.peer, self._runs.get(message.run)
+        reason = _conflict(run, speaker) if run is not None else None
         if isinstance(message, Start):
-            return self._start(peer, instrument, message, clock)
-        run = self._runs.get(message.run)
+            return self._start(speaker, reason, message, clock)
         if run is None or not run.open:
-            return self._refuse(peer, f"hello first: no start of run {message.run}", message)
-        if run.start.instrument != instrument:
-            reason = f"conflict: instrument {run.start.instrument} has this run, not {instrument}"
-            return self._refuse(peer, reason, message)
+            reason = f"hello first: no start of run {message.run}"
+        if run is None or reason is not None:
+            return self._refuse(peer, reason or "", message)
         run.peer, run.heard_s = peer, clock.now_s
         if isinstance(message, End):
             return self._end(peer, run, message)
         if isinstance(message, ShotHeader):
             return self._refuse(peer, "message: shot: this daemon takes whole frames", message)
         return self._reception.take(peer, run, message, parts[1], clock)
+
+    def end_unheard(self, run: Run) -> None:
+        """END is not waited for any longer: the run had the frames it announced, or those up to the highest number."""
+        name, expected = run.start.run, run.start.n_expected
+        account = self._ledger.run(name)
+        self._go_on(run)
+        run.ended_by = "timeout"
+        self._end(
+            NOBODY, run, End(run=name, n_frames=expected or account["received"] + account["gaps"])
+        )
 
     def settled(self, answer: Answer) -> list[Letter]:
         """The commit thread made a fate or a report durable."""
@@ -108,7 +143,10 @@ class IngestDesk:
         else:
             run.report = answer
             self._ending.discard(answer.run)
-        return [Letter(run.peer, answer)]
+        return [Letter(run.peer, answer)] if run.peer != NOBODY else []
+
+    def _speaker(self, peer: bytes) -> Speaker:
+        return Speaker(peer, self._peers.instrument(peer), self._config.max_frame_bytes)
 
     def _hello(self, peer: bytes, hello: Hello) -> list[Letter]:
         self._peers.greet(peer, hello.instrument)
@@ -120,12 +158,15 @@ class IngestDesk:
         )
         return [Letter(peer, welcome)]
 
-    def _start(self, peer: bytes, instrument: str, start: Start, clock: Clock) -> list[Letter]:
-        reason = self._unfit(start, instrument)
+    def _start(
+        self, speaker: Speaker, conflict: str | None, start: Start, clock: Clock
+    ) -> list[Letter]:
+        peer = speaker.peer
+        reason = self._unfit(start, speaker) or conflict
         if reason is not None:
             return self._refuse(peer, reason, start)
         run = self._runs.get(start.run)
-        opening = self._runs.open(start, peer, clock.now_s)
+        opening = self._runs.open(start, peer, clock.now_s, speaker.source)
         if opening == "conflict":
             return self._refuse(peer, f"conflict: run {start.run} began with another start", start)
         if opening == "busy":
@@ -134,18 +175,23 @@ class IngestDesk:
         self._ledger.open(start.run, start.n_expected)
         if opening == "new":
             logger.info("run %s of %s begins", start.run, start.instrument)
-            self._outlets.enter(RunStarted(start))
-        elif run is not None and run.first_offset is not None and run.report is None:
-            logger.info("run %s of %s goes on", start.run, start.instrument)
-            self._outlets.enter(RunStarted(start, run.first_offset))
-            run.first_offset = None
+            self._outlets.enter(RunStarted(start, source=speaker.source))
+        elif run is not None:
+            self._go_on(run)
         return [Letter(peer, Started(run=start.run, last_acked=self._ledger.last_acked(start.run)))]
 
-    def _unfit(self, start: Start, instrument: str) -> str | None:
+    def _go_on(self, run: Run) -> None:
+        """Tell the commit thread of a run that an earlier process began."""
+        if run.first_offset is not None and run.report is None:
+            logger.info("run %s of %s goes on", run.start.run, run.start.instrument)
+            self._outlets.enter(RunStarted(run.start, run.first_offset, run.source))
+            run.first_offset = None
+
+    def _unfit(self, start: Start, speaker: Speaker) -> str | None:
         """Why a START cannot be served, whatever else is open; None if it can."""
-        most = self._config.max_frame_bytes
-        if start.instrument != instrument:
-            return f"conflict: instrument {start.instrument}, hello said {instrument}"
+        most = speaker.max_frame_bytes
+        if speaker.instrument not in (None, start.instrument):
+            return f"conflict: instrument {start.instrument}, hello said {speaker.instrument}"
         if start.frame_bytes > most:
             return f"unfit: frames of {start.frame_bytes} bytes, allowed {most}"
         try:
@@ -173,15 +219,16 @@ class IngestDesk:
         name = run.start.run
         if name in self._ending and not run.end_queued and not self._ledger.in_flight(name):
             run.end_queued = True
-            self._outlets.enter(RunEnded(run.start))
+            self._outlets.enter(RunEnded(run.start, run.source, run.ended_by))
 
-    def _malformed(
-        self, peer: bytes, header: bytes, parts: list[memoryview], error: str, clock: Clock
+    def malformed(
+        self, speaker: Speaker, parts: list[memoryview], error: str, clock: Clock
     ) -> list[Letter]:
         """A message outside the schema is counted and refused, but a frame of an open run gets a fate."""
-        name = frame_named(header)
+        peer = speaker.peer
+        name = frame_named(header_of(parts))
         run = self._runs.get(name[0]) if name else None
-        if run is not None and run.start.instrument != self._peers.instrument(peer):
+        if run is not None and _conflict(run, speaker) is not None:
             run = None  # nobody speaks for another's run
         self._ledger.count("malformed", run.start.run if run else None)
         if name is None or run is None or not run.open or self._draining:
@@ -198,6 +245,36 @@ class IngestDesk:
         return [Letter(peer, Refused(reason=reason, run=message.run, frame_seq=frame_seq))]
 
 
+def decoded(parts: list[memoryview]) -> FromSource:
+    """The message of a source, its number of parts checked.
+
+    Raises:
+        BadMessage: One line that names the key, the value and what is allowed.
+    """
+    message = decode_from_source(header_of(parts))
+    if len(parts) != (2 if isinstance(message, FrameHeader | ShotHeader) else 1):
+        raise BadMessage(f"{message.type} of {len(parts)} parts")
+    return message
+
+
+def header_of(parts: list[memoryview]) -> bytes:
+    """The first part, no longer than it takes to see that it is too long."""
+    return bytes(parts[0][: MAX_HEADER_BYTES + 1]) if parts else b""
+
+
+def _conflict(run: Run, speaker: Speaker) -> str | None:
+    """Why a speaker has no say in a run; None if it has."""
+    if run.source != speaker.source:
+        return f"conflict: {_said(run.source)} has run {run.start.run}, not {_said(speaker.source)}"
+    if speaker.instrument not in (None, run.start.instrument):
+        return f"conflict: instrument {run.start.instrument} has this run, not {speaker.instrument}"
+    return None
+
+
+def _said(source: str | None) -> str:
+    return "a lossless source" if source is None else f"best-effort source {source}"
+
+
 def _while_draining(peer: bytes, message: FromSource) -> list[Letter]:
     """A frame stays unacknowledged with its source; anything else hears that this daemon stops."""
     if isinstance(message, FrameHeader | ShotHeader):
@@ -205,6 +282,6 @@ def _while_draining(peer: bytes, message: FromSource) -> list[Letter]:
     return [Letter(peer, Refused(reason="draining: this daemon is stopping, dial again"))]
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """One line of at most 300 characters: the text may quote what a stranger sent."""
     return "".join(c if c.isprintable() else "?" for c in text)[:300]

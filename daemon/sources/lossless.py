@@ -1,49 +1,32 @@
-"""The ingest thread: a ROUTER that receives frames without copying them and acknowledges what is on disk.
+"""The socket of lossless ingest: a ROUTER that receives frames without copying them and answers every source.
 
-Reads nothing while the prepare queue or the commit queue is full: the sources' credit, and the socket's own bound, hold
-what comes meanwhile. All rules of the protocol are in `desk`; this module knows sockets and clocks.
+All rules of the protocol are in `desk`; this module knows sockets and clocks. Made, used and closed in the ingest
+thread.
 """
 
 import logging
 import time
-from dataclasses import dataclass
-from threading import Event
 from typing import Final
 
 import zmq
 
-from phenostream.daemon.channel import BEAT_S, Channel, Closed
 from phenostream.daemon.config import IngestConfig
-from phenostream.daemon.crew import Beat
-from phenostream.daemon.pipeline.entries import Answer, Entry, ReceivedFrame
+from phenostream.daemon.pipeline.entries import Answer
 from phenostream.daemon.socket_options import Context, Socket, bind, bounded
 from phenostream.daemon.sources.desk import IngestDesk
 from phenostream.daemon.sources.reception import Clock, Letter
-from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.ingest import encode
 
 logger = logging.getLogger(__name__)
 
 _ANSWERS_QUEUED: Final = 100_000
 _FEWEST_FRAMES: Final = 4
-_GREEDY: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Signs:
-    """How other threads speak to this one.
+class LosslessDoor:
+    """The door that answers; see `Door`. What is received through any door is settled at its desk."""
 
-    Attributes:
-        attention: Set when there are answers, when the prepare queue has room again, and with `draining`.
-        draining: Take nothing new.
-    """
-
-    attention: Wake
-    draining: Event
-
-
-class LosslessSource:
-    """The socket of the ingest thread; made, used and closed there."""
+    name: Final = "ingest"
 
     def __init__(self, context: Context, config: IngestConfig, desk: IngestDesk) -> None:
         """Bind.
@@ -52,58 +35,38 @@ class LosslessSource:
             BadConfig: The endpoint cannot be bound.
         """
         self._desk = desk
-        self._socket, self.endpoint = bound_router(context, config)
+        self.socket, self.endpoint = bound_router(context, config)
 
-    def run(
-        self,
-        frames: Channel[ReceivedFrame],
-        entries: Channel[Entry],
-        answers: Channel[Answer],
-        signs: Signs,
-        beat: Beat,
-    ) -> None:
-        """Serve until a drain was asked for, every received frame has its fate and every answer is sent."""
-        draining = finished = False
-        while True:
-            beat()
-            self._wait(signs.attention, reading=not (frames.full or entries.full))
-            if signs.draining.is_set() and not draining:
-                draining = True
-                self._desk.drain()
-                frames.close()
-            self._read(frames, entries)
-            try:
-                for answer in answers.take_all():
-                    post(self._socket, self._desk.settled(answer))
-            except Closed:
-                return
-            if draining and not finished and self._desk.idle:
-                finished = True
-                entries.close()
+    @property
+    def idle(self) -> bool:
+        """Whether no frame owes a fate and no run its report."""
+        return self._desk.idle
+
+    def drain(self) -> None:
+        """Take nothing new from now on."""
+        self._desk.drain()
+
+    def read(self) -> bool:
+        """Take one message and answer it; False when there is none."""
+        try:
+            identity, *parts = self.socket.recv_multipart(zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            return False
+        clock = Clock(time.time_ns(), time.monotonic())
+        parcel = [part.buffer for part in parts]
+        post(self.socket, self._desk.receive(identity.bytes, parcel, clock))
+        return True
+
+    def answer(self, answer: Answer) -> None:
+        """Tell a source what is on disk."""
+        post(self.socket, self._desk.settled(answer))
+
+    def tick(self) -> None:
+        """Nothing is due by the clock."""
 
     def close(self) -> None:
         """Close; answers that are queued have a second to leave."""
-        self._socket.close()
-
-    def _wait(self, attention: Wake, *, reading: bool) -> None:
-        poller = zmq.Poller()
-        poller.register(attention.fileno(), zmq.POLLIN)
-        if reading:
-            poller.register(self._socket, zmq.POLLIN)
-        poller.poll(int(1000 * BEAT_S))
-        attention.clear()
-
-    def _read(self, frames: Channel[ReceivedFrame], entries: Channel[Entry]) -> None:
-        for _ in range(_GREEDY):
-            if frames.full or entries.full:
-                return
-            try:
-                identity, *parts = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
-                return
-            clock = Clock(time.time_ns(), time.monotonic())
-            parcel = [part.buffer for part in parts]
-            post(self._socket, self._desk.receive(identity.bytes, parcel, clock))
+        self.socket.close()
 
 
 def bound_router(context: Context, config: IngestConfig) -> tuple[Socket, str]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 _MOST_PEERS: Final = 1024
+NOBODY: Final = b""
+"""Stands for a source that is not answered and has no credit; no connection has this identity."""
 
 
 @dataclass(slots=True)
@@ -39,6 +41,8 @@ class Peers:
 
     def overdrawn(self, peer: bytes, size: int) -> str | None:
         """Why `size` more bytes are beyond the credit; None if they are not. One frame is always allowed."""
+        if peer == NOBODY:
+            return None
         outstanding = self._peers[peer].outstanding_bytes
         if not outstanding or outstanding + size <= self._credit_bytes:
             return None
@@ -46,7 +50,8 @@ class Peers:
 
     def charge(self, peer: bytes, size: int) -> None:
         """Bytes were received."""
-        self._peers[peer].outstanding_bytes += size
+        if peer != NOBODY:
+            self._peers[peer].outstanding_bytes += size
 
     def refund(self, peer: bytes, size: int) -> None:
         """They are acknowledged; harmless for a connection that is forgotten."""

@@ -78,7 +78,9 @@ class Reception:
         """A frame of an open run."""
         turned_away = self._turn_away(peer, header.run, header.frame_seq, data.nbytes)
         if turned_away is not None:
+            self._note_retake(run, header)
             return turned_away
+        run.retakes.received(header.frame_seq, header.source_utc_ns)
         arrival = Arrival(
             run.start,
             header.frame_seq,
@@ -87,6 +89,7 @@ class Reception:
             header.source_utc_ns,
             (header.x_um, header.y_um, header.z_um),
             header.exposure_ms,
+            run.source,
         )
         self._owe(peer, arrival, data.nbytes)
         reason = fault(header, run.start, data)
@@ -103,7 +106,7 @@ class Reception:
         turned_away = self._turn_away(peer, run.start.run, frame_seq, data.nbytes)
         if turned_away is not None:
             return turned_away
-        arrival = Arrival(run.start, frame_seq, clock.utc_ns, clock.now_s)
+        arrival = Arrival(run.start, frame_seq, clock.utc_ns, clock.now_s, source=run.source)
         self._owe(peer, arrival, data.nbytes)
         self._quarantine(run, arrival, {}, f"header: {error}", data)
         return []
@@ -132,6 +135,20 @@ class Reception:
                 Letter(peer, Refused(reason=f"credit: {overdrawn}", run=run, frame_seq=frame_seq))
             ]
         return None
+
+    def _note_retake(self, run: Run, header: FrameHeader) -> None:
+        """A source that restarted and goes on with its run loses new frames as duplicates, which must be loud."""
+        name, frame_seq = header.run, header.frame_seq
+        if self._ledger.standing(name, frame_seq).kind not in ("settled", "in_flight"):
+            return
+        if run.retakes.begins(frame_seq, header.source_utc_ns):
+            self._ledger.count("restarts", name)
+            logger.warning(
+                "run %s: frame_seq begins again at %d with frames taken at another time: they count as duplicates "
+                "and are not kept; a new acquisition needs a new run id",
+                name,
+                frame_seq,
+            )
 
     def _owe(self, peer: bytes, arrival: Arrival, size: int) -> None:
         run = arrival.start.run

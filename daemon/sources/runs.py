@@ -1,10 +1,14 @@
-"""The runs a source may send to: which are known, which are open, and who sends for them."""
+"""The runs a source may send to: which are known, which are open, and who sends for them.
+
+One run has one source: all of it comes to the lossless port, or all of it from one best-effort source.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from phenostream.daemon.wire.ingest import Report, Start
+from phenostream.daemon.sources.retakes import Retakes
+from phenostream.daemon.wire.ingest import EndedBy, Report, Start
 
 Opening = Literal["new", "known", "conflict", "busy"]
 
@@ -17,22 +21,28 @@ class Run:
     """One run.
 
     Attributes:
+        source: Name of the best-effort source that sends it; None: it is lossless.
         first_offset: Journal offset of its run_started record, until a run of an earlier process goes on.
         open: Frames are taken; a run that was parked or comes from the journal opens again at its START.
         peer: Connection that spoke for it last: where answers go.
         report: After its end is on disk.
         complaints: Codes of bad frames that were logged.
         end_queued: Its end is on its way to the journal.
+        ended_by: What ends it.
+        retakes: Tells a frame that was taken anew under an old number.
     """
 
     start: Start
+    source: str | None = None
     first_offset: int | None = None
     open: bool = False
     peer: bytes = b""
     heard_s: float = 0.0
     report: Report | None = None
     end_queued: bool = False
+    ended_by: EndedBy = "source"
     complaints: set[str] = field(default_factory=set)
+    retakes: Retakes = field(default_factory=Retakes)
 
 
 class RunBook:
@@ -49,9 +59,9 @@ class RunBook:
         self._in_flight = in_flight
         self._runs: dict[str, Run] = {}
 
-    def restore(self, start: Start, first_offset: int) -> None:
+    def restore(self, start: Start, first_offset: int, source: str | None = None) -> None:
         """A run found in the journal."""
-        self._runs[start.run] = Run(start, first_offset)
+        self._runs[start.run] = Run(start, source, first_offset)
 
     def restore_report(self, run: str, report: Report) -> None:
         """The end of a run found in the journal."""
@@ -61,16 +71,25 @@ class RunBook:
         """The run, if it is known."""
         return self._runs.get(run) if run is not None else None
 
-    def open(self, start: Start, peer: bytes, now_s: float) -> Opening:
-        """START arrived. ``new`` and ``known`` leave the run open with `peer` as its speaker."""
+    def sent_by(self, source: str) -> list[Run]:
+        """The runs of a best-effort source that were not reported."""
+        return [run for run in self._runs.values() if run.source == source and run.report is None]
+
+    def open(self, start: Start, peer: bytes, now_s: float, source: str | None = None) -> Opening:
+        """START arrived. ``new`` and ``known`` leave the run open with `peer` as its speaker.
+
+        A best-effort source repeats START for those that missed it, and may read its clock anew each time.
+        """
         run = self._runs.get(start.run)
-        if run is not None and run.start != start:
-            return "conflict"
+        if run is not None:
+            told = {"source_utc_ns": run.start.source_utc_ns} if source is not None else {}
+            if run.source != source or run.start != start.model_copy(update=told):
+                return "conflict"
         if (run is None or not run.open) and not self._has_room(now_s):
             return "busy"
         opening: Opening = "known"
         if run is None:
-            run = self._runs[start.run] = Run(start)
+            run = self._runs[start.run] = Run(start, source)
             opening = "new"
         run.open, run.peer, run.heard_s = True, peer, now_s
         return opening

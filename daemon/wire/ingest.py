@@ -17,6 +17,9 @@ from phenostream.engine.types import Camera
 
 VERSION: Final = 1
 Fate = Literal["published", "dropped", "quarantined", "failed"]
+Mode = Literal["lossless", "best-effort"]
+"""Whether a source is answered, so that nothing is lost on the way, or only listened to, so that gaps are counted."""
+EndedBy = Literal["source", "timeout"]
 
 RunId = Annotated[
     str, Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")

@@ -78,11 +78,15 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest"]:
         )
         kept = Quarantine(config.quarantine.directory, config.quarantine.max_bytes)
         found["quarantine.directory"] = f"{config.quarantine.directory}, {len(kept)} frames in it"
-        for key in ("ingest", "results", "control"):
-            url = getattr(config, key).endpoint
-            held.enter_context(claimed_endpoint(url, f"{key}.endpoint"))
-            _try_tcp(url, f"{key}.endpoint")
-            found[f"{key}.endpoint"] = f"{url}, free"
+        for key, url in config.listening():
+            held.enter_context(claimed_endpoint(url, key))
+            _try_tcp(url, key)
+            found[key] = f"{url}, free"
+        for source in config.sources:
+            way = f"{source.socket}, {source.link}"
+            found[f"sources.{source.name}"] = f"best-effort ({way}): gaps are possible and counted"
+            if source.link == "connect":
+                found[f"sources.{source.name}.endpoint"] = f"{source.endpoint}, not tried"
         model = held.enter_context(served_model(config.model))
         said = model.describe()
         found["model.bundle"] = (

@@ -23,6 +23,33 @@ def test_the_demo_bundle_is_no_path() -> None:
     assert parse_config(LEAST | {"model": {"bundle": "demo"}}, Path("/x")).model.bundle == "demo"
 
 
+SOURCE: dict[str, Any] = {"name": "b", "socket": "sub", "endpoint": "ipc://run/b.sock"}
+
+
+def test_sources_have_a_port_each() -> None:
+    two = [SOURCE, {**SOURCE, "name": "c", "link": "connect", "endpoint": "tcp://scope:5555"}]
+    config = parse_config(LEAST | {"sources": two}, Path("/site"))
+    assert [source.endpoint for source in config.sources] == [
+        "ipc:///site/run/b.sock",
+        "tcp://scope:5555",
+    ]
+    assert [key for key, _ in config.listening()] == [
+        "ingest.endpoint",
+        "results.endpoint",
+        "control.endpoint",
+        "sources.b.endpoint",
+    ]
+    assert parse_config(LEAST, Path("/site")).sources == ()
+
+
+def test_two_sources_may_listen_to_one_publisher() -> None:
+    far = {**SOURCE, "link": "connect", "topic": "left"}
+    config = parse_config(
+        LEAST | {"sources": [far, {**far, "name": "c", "topic": "right"}]}, Path("/site")
+    )
+    assert len(config.sources) == 2
+
+
 CASES: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"journal": {}}, ("journal.directory", "missing")),
     ({"model": {}}, ("model.bundle", "missing")),
@@ -49,6 +76,30 @@ CASES: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"ingest": {"endpoint": "ipc://" + "x" * 120}}, ("ingest.endpoint", "107 bytes")),
     ({"ingest": {"credit_bytes": 1}}, ("ingest.credit_bytes: 1", "65536")),
     ({"ingest": 3}, ("ingest: 3", "table")),
+    ({"sources": [{**SOURCE, "socket": "push"}]}, ("sources[0].socket: 'push'", "'pull' or 'sub'")),
+    ({"sources": [SOURCE, {}]}, ("sources[1].name: missing",)),
+    ({"sources": [{**SOURCE, "nmae": 1}]}, ("sources[0].nmae: unknown key, did you mean 'name'",)),
+    ({"sources": [{**SOURCE, "name": "a b"}]}, ("sources[0].name: 'a b'", "letters, digits")),
+    ({"sources": [{**SOURCE, "idle_end_s": 0}]}, ("sources[0].idle_end_s: 0: allowed 1 to 86400",)),
+    (
+        {"sources": [{**SOURCE, "socket": "pull", "topic": ""}]},
+        ("sources[0].topic ''", "'sub' only"),
+    ),
+    (
+        {"sources": [{**SOURCE, "link": "connect", "endpoint": "tcp://*:5"}]},
+        ("sources[0].endpoint tcp://*:5: allowed tcp://HOST:PORT",),
+    ),
+    ({"sources": [SOURCE, SOURCE]}, ("sources[0].name: b: allowed once",)),
+    (
+        {"sources": [SOURCE, {**SOURCE, "name": "c"}]},
+        ("sources[0].endpoint: ipc:///site/run/b.sock: in use by another section",),
+    ),
+    (
+        {"sources": [{**SOURCE, "endpoint": "ipc://run/ingest.sock"}]},
+        ("sources[0].endpoint: ipc:///site/run/ingest.sock: in use by another section",),
+    ),
+    ({"sources": [{**SOURCE, "name": f"s{n}"} for n in range(17)]}, ("sources: ", "at most 16")),
+    ({"sources": 3}, ("sources: 3: allowed a list",)),
     ({"control": {"endpoint": "ipc://run/ingest.sock"}}, ("three different endpoints",)),
     ({"detect": {"scale": 3}}, ("detect", "scale: unknown key", "scale_um")),
     ({"detect": {"scale_um": 300}}, ("detect.scale_um 300: allowed", "12")),

@@ -6,6 +6,7 @@ import pytest
 
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.pipeline.entries import RunEnded, RunStarted
 from phenostream.daemon.pipeline.records import run_ended, run_started
 from phenostream.daemon.recovery import Recovery
 from phenostream.daemon.sources.runs import RunBook
@@ -37,13 +38,13 @@ def test_runs_fates_and_ends_come_back(make_start: StartMaker) -> None:
     open_run, ended_run = make_start(n_expected=9), make_start()
     account = {"announced": 1, "received": 1, "published": 1, "duplicates": 5}
     payloads = [
-        ("status", run_started(open_run, model_synthetic=True)),
-        ("status", run_started(ended_run, model_synthetic=True)),
+        ("status", run_started(RunStarted(open_run), model_synthetic=True)),
+        ("status", run_started(RunStarted(ended_run), model_synthetic=True)),
         ("result", result(open_run, 0)),
         ("result", result(ended_run, 0)),
         ("result", result(open_run, 2, "quarantined", "shape: (1,)")),
         ("summary", b"\xc1"),
-        ("status", run_ended(ended_run, account, model_synthetic=True)),
+        ("status", run_ended(RunEnded(ended_run), account, model_synthetic=True)),
     ]
     for offset, (topic, payload) in enumerate(payloads):
         recovery.replay(Record(offset, topic, payload))  # type: ignore[arg-type]  # topics above

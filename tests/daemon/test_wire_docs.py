@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from phenostream.daemon.control import MOST_BYTES, MOST_RECORDS
 from phenostream.daemon.ledger import CELL_COUNTS, FATES, INCIDENTS, Ledger
 from phenostream.daemon.model import ServedModel
-from phenostream.daemon.pipeline.entries import Arrival, Passage, Prepared
+from phenostream.daemon.pipeline.entries import Arrival, Passage, Prepared, RunEnded, RunStarted
 from phenostream.daemon.pipeline.records import end_frame, run_ended, run_started, summary
 from phenostream.daemon.wire import ingest
 from phenostream.daemon.wire.codec import MAX_HEADER_BYTES, MAX_RESULT_BYTES, unpack_result
@@ -135,7 +135,10 @@ def test_status_and_summary_have_the_documented_keys(a_passage: Passage) -> None
     start = a_passage.arrival.start
     status, told = table("### Status and summary")
     told_of = {"model_synthetic": True}
-    for payload in (run_started(start, **told_of), run_ended(start, {}, **told_of)):
+    for payload in (
+        run_started(RunStarted(start), **told_of),
+        run_ended(RunEnded(start), {}, **told_of),
+    ):
         assert all(f"`{key}`" in status for key in unpack_result(payload))
     for key in unpack_result(summary(start, "run", "text", told_of)):
         assert f"`{key}`" in told

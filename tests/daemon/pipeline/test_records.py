@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from phenostream.daemon.model import ServedModel
-from phenostream.daemon.pipeline.entries import Arrival, Passage
+from phenostream.daemon.pipeline.entries import Arrival, Passage, RunEnded, RunStarted
 from phenostream.daemon.pipeline.records import end_frame, run_ended, run_started, summary
 from phenostream.daemon.wire.codec import unpack_result
 from phenostream.daemon.wire.ingest import Start
@@ -30,8 +30,8 @@ def test_synthetic_means_the_same_in_every_record(
     failed = Passage(Arrival(start, 0, 1, 0.0), failure=("failed", "code: text"))
     said: list[dict[str, Any]] = [
         unpack_result(end_frame(failed, model, 1.0).payload),
-        unpack_result(run_started(start, model_synthetic=of_model)),
-        unpack_result(run_ended(start, {}, model_synthetic=of_model)),
+        unpack_result(run_started(RunStarted(start), model_synthetic=of_model)),
+        unpack_result(run_ended(RunEnded(start), {}, model_synthetic=of_model)),
         told,
         told["facts"],
     ]

@@ -1,0 +1,178 @@
+"""A microscope that nobody answers: pushes or publishes START, FRAME and END, and hears nothing back.
+
+For trying out a `[[sources]]` port, and a model for a foreign source: START is repeated for those who come late, END
+for the case that it is lost. What is lost on the way is known to the daemon alone, which counts it. Everything runs in
+the caller's thread, inside the calls below.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import zmq
+
+from phenostream.daemon.client.errors import TimedOut, Unreachable
+from phenostream.daemon.client.stream import SourceFrame
+from phenostream.daemon.socket_options import Context, Socket, bounded
+from phenostream.daemon.wire import ingest
+from phenostream.engine.errors import BadConfig, BadInput
+
+Way = Literal["push", "pub"]
+_KINDS: Final = {"push": zmq.PUSH, "pub": zmq.XPUB}
+_LINGER_MS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class BestEffortSettings:
+    """How a source that is not answered sends.
+
+    Attributes:
+        way: ``push`` waits while the daemon has too much; ``pub`` goes on and loses frames.
+        bind: Listen, and let the daemon connect.
+        topic: Leads every message as a part of its own; None: none does.
+        high_water: Messages that may wait here for one daemon.
+        reach_timeout_s: How long to wait for a daemon at the start, and for room with ``push``.
+        start_every_s: START is repeated before a frame when so much time has passed.
+        ends: How often END is said in all.
+        end_pause_s: Between two of them.
+    """
+
+    way: Way = "push"
+    bind: bool = False
+    topic: str | None = None
+    high_water: int = 8
+    reach_timeout_s: float = 10.0
+    start_every_s: float = 1.0
+    ends: int = 3
+    end_pause_s: float = 0.2
+
+
+class BestEffortSender:
+    """Sends one run after the other. Use as a context manager, from one thread.
+
+    Attributes:
+        url: Where the daemon is, or where to listen; with the real port once entered.
+    """
+
+    def __init__(self, url: str, settings: BestEffortSettings | None = None) -> None:
+        self.url = url
+        self._settings = settings or BestEffortSettings()
+        self._context: Context | None = None
+        self._socket: Socket | None = None
+        self._start: ingest.Start | None = None
+        self._said_s = 0.0
+        self._end = 0
+
+    def __enter__(self) -> "BestEffortSender":
+        """Connect or listen.
+
+        Raises:
+            BadConfig: The address is not one, or is in use.
+        """
+        wanted = self._settings
+        self._context = zmq.Context()
+        self._socket = bounded(self._context.socket(_KINDS[wanted.way]), wanted.high_water)
+        self._socket.setsockopt(zmq.LINGER, _LINGER_MS)
+        self._socket.setsockopt(zmq.SNDTIMEO, int(wanted.reach_timeout_s * 1000))
+        self._socket.setsockopt(
+            zmq.IMMEDIATE, 1
+        )  # nothing is queued for a daemon that is not there
+        try:
+            (self._socket.bind if wanted.bind else self._socket.connect)(self.url)
+        except zmq.ZMQError as err:
+            self.__exit__()
+            raise BadConfig(f"url: {self.url!r}: {zmq.strerror(err.errno or 0).lower()}") from err
+        if wanted.bind:
+            self.url = str(self._socket.getsockopt_string(zmq.LAST_ENDPOINT))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close; what is queued has some seconds to leave."""
+        if self._socket is not None:
+            self._socket.close()
+        if self._context is not None:
+            self._context.term()
+        self._socket = self._context = None
+
+    def reach(self) -> None:
+        """Wait until a daemon is there.
+
+        Raises:
+            Unreachable: None came in time.
+        """
+        wanted = self._settings
+        event = (
+            zmq.POLLIN if wanted.way == "pub" else zmq.POLLOUT
+        )  # a subscription; a peer with room
+        if not self._open().poll(int(wanted.reach_timeout_s * 1000), event):
+            raise Unreachable(f"{self.url}: no daemon within {wanted.reach_timeout_s:g} s")
+
+    def start(self, start: ingest.Start) -> None:
+        """Begin a run."""
+        self._start, self._end = start, 0
+        self._say(start)
+        self._said_s = time.monotonic()
+
+    def send(self, frame: SourceFrame) -> None:
+        """Send one frame; any number may be left out, repeated or swapped.
+
+        Raises:
+            TimedOut: With ``push``: no room within `reach_timeout_s`.
+        """
+        start = self._begun()
+        x_um, y_um, z_um = frame.stage_um or (None, None, None)
+        header = ingest.FrameHeader(
+            run=start.run,
+            frame_seq=frame.frame_seq,
+            shape=(len(start.shots), start.height, start.width),
+            dtype=start.dtype,
+            x_um=x_um,
+            y_um=y_um,
+            z_um=z_um,
+            exposure_ms=frame.exposure_ms,
+            source_utc_ns=time.time_ns() if frame.source_utc_ns is None else frame.source_utc_ns,
+        )
+        self.send_frame(header, frame.data)
+
+    def send_frame(self, header: ingest.FrameHeader, data: Any) -> None:
+        """Send one frame under a header of the caller's making; else as `send`."""
+        if time.monotonic() - self._said_s >= self._settings.start_every_s:
+            self._say(self._begun())
+            self._said_s = time.monotonic()
+        self._end = max(self._end, header.frame_seq + 1)
+        self._say(header, data)
+
+    def finish(self, n_frames: int = 0) -> int:
+        """Say END, several times.
+
+        Args:
+            n_frames: Frames the run should have had; the highest frame_seq + 1 where that is more.
+
+        Returns:
+            What END said.
+        """
+        end = ingest.End(run=self._begun().run, n_frames=max(n_frames, self._end))
+        for number in range(self._settings.ends):
+            if number:
+                time.sleep(self._settings.end_pause_s)
+            self._say(end)
+        self._start = None
+        return end.n_frames
+
+    def _begun(self) -> ingest.Start:
+        if self._start is None:
+            raise BadInput("best-effort sender: no run is open; call start() first")
+        return self._start
+
+    def _open(self) -> Socket:
+        if self._socket is None:
+            raise BadInput("best-effort sender: use it inside `with`")
+        return self._socket
+
+    def _say(self, message: ingest.FromSource, *data: Any) -> None:
+        lead = [] if self._settings.topic is None else [self._settings.topic.encode()]
+        try:
+            self._open().send_multipart([*lead, ingest.encode(message), *data], copy=False)
+        except zmq.Again as err:
+            waited = self._settings.reach_timeout_s
+            raise TimedOut(f"{self.url}: the daemon took nothing for {waited:g} s") from err

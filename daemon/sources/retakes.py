@@ -1,0 +1,41 @@
+"""Frames that were taken anew under a number that is used: a source that restarted and goes on with its old run.
+
+A frame that is sent again carries the time it carried before; one that was taken again carries another. The source's
+clock is read for nothing else: it may jump by years without a consequence.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Retakes:
+    """What is remembered of one run's source times, since this process began.
+
+    Attributes:
+        first: (frame_seq, source_utc_ns) of the frame that came first.
+        newest_utc_ns: The highest source time of a frame.
+        going_on: The frames that come now are retaken ones.
+    """
+
+    first: tuple[int, int] | None = None
+    newest_utc_ns: int = 0
+    going_on: bool = False
+
+    def received(self, frame_seq: int, source_utc_ns: int) -> None:
+        """A new number came."""
+        if self.first is None:
+            self.first = (frame_seq, source_utc_ns)
+        self.newest_utc_ns = max(self.newest_utc_ns, source_utc_ns)
+        self.going_on = False
+
+    def begins(self, frame_seq: int, source_utc_ns: int) -> bool:
+        """A used number came: whether it is the first of a series of retaken frames."""
+        if self.first is None:
+            return False
+        seq, utc_ns = self.first
+        again = frame_seq == seq and source_utc_ns != utc_ns
+        if again:
+            self.first = (frame_seq, source_utc_ns)
+        begins = again or (source_utc_ns > self.newest_utc_ns and not self.going_on)
+        self.going_on |= begins
+        return begins

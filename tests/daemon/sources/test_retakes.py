@@ -1,0 +1,34 @@
+"""A frame sent again is told from one that was taken again."""
+
+import pytest
+
+from phenostream.daemon.sources.retakes import Retakes
+
+CASES: list[tuple[str, list[tuple[int, int]], list[tuple[int, int]], list[bool]]] = [
+    ("nothing is known", [], [(0, 5)], [False]),
+    ("sent again", [(0, 10), (1, 11)], [(0, 10), (1, 11), (1, 11)], [False] * 3),
+    ("taken again from the first", [(0, 10), (1, 11)], [(0, 20), (1, 21)], [True, False]),
+    ("taken again, the first lost", [(0, 10), (1, 11)], [(1, 21), (0, 22)], [True, True]),
+    ("the clock jumped back", [(3, 10), (4, 11)], [(3, 1), (4, 2)], [True, False]),
+    ("twice", [(0, 10)], [(0, 20), (0, 30)], [True, True]),
+]
+
+
+@pytest.mark.parametrize(("what", "new", "used", "begins"), CASES, ids=[case[0] for case in CASES])
+def test_what_begins_again(
+    what: str, new: list[tuple[int, int]], used: list[tuple[int, int]], begins: list[bool]
+) -> None:
+    retakes = Retakes()
+    for seq, utc_ns in new:
+        retakes.received(seq, utc_ns)
+    assert [retakes.begins(seq, utc_ns) for seq, utc_ns in used] == begins, what
+
+
+def test_after_new_frames_a_restart_is_seen_again() -> None:
+    retakes = Retakes()
+    retakes.received(0, 10)
+    retakes.received(1, 11)
+    assert retakes.begins(1, 20)
+    assert not retakes.begins(1, 21)
+    retakes.received(2, 22)
+    assert retakes.begins(1, 30)
