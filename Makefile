@@ -49,8 +49,8 @@ $(DEMO)/.ready: pyproject.toml constraints.txt
 
 $(TEST)/.ready: pyproject.toml constraints.txt
 	$(call make_venv,$(TEST))
-	@echo "== installing phenostream with extras dev, trainer (torch) and exports; the first time takes some minutes"
-	@$(TEST)/bin/python -m pip install $(PIP_QUIET) -c constraints.txt --no-build-isolation -e '.[dev,trainer,exports]'
+	@echo "== installing phenostream with extras dev, trainer (torch), exports and compression; the first time takes some minutes"
+	@$(TEST)/bin/python -m pip install $(PIP_QUIET) -c constraints.txt --no-build-isolation -e '.[dev,trainer,exports,compression]'
 	@touch $@
 
 define make_venv

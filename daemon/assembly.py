@@ -22,6 +22,7 @@ from phenostream.daemon.ledger import Ledger
 from phenostream.daemon.model import ServedModel
 from phenostream.daemon.pipeline.commit import Books, Commit
 from phenostream.daemon.pipeline.entries import Answer, Entry, Passage, ReceivedFrame
+from phenostream.daemon.pipeline.expansion import Expander
 from phenostream.daemon.pipeline.inference import Inference
 from phenostream.daemon.pipeline.preparation import FramePath, Preparation
 from phenostream.daemon.pipeline.records import origin
@@ -36,6 +37,7 @@ from phenostream.daemon.sources.reception import Outlets
 from phenostream.daemon.sources.runs import RunBook
 from phenostream.daemon.summaries import SummaryBook
 from phenostream.daemon.wake import Wake
+from phenostream.daemon.wire.encoding import encodings
 from phenostream.daemon.wire.ingest import Start
 from phenostream.engine.batcher import Batch, Batcher
 from phenostream.engine.errors import BadConfig
@@ -110,6 +112,7 @@ class Assembly:
         # Never more than frames in flight and open runs: bounded by the sources' credit.
         self._answers: Channel[Answer] = Channel(None, on_item=attention)
         self._quarantine = Quarantine(config.quarantine.directory, config.quarantine.max_bytes)
+        self._expander = Expander()
         self._desk = self._make_desk(runs)
         self._best_effort = [
             BestEffortDesk(source, self._desk, self._ledger, runs) for source in config.sources
@@ -156,6 +159,7 @@ class Assembly:
         if force:
             self._crew.abort()
         late = self._crew.join(timeout_s)
+        self._expander.close()
         if not late:
             self._context.term()
             self._signs.attention.close()
@@ -200,6 +204,8 @@ class Assembly:
             self._quarantine,
             self._check_start,
             lambda: self._health.beat(INGEST),
+            encodings(),
+            self._expander.expand,
         )
         return IngestDesk(self._config.ingest, self._ledger, runs, outlets)
 

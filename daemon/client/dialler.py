@@ -37,12 +37,13 @@ class _TryLater(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Dialler:
-    """How to reach the daemon."""
+    """How to reach the daemon, and the encoding it has to read."""
 
     context: Context
     url: str
     cancel: threading.Event | None = None
     prepare: Prepare | None = None
+    encoding: ingest.Encoding = "raw"
 
     def dial(self, start: ingest.Start, timeout_s: float) -> Opened:
         """Connect and open (or go on with) a run; the caller closes the link.
@@ -61,7 +62,7 @@ class Dialler:
 
         def greet(link: Link, deadline: float) -> ingest.Welcome:
             link.send([ingest.encode(ingest.Hello(instrument=instrument))])
-            welcome = self._await(link, ingest.Welcome, deadline)
+            welcome = self._await_welcome(link, deadline)
             link.close()
             return welcome
 
@@ -92,7 +93,7 @@ class Dialler:
 
     def _handshake(self, link: Link, start: ingest.Start, deadline: float) -> Opened:
         link.send([ingest.encode(ingest.Hello(instrument=start.instrument, run=start.run))])
-        welcome = self._await(link, ingest.Welcome, deadline)
+        welcome = self._await_welcome(link, deadline)
         if start.frame_bytes > welcome.max_message_bytes:
             raise Refusal(
                 f"{self.url}: frames of {start.frame_bytes} bytes, "
@@ -100,6 +101,13 @@ class Dialler:
             )
         link.send([ingest.encode(start)])
         return Opened(link, welcome, self._await(link, ingest.Started, deadline))
+
+    def _await_welcome(self, link: Link, deadline: float) -> ingest.Welcome:
+        welcome = self._await(link, ingest.Welcome, deadline)
+        if self.encoding not in welcome.encodings:
+            takes = ", ".join(welcome.encodings)
+            raise Refusal(f"{self.url}: encoding {self.encoding}, the daemon takes {takes}")
+        return welcome
 
     def _await(self, link: Link, kind: type[_Reply], deadline: float) -> _Reply:
         while True:

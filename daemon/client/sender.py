@@ -23,6 +23,7 @@ from phenostream.daemon.client.link import LinkLost
 from phenostream.daemon.client.sender_options import SenderCounts, SenderSettings, SenderState
 from phenostream.daemon.socket_options import Context
 from phenostream.daemon.wire import ingest
+from phenostream.daemon.wire.encoding import pack_counts
 from phenostream.engine.errors import BadFrame, BadInput
 
 FrameData = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | bytes | bytearray | memoryview
@@ -72,7 +73,8 @@ class Sender:
     def __enter__(self) -> "Sender":
         """Prepare; the connection is made by `start`."""
         context: Context = zmq.Context()
-        self._dialler = Dialler(context, self.url, self._cancel, self.settings.prepare)
+        told = self.settings
+        self._dialler = Dialler(context, self.url, self._cancel, told.prepare, told.encoding)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -142,7 +144,7 @@ class Sender:
         Args:
             frame_seq: Number in the run, from 0, each once.
             data: (shots, H, W) counts as START announced, or their bytes in C order. Kept by reference, not copied:
-                leave it unchanged until its ACK.
+                leave it unchanged until its ACK; unless it is sent compressed.
             stage_um: Stage x, y, z.
             exposure_ms: Per shot.
             source_utc_ns: When it was taken; None takes the clock now.
@@ -153,6 +155,7 @@ class Sender:
             Unreachable: The daemon was lost and did not come back; unacknowledged frames are named.
             Cancelled: The cancel event was set.
             Refusal: An earlier frame was refused.
+            MissingPackage: The encoding's library is not installed.
         """
         start = self._open_run()
         x_um, y_um, z_um = stage_um if stage_um is not None else (None, None, None)
@@ -161,13 +164,17 @@ class Sender:
             frame_seq=frame_seq,
             shape=(len(start.shots), start.height, start.width),
             dtype=start.dtype,
+            encoding=self.settings.encoding,
             x_um=x_um,
             y_um=y_um,
             z_um=z_um,
             exposure_ms=exposure_ms,
             source_utc_ns=time.time_ns() if source_utc_ns is None else source_utc_ns,
         )
-        self.send_frame(header, _checked(data, start))
+        counts: bytes | memoryview = _checked(data, start)
+        if self.settings.encoding == "blosc2":
+            counts = pack_counts(memoryview(counts), 1 if start.dtype == "u8" else 2)
+        self.send_frame(header, counts)
 
     def send_frame(self, header: ingest.FrameHeader, data: bytes | memoryview) -> None:
         """Hand over a frame under a header of the caller's making, not held against START; else as `send`."""

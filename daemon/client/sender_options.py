@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from phenostream.daemon.client.link import Prepare
+from phenostream.daemon.wire.ingest import Encoding
 
 
 class SenderState(StrEnum):
@@ -26,6 +27,7 @@ class SenderSettings:
         send_timeout_s: For credit, counted from the last acknowledgement; None waits as long as the daemon lives.
         report_timeout_s: At the end of a run, counted from the last acknowledgement.
         crc: Send the CRC-32 of every frame's data (the transport itself checks nothing over ipc).
+        encoding: How `Sender.send` packs counts; ``blosc2`` needs the extra ``compression`` on both ends.
         prepare: Called with each socket before it connects, to set CURVE keys.
     """
 
@@ -34,6 +36,7 @@ class SenderSettings:
     send_timeout_s: float | None = None
     report_timeout_s: float = 60.0
     crc: bool = False
+    encoding: Encoding = "raw"
     prepare: Prepare | None = None
 
 

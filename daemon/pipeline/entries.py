@@ -6,6 +6,7 @@ from threading import Lock
 import numpy as np
 import numpy.typing as npt
 
+from phenostream.daemon.pipeline.expansion import Expanding
 from phenostream.daemon.wire.ingest import Ack, EndedBy, Fate, Report, Start
 from phenostream.engine.batcher import Part
 from phenostream.engine.types import (
@@ -46,11 +47,13 @@ class ReceivedFrame:
 
     Attributes:
         counts: One (H, W) array for each of START's shots, in its order: views of the received messages; None once they
-            were reduced.
+            were reduced, and while they are `expanding`.
+        expanding: Counts that came compressed.
     """
 
     arrival: Arrival
     counts: tuple[Frame, ...] | None
+    expanding: Expanding | None = None
 
 
 @dataclass(frozen=True, slots=True)

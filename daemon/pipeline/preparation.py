@@ -15,6 +15,7 @@ import numpy as np
 from phenostream.daemon.channel import BEAT_S, Channel, Closed
 from phenostream.daemon.crew import Beat
 from phenostream.daemon.pipeline.entries import Entry, Passage, Prepared, ReceivedFrame
+from phenostream.daemon.pipeline.expansion import Packed
 from phenostream.daemon.quarantine import Part, Quarantine
 from phenostream.daemon.wire.ingest import Start
 from phenostream.engine.batcher import Batch, Batcher
@@ -139,11 +140,13 @@ class Preparation:
     def _take(self, received: ReceivedFrame, beat: Beat) -> None:
         arrival = received.arrival
         try:
+            if received.expanding is not None:
+                received.counts = received.expanding.counts(beat)
             prepared, crops = self._path.prepare(received)
         except BadInput as err:
-            reason = f"frame: {err}"
-            parts = [Part({}, counts.data) for counts in received.counts or ()]
-            self._quarantine.keep(arrival, reason, parts)
+            text = str(err)
+            reason = text if text.startswith("encoding: ") else f"frame: {text}"
+            self._quarantine.keep(arrival, reason, _as_received(received))
             self._entries.put(Passage(arrival, failure=("quarantined", reason)), beat)
             return
         except Exception as err:
@@ -162,3 +165,11 @@ class Preparation:
     def _send(self, batch: Batch[Passage] | None, beat: Beat) -> None:
         if batch is not None:
             self._batches.put(batch, beat)
+
+
+def _as_received(received: ReceivedFrame) -> list[Part]:
+    parts = received.expanding.parts if received.expanding is not None else received.counts or ()
+    return [
+        Part(part.header, part.data) if isinstance(part, Packed) else Part({}, part.data)
+        for part in parts
+    ]

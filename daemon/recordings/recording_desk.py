@@ -7,7 +7,7 @@ Belongs to the recorder's one thread.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, get_args
 
 from phenostream.daemon.channel import Channel
 from phenostream.daemon.config import IngestConfig
@@ -20,6 +20,7 @@ from phenostream.daemon.sources.reception import Clock, Letter, Outlets
 from phenostream.daemon.sources.runs import RunBook
 from phenostream.daemon.wire.ingest import (
     Ack,
+    Encoding,
     End,
     Fate,
     Refused,
@@ -64,7 +65,12 @@ class RecordingDesk:
         self._frames: Channel[ReceivedFrame] = Channel(None)
         self._entries: Channel[Entry] = Channel(None)
         outlets = Outlets(
-            self._frames, self._entries, _NoQuarantine(), lambda start: None, lambda: None
+            self._frames,
+            self._entries,
+            _NoQuarantine(),
+            lambda start: None,
+            lambda: None,
+            get_args(Encoding),  # kept as they are sent, without the library that reads them
         )
         self._desk = IngestDesk(config, self._ledger, self._runs, outlets)
         self._unsettled: list[Ack] = []

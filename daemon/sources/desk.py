@@ -153,6 +153,7 @@ class IngestDesk:
         welcome = Welcome(
             max_message_bytes=self._config.max_frame_bytes,
             credit_bytes=self._config.credit_bytes,
+            encodings=self._outlets.encodings,
             run=hello.run,
             last_acked=self._ledger.last_acked(hello.run) if hello.run else None,
         )

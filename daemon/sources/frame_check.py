@@ -4,17 +4,20 @@ Knows headers and lengths; decodes nothing twice and copies no pixel.
 """
 
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from phenostream.daemon.pipeline.expansion import Packed, shot_arrays
 from phenostream.daemon.wire.codec import unpack_header
-from phenostream.daemon.wire.ingest import VERSION, FrameHeader, Start
+from phenostream.daemon.wire.encoding import MISSING, chunk_fault
+from phenostream.daemon.wire.ingest import VERSION, Encoding, FrameHeader, ShotHeader, Start
 from phenostream.engine.errors import BadMessage
 from phenostream.engine.types import Frame
 
 
-def fault(header: FrameHeader, start: Start, data: memoryview) -> str | None:
+def fault(
+    header: FrameHeader, start: Start, data: memoryview, encodings: Sequence[Encoding]
+) -> str | None:
     """Why a frame breaks its contract, as ``code: text`` with value and what was announced; None if it does not."""
     announced = (len(start.shots), start.height, start.width)
     if header.location != "inline":
@@ -23,30 +26,33 @@ def fault(header: FrameHeader, start: Start, data: memoryview) -> str | None:
         return f"shape: {header.shape}, announced {announced}"
     if header.dtype != start.dtype:
         return f"dtype: {header.dtype}, announced {start.dtype}"
-    if header.encoding != "raw":
-        return f"encoding: {header.encoding}, this daemon takes raw"
-    if data.nbytes != start.frame_bytes:
-        return f"length: {data.nbytes} bytes, expected {start.frame_bytes}"
+    return data_fault(header, start.frame_bytes, data, encodings)
+
+
+def data_fault(
+    header: FrameHeader | ShotHeader, n_bytes: int, data: memoryview, encodings: Sequence[Encoding]
+) -> str | None:
+    """Why a data part is not `n_bytes` of counts in an encoding that was promised to be read; None if it may be."""
+    if header.encoding not in encodings:
+        return f"encoding: {header.encoding}, this daemon takes raw; {MISSING}"
+    if header.encoding == "raw" and data.nbytes != n_bytes:
+        return f"length: {data.nbytes} bytes, expected {n_bytes}"
+    packed_fault = None if header.encoding == "raw" else chunk_fault(data, n_bytes)
+    if packed_fault is not None:
+        return packed_fault
     if header.crc32 is not None and zlib.crc32(data) != header.crc32:
         return f"crc32: the data do not give {header.crc32:#010x}"
     return None
 
 
-def shot_views(start: Start, data: memoryview) -> tuple[Frame, ...]:
-    """The counts (H, W) of each shot of a whole frame, as views of its checked data; they keep the message alive."""
-    size = start.shot_bytes
-    return tuple(
-        shot_view(start, data[place * size : (place + 1) * size])
-        for place in range(len(start.shots))
-    )
-
-
-def shot_view(start: Start, data: memoryview) -> Frame:
-    """The counts (H, W) of one shot, as a view of its checked data; it keeps the message alive."""
-    shape = (start.height, start.width)
-    if start.dtype == "u8":
-        return np.frombuffer(data, np.uint8).reshape(shape)
-    return np.frombuffer(data, np.dtype("<u2")).reshape(shape)
+def parts_of(
+    header: FrameHeader | ShotHeader, start: Start, data: memoryview
+) -> tuple[Frame | Packed, ...]:
+    """Checked data as one (H, W) view for each shot, or as they came where they are compressed."""
+    if header.encoding == "raw":
+        return shot_arrays(start, data)
+    shots = len(start.shots) if isinstance(header, FrameHeader) else 1
+    return (Packed(header.model_dump(), data, shots),)
 
 
 def frame_named(header: bytes) -> tuple[str, int] | None:

@@ -4,18 +4,27 @@ A frame that is taken or quarantined here owes a fate from then on; one that is 
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from phenostream.daemon.channel import Channel
 from phenostream.daemon.ledger import Ledger
 from phenostream.daemon.pipeline.entries import Arrival, Entry, Passage, ReceivedFrame
+from phenostream.daemon.pipeline.expansion import Expanding, Packed
 from phenostream.daemon.quarantine import Keeper, Part
-from phenostream.daemon.sources.frame_check import fault, shot_views
+from phenostream.daemon.sources.frame_check import fault, parts_of
 from phenostream.daemon.sources.peers import Peers
 from phenostream.daemon.sources.runs import Run
-from phenostream.daemon.wire.ingest import Ack, FrameHeader, FromDaemon, Refused, Start
+from phenostream.daemon.wire.ingest import (
+    Ack,
+    Encoding,
+    FrameHeader,
+    FromDaemon,
+    Refused,
+    Start,
+)
+from phenostream.engine.types import Frame
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +53,8 @@ class Outlets:
         quarantine: Keeps what breaks its contract.
         check_camera: Raises `BadInput` for a START the engine cannot work with.
         beat: Called while `entries` is full: the ingest thread waits, it is not stuck.
+        encodings: What WELCOME promises to read.
+        expand: Begins to decode compressed counts; None where nobody will look at them.
     """
 
     frames: Channel[ReceivedFrame]
@@ -51,6 +62,17 @@ class Outlets:
     quarantine: Keeper
     check_camera: Callable[[Start], object]
     beat: Callable[[], None]
+    encodings: tuple[Encoding, ...] = ("raw",)
+    expand: Callable[[Start, Sequence[Frame | Packed]], Expanding] | None = None
+
+    def hand_on(self, arrival: Arrival, parts: Sequence[Frame | Packed]) -> None:
+        """Send a checked frame on its way, its compressed parts to be expanded meanwhile."""
+        plain = tuple(part for part in parts if not isinstance(part, Packed))
+        if len(plain) == len(parts):
+            self.frames.put(ReceivedFrame(arrival, plain))
+        else:
+            expanding = self.expand(arrival.start, parts) if self.expand is not None else None
+            self.frames.put(ReceivedFrame(arrival, None, expanding))
 
     def enter(self, entry: Entry) -> None:
         """Hand something to the commit thread; waits while it has too much."""
@@ -92,11 +114,11 @@ class Reception:
             run.source,
         )
         self._owe(peer, arrival, data.nbytes)
-        reason = fault(header, run.start, data)
+        reason = fault(header, run.start, data, self._outlets.encodings)
         if reason is not None:
             self._quarantine(run, arrival, header.model_dump(), reason, data)
         else:
-            self._outlets.frames.put(ReceivedFrame(arrival, shot_views(run.start, data)))
+            self._outlets.hand_on(arrival, parts_of(header, run.start, data))
         return []
 
     def take_broken(

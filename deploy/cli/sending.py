@@ -14,7 +14,7 @@ from phenostream.engine.errors import BadConfig, PhenostreamError
 if TYPE_CHECKING:
     from phenostream.daemon.client.sender import Sender
     from phenostream.daemon.client.sender_options import SenderState
-    from phenostream.daemon.wire.ingest import Ack, Report
+    from phenostream.daemon.wire.ingest import Ack, Encoding, Report
 
 _PATIENCE_S: Final = 2.0
 _HINT: Final = "start one with `phenostream run --config FILE`"
@@ -27,6 +27,16 @@ def add_rate(parser: argparse.ArgumentParser) -> None:
         default="max",
         metavar="HZ",
         help="frames per second, or max (as fast as acknowledged)",
+    )
+
+
+def add_encoding(parser: argparse.ArgumentParser, default: str | None, otherwise: str) -> None:
+    """How the counts are packed."""
+    parser.add_argument(
+        "--encoding",
+        choices=["raw", "blosc2"],
+        default=default,
+        help=f"how counts are sent ({otherwise}); blosc2: lossless, about half the bytes, needs the compression extra",
     )
 
 
@@ -66,7 +76,7 @@ class Acknowledged:
 
 @contextmanager
 def sending(
-    url: str, instrument: str, total: int | None
+    url: str, instrument: str, total: int | None, encoding: "Encoding" = "raw"
 ) -> "Iterator[tuple[Sender, Acknowledged]]":
     """A sender to a daemon that answered, with a progress bar, that says on standard error what it waits for.
 
@@ -74,14 +84,16 @@ def sending(
         url: The daemon's ingest endpoint, ``--to``.
         instrument: Name of the microscope.
         total: Frames that are going to be sent; None when unknown.
+        encoding: How counts are packed.
 
     Raises:
         Unreachable: No daemon answers; the text says how to start one.
     """
     from phenostream.daemon.client.sender import Sender
+    from phenostream.daemon.client.sender_options import SenderSettings
 
     with (
-        Sender(url, instrument) as sender,
+        Sender(url, instrument, SenderSettings(encoding=encoding)) as sender,
         progress(total, "acknowledged", "frame") as bar,
         accounted(sender, total),
     ):

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phenostream.deploy.cli.endpoints import INGEST
-from phenostream.deploy.cli.sending import add_rate, rate_hz, say_report, sending
+from phenostream.deploy.cli.sending import add_encoding, add_rate, rate_hz, say_report, sending
 from phenostream.deploy.cli.terminal import note, progress
+from phenostream.deploy.extras import need
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=int, default=20, help="frames to send (default 20)")
     parser.add_argument("--truth", type=Path, metavar="FILE", help="write the true cells as JSON")
     add_rate(parser)
+    add_encoding(parser, "raw", "default raw")
     parser.add_argument("--json", action="store_true", help="print the ledger as JSON")
 
 
@@ -90,8 +92,13 @@ def run(args: argparse.Namespace) -> int:
 
     if args.frames < 1:
         raise BadConfig(f"--frames {args.frames}: allowed 1 or more")
+    if args.encoding == "blosc2":
+        need("imagecodecs", "compression")
     settings, rate = microscope_settings(args), rate_hz(args.rate)
-    with sending(args.to, settings.instrument, args.frames) as (sender, acknowledged):
+    with sending(args.to, settings.instrument, args.frames, args.encoding) as (
+        sender,
+        acknowledged,
+    ):
         microscope = build_microscope(settings)  # after the daemon answered: it may take a while
         start = microscope.start(new_run_id(), args.frames)
         report = stream(sender, start, microscope.frames(args.frames), rate_hz=rate)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from itertools import dropwhile, takewhile
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from phenostream.daemon.pipeline.entries import Arrival, Passage, Prepared, RunE
 from phenostream.daemon.pipeline.records import end_frame, run_ended, run_started, summary
 from phenostream.daemon.wire import ingest
 from phenostream.daemon.wire.codec import MAX_HEADER_BYTES, MAX_RESULT_BYTES, unpack_result
+from phenostream.daemon.wire.encoding import MOST_BLOCK_BYTES
 from phenostream.daemon.wire.results import TOPICS, WELCOME_TOPIC, decode_frame
 from phenostream.engine.postprocess import FieldOfView, frame_columns
 from phenostream.engine.types import Detections
@@ -75,6 +77,12 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert f"| result payload | {MAX_RESULT_BYTES} bytes" in PAGE
     assert f"`max_bytes` (1 to {MOST_BYTES}," in PAGE
     assert f"at most {MOST_RECORDS}." in PAGE
+    assert f"up to {MOST_BLOCK_BYTES} bytes |" in PAGE
+
+
+def test_the_encodings_are_those_of_the_code() -> None:
+    told = next(row for row in table("### FRAME") if row.startswith("| `encoding` |"))
+    assert re.findall("`([^`]+)`", told.split(" | ")[1]) == list(get_args(ingest.Encoding))
 
 
 def test_the_ledgers_keys_are_those_of_the_code(a_passage: Passage) -> None:

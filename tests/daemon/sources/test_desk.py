@@ -27,8 +27,10 @@ from phenostream.daemon.quarantine import Quarantine
 from phenostream.daemon.sources.desk import IngestDesk
 from phenostream.daemon.sources.reception import Clock, Letter, Outlets
 from phenostream.daemon.sources.runs import PARK_AFTER_S, RunBook
+from phenostream.daemon.wire.encoding import pack_counts
 from phenostream.daemon.wire.ingest import (
     Ack,
+    Encoding,
     End,
     FrameHeader,
     FromDaemon,
@@ -58,6 +60,7 @@ class Bench:
     now_s: float = 0.0
     camera_fault: str | None = None
     beat: Callable[[], None] = lambda: None
+    encodings: tuple[Encoding, ...] = ("raw", "blosc2")
     ledger: Ledger = field(default_factory=Ledger)
 
     def __post_init__(self) -> None:
@@ -72,7 +75,12 @@ class Bench:
         self.runs = RunBook(self.max_open, self.ledger.in_flight)
         self.quarantine = Quarantine(self.folder, 1 << 20)
         outlets = Outlets(
-            self.frames, self.entries, self.quarantine, self.check, lambda: self.beat()
+            self.frames,
+            self.entries,
+            self.quarantine,
+            self.check,
+            lambda: self.beat(),
+            self.encodings,
         )
         self.desk = IngestDesk(config, self.ledger, self.runs, outlets)
 
@@ -200,6 +208,56 @@ def test_a_frame_that_breaks_its_start_is_quarantined_with_the_reason(
     assert bench.ledger.run(start.run)[f"quarantined.{code}"] == 1
     assert len(bench.quarantine) == 1
     assert len(bench.frames) == 0
+
+
+CHUNK = pack_counts(memoryview(DATA), 1)
+BAD_CHUNKS: list[tuple[str, dict[str, Any], bytes]] = [
+    ("encoding", {"encoding": "blosc2"}, DATA),
+    ("encoding", {"encoding": "blosc2"}, CHUNK[:-1]),
+    ("encoding", {"encoding": "blosc2"}, pack_counts(memoryview(DATA * 2), 1)),
+    ("length", {}, CHUNK),
+    ("crc32", {"encoding": "blosc2", "crc32": zlib.crc32(DATA)}, CHUNK),
+]
+
+
+@pytest.mark.parametrize(("code", "changes", "data"), BAD_CHUNKS)
+def test_a_chunk_that_is_no_frame_is_quarantined_as_it_came(
+    bench: Bench, make_start: StartMaker, code: str, changes: dict[str, Any], data: bytes
+) -> None:
+    start = make_start()
+    bench.begin(start)
+    assert bench.say(frame(start, 0, **changes), data) == []
+    bench.commit()
+    assert bench.ledger.run(start.run)[f"quarantined.{code}"] == 1
+    (kept,) = bench.folder.glob("*.frame")
+    assert kept.read_bytes() == data
+
+
+def test_a_chunk_whose_header_fits_goes_on_and_its_checksum_is_of_what_was_sent(
+    bench: Bench, make_start: StartMaker
+) -> None:
+    start = make_start()
+    bench.begin(start)
+    crc32 = zlib.crc32(CHUNK)
+    assert bench.say(frame(start, 0, encoding="blosc2", crc32=crc32), CHUNK) == []
+    (received,) = bench.frames.take_all()
+    assert received.counts is None
+    bench.settle(received.arrival)
+
+
+def test_an_encoding_that_welcome_did_not_name_is_quarantined_and_the_extra_is_named(
+    tmp_path: Path, make_start: StartMaker
+) -> None:
+    bench, start = Bench(tmp_path, encodings=("raw",)), make_start()
+    welcome = bench.one(Hello(instrument=start.instrument))
+    assert isinstance(welcome, Welcome)
+    assert welcome.encodings == ("raw",)
+    bench.one(start)
+    bench.say(frame(start, 0, encoding="blosc2"), CHUNK)
+    (letter,) = bench.commit()
+    assert isinstance(letter.message, Ack)
+    assert "takes raw; imagecodecs is not installed" in (letter.message.reason or "")
+    assert "phenostream[compression]" in (letter.message.reason or "")
 
 
 RAW_FRAMES: list[tuple[str, dict[str, Any]]] = [
