@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, TypeVar
 import zmq
 
 from phenostream.daemon.channel import Channel
+from phenostream.daemon.channel_map import true_shots
 from phenostream.daemon.config import Config
 from phenostream.daemon.control import Answers, Control
 from phenostream.daemon.crew import Beat, Crew
@@ -210,7 +211,7 @@ class Assembly:
         return IngestDesk(self._config.ingest, self._ledger, runs, outlets)
 
     def _check_start(self, start: Start) -> None:
-        self._model.check_shots(start.shots)
+        self._model.check_shots(true_shots(start, self._config.ingest.channel_map))
         reduced_shape(start.camera, (start.height, start.width))
 
     def _make_preparation(self) -> Preparation:
@@ -220,6 +221,7 @@ class Assembly:
                 self._config.detect,
                 limits.max_cells_per_frame,
                 self._model.manifest.reduction_kernel,
+                self._config.ingest.channel_map,
             ),
             Batcher(self._model.max_batch, model.max_wait_ms / 1e3),
             self._quarantine,

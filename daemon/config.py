@@ -24,14 +24,18 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from phenostream.daemon.channel_map import ChannelMap
 from phenostream.daemon.endpoint import BasedPath, Endpoint, based
 from phenostream.daemon.source_config import MOST_SOURCES, SourceConfig
+from phenostream.daemon.wire.ingest import Name
 from phenostream.daemon.wire.validation import allowed
 from phenostream.engine.backends.registry import AUTO_ORDER, BACKENDS
 from phenostream.engine.detect import DetectorSettings
 from phenostream.engine.errors import BadConfig
 
 MIB: Final = 1 << 20
+_OF_A_KEY: Final = "[key]"
+"""How pydantic marks that a table's key is at fault, not its value."""
 
 
 def _known_backend(name: str) -> str:
@@ -54,12 +58,14 @@ class IngestConfig(_Section):
     Attributes:
         credit_bytes: Data bytes one source may have sent and not seen acknowledged.
         max_open_runs: Runs that may be open at once; a quiet one is parked when another wants its place.
+        channel_map: By instrument, what its announced shots truly are; `phenostream check-orientation` finds it.
     """
 
     endpoint: Endpoint = "ipc://run/ingest.sock"
     max_frame_bytes: Annotated[int, Field(ge=64 << 10, le=4 << 30)] = 128 * MIB
     credit_bytes: Annotated[int, Field(ge=64 << 10, le=64 << 30)] = 128 * MIB
     max_open_runs: Annotated[int, Field(ge=1, le=256)] = 32
+    channel_map: dict[Name, ChannelMap] = Field(default_factory=dict)
 
 
 class ResultsConfig(_Section):
@@ -226,7 +232,8 @@ def parse_config(values: dict[str, Any], base: Path, name: str = "config") -> Co
 
 
 def _line(error: ErrorDetails) -> str:
-    loc, prefix = error["loc"], ""
+    loc, prefix = tuple(part for part in error["loc"] if part != _OF_A_KEY), ""
+    error = error | {"loc": loc}
     model: type[BaseModel] = Config
     if loc[:1] == ("sources",) and len(loc) > 1:  # of one entry of a list
         prefix = f"sources[{loc[1]}]"
@@ -243,6 +250,8 @@ def _line(error: ErrorDetails) -> str:
 
 
 def _keys(model: type[BaseModel], where: list[str]) -> list[str]:
+    if where[:2] == ["ingest", "channel_map"]:
+        return list(ChannelMap.model_fields)
     section = model.model_fields[where[0]].annotation if where else model
     fields: dict[str, Any] = getattr(section, "model_fields", {})
     return list(fields)

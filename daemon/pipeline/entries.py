@@ -67,6 +67,7 @@ class Prepared:
         began_s: Monotonic clock when its preparation began.
         done_s: Likewise, when it was done.
         flags: See `FrameFlags`.
+        true_shots: What the shots were taken for, in the order of the data; None: for what they are called.
     """
 
     detections: Detections
@@ -76,6 +77,7 @@ class Prepared:
     began_s: float
     done_s: float
     flags: FrameFlags = NO_FLAGS
+    true_shots: tuple[str, ...] | None = None
 
 
 class Passage:
@@ -152,11 +154,13 @@ class RunStarted:
     Attributes:
         resumed_from: Offset of the record that opened it, for a run the journal knows; it is not written again.
         source: Name of the best-effort source that sends it; None: it is lossless.
+        channel_map: Announced shot: true shot, where the configuration says that they differ.
     """
 
     start: Start
     resumed_from: int | None = None
     source: str | None = None
+    channel_map: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

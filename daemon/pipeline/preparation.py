@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from phenostream.daemon.channel import BEAT_S, Channel, Closed
+from phenostream.daemon.channel_map import NO_MAPS, ChannelMaps, true_shots
 from phenostream.daemon.crew import Beat
 from phenostream.daemon.pipeline.entries import Entry, Passage, Prepared, ReceivedFrame
 from phenostream.daemon.pipeline.expansion import Packed
@@ -34,7 +35,11 @@ class FramePath:
     """The array work of one thread: reducers and detectors, kept per camera, frame size and order of shots."""
 
     def __init__(
-        self, settings: DetectorSettings, max_cells: int, kernel: ReductionKernel = "area"
+        self,
+        settings: DetectorSettings,
+        max_cells: int,
+        kernel: ReductionKernel = "area",
+        channel_maps: ChannelMaps = NO_MAPS,
     ) -> None:
         """Start without any; the first frame of a kind makes its own.
 
@@ -42,10 +47,12 @@ class FramePath:
             settings: What counts as a cell.
             max_cells: Most cells of a frame that go through the model.
             kernel: How the model's training cells were reduced.
+            channel_maps: What the shots of some instruments truly are.
         """
         self._settings = settings
         self._max_cells = max_cells
         self._kernel = kernel
+        self._channel_maps = channel_maps
         self._optics: OrderedDict[object, tuple[Reducer, Detector]] = OrderedDict()
 
     def optics(self, start: Start) -> tuple[Reducer, Detector]:
@@ -54,11 +61,12 @@ class FramePath:
         Raises:
             BadInput: The engine cannot work with this camera and size.
         """
-        key = (start.camera, start.height, start.width, start.shots)
+        shots = true_shots(start, self._channel_maps)
+        key = (start.camera, start.height, start.width, shots)
         found = self._optics.get(key)
         if found is None:
             size = (start.height, start.width)
-            reducer = Reducer(start.camera, size, kernel=self._kernel, shots=start.shots)
+            reducer = Reducer(start.camera, size, kernel=self._kernel, shots=shots)
             found = (reducer, Detector(reducer.reduced_shape, self._settings))
             self._optics[key] = found
             if len(self._optics) > _KEPT_OPTICS:
@@ -83,7 +91,10 @@ class FramePath:
         seen = strongest(detections, self._max_cells)
         crops = cut_crops(reduced, select(detections, seen))
         residual, flags, now_s = reduced.four_shot_residual, reduced.flags, time.monotonic()
-        prepared = Prepared(detections, seen, reduced.factor, residual, began_s, now_s, flags)
+        truths = true_shots(start, self._channel_maps)
+        prepared = Prepared(
+            detections, seen, reduced.factor, residual, began_s, now_s, flags, truths
+        )
         return prepared, crops
 
 

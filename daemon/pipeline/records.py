@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from phenostream.daemon.channel_map import told_map
 from phenostream.daemon.model import ServedModel
 from phenostream.daemon.pipeline.entries import Passage, Prepared, RunEnded, RunStarted
 from phenostream.daemon.wire.codec import pack
@@ -72,7 +73,11 @@ def flags_of(told: Mapping[str, Any]) -> FrameFlags:
 
 def run_started(entry: RunStarted, *, model_synthetic: bool) -> bytes:
     """The status record of a run that opens."""
-    more = {"source": entry.source, "start": entry.start.model_dump(mode="json")}
+    more = {
+        "source": entry.source,
+        "start": entry.start.model_dump(mode="json"),
+        "channel_map": entry.channel_map,
+    }
     return _status("run_started", entry, model_synthetic, more)
 
 
@@ -141,6 +146,7 @@ def _meta(passage: Passage, model: ServedModel) -> dict[str, Any]:
         "source_utc_ns": arrival.source_utc_ns,
         "stage_um": list(arrival.stage_um),
         "exposure_ms": arrival.exposure_ms,
+        "channel_map": _channel_map(arrival.start, prepared),
         "flags": _flags(prepared) if prepared else {},
         "model": model.describe(),
         **origin(
@@ -151,6 +157,12 @@ def _meta(passage: Passage, model: ServedModel) -> dict[str, Any]:
 
 def _flags(prepared: Prepared) -> dict[str, float | bool | None]:
     return {"four_shot_residual": prepared.four_shot_residual, **asdict(prepared.flags)}
+
+
+def _channel_map(start: Start, prepared: Prepared | None) -> dict[str, str] | None:
+    if prepared is None or prepared.true_shots is None:
+        return None
+    return told_map(start, prepared.true_shots)
 
 
 def _timing_ms(passage: Passage, now_s: float) -> dict[str, float]:

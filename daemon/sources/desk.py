@@ -8,6 +8,7 @@ other, but nobody hears the answers. Belongs to the ingest thread.
 import logging
 from typing import NamedTuple
 
+from phenostream.daemon.channel_map import told_map, true_shots
 from phenostream.daemon.config import IngestConfig
 from phenostream.daemon.ledger import Ledger
 from phenostream.daemon.pipeline.entries import Answer, RunEnded, RunStarted
@@ -175,8 +176,7 @@ class IngestDesk:
             return self._refuse(peer, reason, start)
         self._ledger.open(start.run, start.n_expected)
         if opening == "new":
-            logger.info("run %s of %s begins", start.run, start.instrument)
-            self._outlets.enter(RunStarted(start, source=speaker.source))
+            self._tell_of(start, "begins", None, speaker.source)
         elif run is not None:
             self._go_on(run)
         return [Letter(peer, Started(run=start.run, last_acked=self._ledger.last_acked(start.run)))]
@@ -184,9 +184,18 @@ class IngestDesk:
     def _go_on(self, run: Run) -> None:
         """Tell the commit thread of a run that an earlier process began."""
         if run.first_offset is not None and run.report is None:
-            logger.info("run %s of %s goes on", run.start.run, run.start.instrument)
-            self._outlets.enter(RunStarted(run.start, run.first_offset, run.source))
+            self._tell_of(run.start, "goes on", run.first_offset, run.source)
             run.first_offset = None
+
+    def _tell_of(
+        self, start: Start, how: str, resumed_from: int | None, source: str | None
+    ) -> None:
+        """A run is open: say so in the log and to the commit thread, with the channel map if there is one."""
+        told = told_map(start, true_shots(start, self._config.channel_map))
+        said = ", ".join(f"{shot} is {truth}" for shot, truth in (told or {}).items())
+        mapped = f"; channel map: {said}" if said else ""
+        logger.info("run %s of %s %s%s", start.run, start.instrument, how, mapped)
+        self._outlets.enter(RunStarted(start, resumed_from, source, told))
 
     def _unfit(self, start: Start, speaker: Speaker) -> str | None:
         """Why a START cannot be served, whatever else is open; None if it can."""

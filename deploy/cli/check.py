@@ -87,6 +87,9 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest"]:
             found[f"sources.{source.name}"] = f"best-effort ({way}): gaps are possible and counted"
             if source.link == "connect":
                 found[f"sources.{source.name}.endpoint"] = f"{source.endpoint}, not tried"
+        for instrument, own in config.ingest.channel_map.items():
+            told = ", ".join(f"{shot} is {truth}" for shot, truth in own if shot != truth)
+            found[f"ingest.channel_map.{instrument}"] = told or "every shot is what it is called"
         model = held.enter_context(served_model(config.model))
         said = model.describe()
         found["model.bundle"] = (

@@ -197,4 +197,7 @@ def _status_text(body: dict[str, Any]) -> str:
 
     if body.get("event") == "run_ended":
         return f"run {body['run']} of {body['instrument']} ended; {ledger_line(body['ledger'])}"
-    return f"run {body.get('run')} of {body.get('instrument')}: {body.get('event')}"
+    mapped = "".join(
+        f", {shot} is {truth}" for shot, truth in (body.get("channel_map") or {}).items()
+    ).replace(",", "; channel map:", 1)
+    return f"run {body.get('run')} of {body.get('instrument')}: {body.get('event')}{mapped}"

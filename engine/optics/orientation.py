@@ -5,6 +5,7 @@ Values only; `engine.optics.diagnosis` finds them, `engine.optics.orientation_te
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any, Final, Literal, get_args
 
 Fault = Literal[
@@ -34,7 +35,7 @@ class ShotDipole:
         magnitude: Length of the mean dipole, as a share; cells give 0.3 to 0.5.
         angle_deg: Its direction, 0 right, 90 up, as displayed; None without a dipole.
         standard_error: Of either component of the mean.
-        margin: Standard errors between this verdict and the next best one.
+        margin: Standard errors between this verdict and the next best one; infinite for a shot without light.
         lit: The shot has light.
     """
 
@@ -84,4 +85,6 @@ class Orientation:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         told = asdict(self)
-        return {**told, "channel_map": dict(self.channel_map) if self.channel_map else None}
+        for shot in told["shots"]:
+            shot["margin"] = shot["margin"] if isfinite(shot["margin"]) else None
+        return told

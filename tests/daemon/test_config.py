@@ -106,6 +106,23 @@ CASES: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"detect": {"scale_um": "x"}}, ("detect", "scale_um", "number")),
     ({"limits": {"max_cells_per_frame": 0}}, ("limits.max_cells_per_frame: 0",)),
     ({"summary": {"window_s": 0}}, ("summary.window_s: 0",)),
+    (
+        {"ingest": {"channel_map": {"scope-1": {"left": "right"}}}},
+        ("ingest.channel_map.scope-1: left and right are both 'right', allowed each of left",),
+    ),
+    (
+        {"ingest": {"channel_map": {"scope-1": {"left": "up"}}}},
+        ("ingest.channel_map.scope-1.left: 'up': allowed 'left', 'right', 'top' or 'bottom'",),
+    ),
+    (
+        {"ingest": {"channel_map": {"scope-1": {"lef": "top"}}}},
+        ("ingest.channel_map.scope-1.lef: unknown key, did you mean 'left'?",),
+    ),
+    (
+        {"ingest": {"channel_map": {"my scope": {}}}},
+        ("ingest.channel_map.my scope: 'my scope': allowed 1 to 64 letters",),
+    ),
+    ({"ingest": {"channel_map": {"scope-1": 3}}}, ("channel_map.scope-1: 3: allowed a table",)),
     *(
         ({"quarantine": {"directory": folder}}, ("quarantine.directory: ", "neither in nor around"))
         for folder in ("journal", "journal/q", ".", "x/../journal")

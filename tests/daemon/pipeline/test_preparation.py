@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from phenostream.daemon.channel import Channel
+from phenostream.daemon.channel_map import ChannelMap
 from phenostream.daemon.pipeline.entries import Arrival, Entry, Passage, ReceivedFrame
 from phenostream.daemon.pipeline.preparation import FramePath, Preparation, strongest
 from phenostream.daemon.quarantine import Quarantine
@@ -113,6 +114,20 @@ def test_the_order_in_which_shots_come_changes_nothing(
     _, crops = path.prepare(ReceivedFrame(Arrival(start, 0, 0, 0.0), sent))
     assert len(crops) == 3
     assert np.array_equal(crops.images, expected.images)
+
+
+def test_a_channel_map_makes_swapped_shots_right_without_a_word_from_the_source(
+    make_start: StartMaker,
+) -> None:
+    maps = {"scope": ChannelMap(left="right", right="left")}
+    path, right = FramePath(DetectorSettings(), 100, channel_maps=maps), make_start()
+    frame = shaded(3)
+    plain = FramePath(DetectorSettings(), 100)
+    _, expected = plain.prepare(ReceivedFrame(Arrival(right, 0, 0, 0.0), tuple(frame)))
+    swapped = tuple(frame[[1, 0, 2, 3]])
+    prepared, crops = path.prepare(ReceivedFrame(Arrival(right, 0, 0, 0.0), swapped))
+    assert np.array_equal(crops.images, expected.images)
+    assert prepared.true_shots == ("right", "left", "top", "bottom")
 
 
 def test_cells_stay_together_while_the_engine_is_busy_and_leave_when_it_asks(
