@@ -33,6 +33,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "replay": ("replay", "send a recording to a daemon, as the microscope did"),
     "record": ("record", "receive a microscope's frames into a recording"),
     "info": ("info", "what a recording holds"),
+    "check-orientation": (
+        "check_orientation",
+        "which illumination each shot of a recording truly is, and the channel map that mends it",
+    ),
     "watch": ("watch", "follow results as they are published"),
     "export": ("export", "results to .csv or .parquet"),
     "bench": ("bench", "measure engine, pipeline, latency or detection on this box"),
