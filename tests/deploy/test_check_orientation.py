@@ -37,16 +37,13 @@ def rewired(tmp_path: Path) -> Rewrite:
         start = whole[0].start.model_copy(
             update={"shots": announced, "instrument": instrument, "n_expected": frames}
         )
+        dark = np.full_like(whole[0].counts[0], 30)
         sent = [
             SourceFrame(
                 frame.frame_seq,
-                np.stack(
-                    [
-                        frame.counts[SHOTS.index(truth)]
-                        if truth
-                        else np.full_like(frame.counts[0], 30)
-                        for truth in truths
-                    ]
+                b"".join(
+                    (frame.counts[SHOTS.index(truth)] if truth else dark).tobytes()
+                    for truth in truths
                 ),
             )
             for frame in whole
@@ -173,7 +170,9 @@ def test_too_few_cells_decide_nothing_and_say_so(
     assert empty.frame_seq == 4
     path = rewired(SHOTS).with_name("empty.phenorec")
     start = empty.start.model_copy(update={"n_expected": 1})
-    write_recording(path, start, [SourceFrame(0, np.stack(empty.counts))], level=1)
+    write_recording(
+        path, start, [SourceFrame(0, b"".join(shot.tobytes() for shot in empty.counts))], level=1
+    )
     assert main(["check-orientation", str(path)]) == 3
     assert "UNDECIDED: not enough cells: 0, at least 6 more" in capsys.readouterr().out
 
