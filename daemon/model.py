@@ -12,7 +12,7 @@ from phenostream.daemon.config import ModelConfig
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.bundle import load_bundle
-from phenostream.engine.errors import BadBundle, BadConfig, BadInput
+from phenostream.engine.errors import BadConfig, BadInput
 from phenostream.engine.manifest import Manifest
 from phenostream.engine.types import CROP_PX
 
@@ -70,7 +70,6 @@ def served_model(config: ModelConfig) -> Iterator[ServedModel]:
         BadConfig: The backend does not take the configured batch.
     """
     bundle = load_bundle(Path(config.bundle))
-    _refuse_unfit(bundle.manifest)
     backend = open_backend(
         bundle, config.backend, streams=config.streams or None, max_batch=config.max_batch
     )
@@ -86,15 +85,3 @@ def served_model(config: ModelConfig) -> Iterator[ServedModel]:
         yield ServedModel(bundle.manifest, bundle.sha256, backend, config.max_batch)
     finally:
         backend.close()
-
-
-def _refuse_unfit(manifest: Manifest) -> None:
-    """A model trained on crops that were reduced otherwise would be fed wrongly, however good it is.
-
-    Raises:
-        BadBundle: Naming the manifest's key, its value and what this version gives.
-    """
-    if manifest.reduction_kernel != "area":
-        raise BadBundle(
-            f"{manifest.name}: reduction_kernel: {manifest.reduction_kernel}: this version reduces by area only"
-        )

@@ -22,7 +22,7 @@ from phenostream.engine.optics.cells import KINDS
 from phenostream.engine.optics.presets import Preset
 from phenostream.engine.optics.rendering import BankSpec
 from phenostream.engine.optics.scene import FrameSimulator, SceneSettings, SimulatedFrame
-from phenostream.engine.types import SHOTS
+from phenostream.engine.types import LARGEST_PIXEL_UM, SHOTS, SMALLEST_PIXEL_UM
 from phenostream.trainer.data.bank_cache import bank_path, load_or_render
 
 WAVELENGTH_UM = 0.515
@@ -35,7 +35,7 @@ class MicroscopeSettings:
 
     Attributes:
         size_px: Side of the square frame, camera pixels; 128 to 8192.
-        pixel_size_um: Camera pixel at the sample, 0.05 to 0.686.
+        pixel_size_um: Camera pixel at the sample, 0.05 to 0.9.
         preset: ``easy`` keeps cells 14 µm apart; ``hard`` lets them touch.
         seed: Same seed, same bytes.
         cells: Objects in a frame, or None for the preset's density.
@@ -54,8 +54,11 @@ class MicroscopeSettings:
     def __post_init__(self) -> None:
         if not 128 <= self.size_px <= 8192:
             raise BadConfig(f"--size {self.size_px}: allowed 128 to 8192 pixels")
-        if not 0.05 <= self.pixel_size_um <= 0.686:
-            raise BadConfig(f"--pixel-size-um {self.pixel_size_um:g}: allowed 0.05 to 0.686")
+        if not SMALLEST_PIXEL_UM <= self.pixel_size_um <= LARGEST_PIXEL_UM:
+            raise BadConfig(
+                f"--pixel-size-um {self.pixel_size_um:g}: "
+                f"allowed {SMALLEST_PIXEL_UM:g} to {LARGEST_PIXEL_UM:g}"
+            )
         if not 0 <= self.seed < 2**63:
             raise BadConfig(f"--seed {self.seed}: allowed 0 to 2^63 - 1")
         if self.cells is not None and not 0 <= self.cells <= 20_000:

@@ -40,19 +40,24 @@ def saturated_shares(shots: F32) -> F32:
     return np.asarray(counts / sample[0].size, np.float32)
 
 
-def frame_flags(shots: F32, levels: F32, saturated: F32, factor: float) -> FrameFlags:
+def frame_flags(
+    shots: F32, levels: F32, saturated: F32, averaging: float, *, undersampled: bool = False
+) -> FrameFlags:
     """What makes the cells of a frame doubtful whatever the model says of them.
 
     Args:
         shots: (n, h, w) float32, the shots that were taken, fraction of full scale, flat-fielded.
         levels: (n,) background of each shot.
         saturated: (n,) from `saturated_shares`.
-        factor: Camera pixels per reduced pixel; averaging them has divided their noise by it.
+        averaging: By what the reduction has divided the noise of a camera pixel.
+        undersampled: Whether the camera's pixel is larger than the reduced one.
     """
+    noise = _noise(shots) * np.float32(averaging)
     return FrameFlags(
         dark=bool((levels < LEAST_LEVEL).any()),
         saturated=bool((saturated >= MOST_SATURATED).any()),
-        noisy=bool((_noise(shots) * factor > MOST_NOISE * np.maximum(levels, LEAST_LEVEL)).any()),
+        noisy=bool((noise > MOST_NOISE * np.maximum(levels, LEAST_LEVEL)).any()),
+        undersampled=undersampled,
     )
 
 

@@ -2,12 +2,14 @@
 
 The factor is exactly 0.686 / pixel_size_um, also where it does not divide the frame; the remainder at the right and
 lower border (less than one reduced pixel) is left out. So x_full = (x_red + 1/2) f - 1/2 holds everywhere, with 0 = the
-centre of the first pixel in both scales.
+centre of the first pixel in both scales. A camera pixel above 0.686 µm (a factor below 1) is interpolated: that brings
+the cells to the model's scale, not the detail that the camera did not see, so the frame is flagged `undersampled`.
 
 Knows arrays and the camera; no cells, no clock. Pin BLAS to one thread in the process that calls this.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -18,8 +20,10 @@ from phenostream.engine.frame_checks import four_shot_residual, frame_flags, sat
 from phenostream.engine.types import (
     CROP_PX,
     F32,
+    LARGEST_PIXEL_UM,
     REDUCED_PIXEL_UM,
     SHOTS,
+    SMALLEST_PIXEL_UM,
     Camera,
     Counts,
     Frame,
@@ -27,6 +31,9 @@ from phenostream.engine.types import (
     Reduced,
     ReductionKernel,
 )
+
+_LEAST_COUNTS: Final = 1000.0
+"""From dark to white; a reduced pixel rounded to a whole count is then off by a thousandth at most."""
 
 
 def full_from_reduced(position: F32, factor: float) -> F32:
@@ -43,10 +50,13 @@ def reduced_shape(camera: Camera, shape: tuple[int, int]) -> tuple[int, int]:
     """(h, w) of a reduced shot; says whether frames of (H, W) camera pixels can be reduced, and allocates nothing.
 
     Raises:
-        BadInput: The pixel is larger than 0.686 µm, the levels are not in order, or the frame is smaller than one crop.
+        BadInput: The pixel is too small or too large, the levels are not in order, or the frame is less than one crop.
     """
-    if not 0.05 <= camera.pixel_size_um <= REDUCED_PIXEL_UM:
-        raise BadInput(f"pixel_size_um {camera.pixel_size_um}: allowed 0.05 to {REDUCED_PIXEL_UM}")
+    if not SMALLEST_PIXEL_UM <= camera.pixel_size_um <= LARGEST_PIXEL_UM:
+        raise BadInput(
+            f"pixel_size_um {camera.pixel_size_um}: "
+            f"allowed {SMALLEST_PIXEL_UM} to {LARGEST_PIXEL_UM}"
+        )
     if not camera.white_level > camera.dark_level:
         raise BadInput(
             f"white_level {camera.white_level}: must exceed dark_level {camera.dark_level}"
@@ -84,14 +94,12 @@ class Reducer:
         Args:
             camera: Levels, dtype and pixel size as announced at START.
             shape: (H, W) of one shot, camera pixels.
-            kernel: Reduction kernel of the model bundle; only ``area`` is served.
+            kernel: Reduction kernel of the model bundle.
             shots: Which shots a frame has, in the order they come in: 1, 2 or 4 names of `SHOTS`.
 
         Raises:
             BadInput: See `reduced_shape` and `shots_present`.
         """
-        if kernel != "area":
-            raise BadInput(f"reduction kernel {kernel!r}: this version serves 'area' only")
         self.present = shots_present(shots)
         self.reduced_shape = reduced_shape(camera, shape)
         self.factor = _factor(camera)
@@ -102,8 +110,9 @@ class Reducer:
         span = camera.white_level - camera.dark_level
         self._scale = np.float32(1.0 / span)
         self._offset = np.float32(-camera.dark_level / span)
-        self._area = downsampler(
-            shape, self.reduced_shape, self.factor, dtype=self._dtype, span=span
+        halving = self._dtype == np.uint16 and span >= _LEAST_COUNTS
+        self._downsampler = downsampler(
+            shape, self.reduced_shape, self.factor, kernel, halving=halving
         )
         self._flat_field = FlatField(self.reduced_shape)
 
@@ -123,12 +132,18 @@ class Reducer:
         self._check(frame)
         taken = np.empty((len(self._shots), *self.reduced_shape), np.float32)
         for place, counts in zip(self._places, frame, strict=True):
-            self._area.mean(counts, taken[place])
+            self._downsampler.reduce(counts, taken[place])
         np.multiply(taken, self._scale, out=taken)
         np.add(taken, self._offset, out=taken)
         saturated = saturated_shares(taken)
         levels = self._flat_field.remove(taken)
-        flags = frame_flags(taken, levels, saturated, self.factor)
+        flags = frame_flags(
+            taken,
+            levels,
+            saturated,
+            self._downsampler.averaging,
+            undersampled=self.factor < 1,
+        )
         residual = four_shot_residual(taken, levels)
         shots = taken if all(self.present) else self._filled(taken, levels)
         return Reduced(shots, self.factor, residual, flags, self.present)

@@ -29,6 +29,10 @@ CROP_PX: Final = 28
 """Side of a crop in reduced pixels."""
 REDUCED_PIXEL_UM: Final = 0.686
 """Pixel of the reduced frame, µm at the sample (96/28 of 0.2 µm: the BSCCMNIST pixel, SPEC a.3)."""
+SMALLEST_PIXEL_UM: Final = 0.05
+LARGEST_PIXEL_UM: Final = 0.9
+"""Larger camera pixels than the reduced one are interpolated and flagged, up to this: beyond it class accuracy falls
+by more than 3 points and red cells pass for white ones (docs/measurements/field.md)."""
 RING_PX: Final = 2
 """Width of the crop's outer ring whose per-shot median is the background."""
 FEATURE_DIM: Final = 256
@@ -45,7 +49,7 @@ class Camera:
     """What the microscope said about its pixels at START.
 
     Attributes:
-        pixel_size_um: Pixel pitch at the sample, µm; 0.05 to 0.686.
+        pixel_size_um: Pixel pitch at the sample, µm; 0.05 to 0.9.
         dark_level: Counts with the light off.
         white_level: Counts at saturation; above ``dark_level``.
         dtype: ``u8`` or little-endian ``u16``.
@@ -65,11 +69,13 @@ class FrameFlags:
         dark: A shot's background is below 2 % of full scale.
         saturated: 1 % of a shot's pixels, or more, are at white.
         noisy: A camera pixel's noise exceeds 30 % of its level.
+        undersampled: The camera's pixel is larger than 0.686 µm: the model sees less than it was trained on.
     """
 
     dark: bool = False
     saturated: bool = False
     noisy: bool = False
+    undersampled: bool = False
 
 
 NO_FLAGS: Final = FrameFlags()
@@ -82,7 +88,7 @@ class Reduced:
     Attributes:
         shots: (4, h, w) float32, fraction of full scale, (count - dark) / (white - dark). A shot that was not taken
             is flat, at the mean background of those that were: divided by its background it says nothing.
-        factor: Full-resolution pixels per reduced pixel (0.686 / pixel_size_um).
+        factor: Full-resolution pixels per reduced pixel (0.686 / pixel_size_um); below 1 for an undersampled frame.
         four_shot_residual: How far light fails to add: sum of |left + right - top - bottom| over sum of
             |left - right| + |top - bottom|, shots normalised, over the pixels that the sample shades (six times the
             median shading). About 0.02 for a good frame, 0.07 and more for a shot that is missing, repeated,

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from phenostream.daemon.wire.codec import pack, unpack_header
 from phenostream.daemon.wire.validation import describe
 from phenostream.engine.errors import BadMessage
-from phenostream.engine.types import Camera
+from phenostream.engine.types import LARGEST_PIXEL_UM, SMALLEST_PIXEL_UM, Camera
 
 VERSION: Final = 1
 Fate = Literal["published", "dropped", "quarantined", "failed"]
@@ -83,7 +83,7 @@ class Start(_Message):
     type: Literal["start"] = "start"
     run: RunId
     instrument: Name
-    pixel_size_um: Annotated[float, Field(ge=0.05, le=0.686)]
+    pixel_size_um: Annotated[float, Field(ge=SMALLEST_PIXEL_UM, le=LARGEST_PIXEL_UM)]
     dark_level: Annotated[float, Field(ge=0, le=65534)]
     white_level: Annotated[float, Field(gt=0, le=65535)]
     bit_depth: Annotated[int, Field(ge=1, le=16)]

@@ -46,7 +46,7 @@ class BankSpec:
         n: Objects (a pair is one object with two cells).
         preset: Ranges of the cells.
         purpose: Splits the seeds: `train`, `simulate` or `golden`.
-        pixel_size_um: Camera pixel at the sample, 0.05 to 0.686 µm.
+        pixel_size_um: Camera pixel at the sample, 0.05 to 2 µm.
         kind_mix: Shares of white cells, red cells and debris.
         white_mix: Shares of the classes among white cells; None takes the preset's.
         optics: The microscope.
@@ -72,8 +72,8 @@ class BankSpec:
             raise BadConfig(f"preset {self.preset!r}: need one of {', '.join(PRESETS)}")
         if self.purpose not in PURPOSES:
             raise BadConfig(f"purpose {self.purpose!r}: need one of {', '.join(PURPOSES)}")
-        if not 0.05 <= self.pixel_size_um <= 0.686:
-            raise BadConfig(f"pixel_size_um {self.pixel_size_um}: need 0.05..0.686")
+        if not 0.05 <= self.pixel_size_um <= 2.0:
+            raise BadConfig(f"pixel_size_um {self.pixel_size_um}: need 0.05..2")
 
     @property
     def key(self) -> str:

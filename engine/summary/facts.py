@@ -62,12 +62,14 @@ class FlaggedFrames:
         dark: With this one.
         saturated: Likewise.
         noisy: Likewise.
+        undersampled: Likewise.
     """
 
     frames: int = 0
     dark: int = 0
     saturated: int = 0
     noisy: int = 0
+    undersampled: int = 0
 
 
 NONE_FLAGGED: Final = FlaggedFrames()

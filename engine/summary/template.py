@@ -51,7 +51,7 @@ def _lost(account: FrameAccount) -> str:
 
 
 def _flagged(flagged: FlaggedFrames) -> str:
-    kinds = ("dark", "saturated", "noisy")
+    kinds = ("dark", "saturated", "noisy", "undersampled")
     said = [f"{getattr(flagged, kind):,} {kind}" for kind in kinds if getattr(flagged, kind)]
     were = "was" if flagged.frames == 1 else "were"
     return f"{flagged.frames:,} frame{_s(flagged.frames)} {were} flagged: {_listed(said)}."

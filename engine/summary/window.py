@@ -7,7 +7,7 @@ time is the caller's affair.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import Any, Final, Self
 
 import numpy as np
@@ -91,7 +91,7 @@ class Tally:
         confidence: (C,) sum of the predicted class's probability.
         unusual: Classified cells flagged as out of distribution.
         z: (C, M, bins) histograms of marker z.
-        flagged: (4,) frames with any flag, dark, saturated, noisy.
+        flagged: (1 + flags,) frames with any flag, and with each in the order of `FrameFlags`.
     """
 
     def __init__(self, classes: int, markers: int) -> None:
@@ -102,7 +102,7 @@ class Tally:
         self.confidence = np.zeros(classes, np.float64)
         self.unusual = 0
         self.z = np.zeros((classes, markers, _BINS), np.int64)
-        self.flagged = np.zeros(4, np.int64)
+        self.flagged = np.zeros(1 + len(fields(FrameFlags)), np.int64)
 
     def merge(self, other: "Tally") -> None:
         """Add another tally of the same shape."""
@@ -138,7 +138,7 @@ class WindowStatistics:
         tally = self.tally
         status = columns["status"]
         tally.frames += 1
-        kinds = (flags.dark, flags.saturated, flags.noisy)
+        kinds = astuple(flags)
         tally.flagged += np.array([any(kinds), *kinds])
         tally.status += np.bincount(status, minlength=len(STATUSES))[: len(STATUSES)]
         chosen = status == CLASSIFIED

@@ -142,7 +142,13 @@ def test_flagged_frames_are_told_also_of_a_run_that_was_read_back_from_the_journ
     book.resume(start, [Record(0, "result", end.payload)], 0.0)
     book.add(start, end.columns, 1.0, end.flags)
     whole = unpack_result(book.end(start, 2.0)[-1])
-    assert whole["facts"]["flagged"] == {"frames": 2, "dark": 0, "saturated": 2, "noisy": 0}
+    assert whole["facts"]["flagged"] == {
+        "frames": 2,
+        "dark": 0,
+        "saturated": 2,
+        "noisy": 0,
+        "undersampled": 0,
+    }
     assert "2 frames were flagged: 2 saturated." in whole["text"]
 
 

@@ -121,8 +121,8 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("number as truth", END | {"n_frames": True}, "n_frames: True"),
     (
         "pixel too large",
-        START | {"pixel_size_um": 0.7},
-        "pixel_size_um: 0.7: allowed 0.05 to 0.686",
+        START | {"pixel_size_um": 1.1},
+        "pixel_size_um: 1.1: allowed 0.05 to 0.9",
     ),
     ("pixel not a number", START | {"pixel_size_um": float("nan")}, "pixel_size_um: nan"),
     (

@@ -55,7 +55,7 @@ def test_its_start_says_that_it_is_synthetic_and_fits_its_frames(cache: Path) ->
     ("changed", "named"),
     [
         ({"size_px": 64}, "--size 64"),
-        ({"pixel_size_um": 0.9}, "--pixel-size-um 0.9"),
+        ({"pixel_size_um": 1.1}, "--pixel-size-um 1.1"),
         ({"seed": -1}, "--seed -1"),
         ({"cells": -2}, "--cells -2"),
     ],

@@ -15,9 +15,10 @@ from phenostream.engine.reduce import (
     reduced_from_full,
     reduced_shape,
 )
-from phenostream.engine.types import F32, SHOTS, Camera, Counts, Frame, PixelType
+from phenostream.engine.types import F32, SHOTS, Camera, Counts, Frame, PixelType, ReductionKernel
 
 PIXELS = [0.1715, 0.2, 0.265, 0.343, 0.0857, 0.5, 0.686]
+LARGE = [0.7, 0.8, 0.9]
 
 
 def _camera(pixel_size_um: float, dtype: PixelType = "u16") -> Camera:
@@ -63,8 +64,8 @@ def test_a_reduced_pixel_is_the_mean_under_its_area(pixel_size_um: float, dtype:
     frame = _noise((451, 367), dtype)
     expected = _area_mean(frame[1], reducer.factor, reducer.reduced_shape)
     got = np.empty(reducer.reduced_shape, np.float32)
-    reducer._area.mean(frame[1], got)
-    rounding = 1.0 if isinstance(reducer._area, Halving) else 0.002
+    reducer._downsampler.reduce(frame[1], got)
+    rounding = 1.0 if isinstance(reducer._downsampler, Halving) else 0.002
     assert abs(got - expected).max() <= rounding
 
 
@@ -81,13 +82,14 @@ def test_halving_rounds_by_at_most_one_count() -> None:
     reducer = Reducer(_camera(0.1715), (2048, 256))
     expected = _area_mean(frame[0], 4.0, reducer.reduced_shape)
     got = np.empty(reducer.reduced_shape, np.float32)
-    reducer._area.mean(frame[0], got)
+    reducer._downsampler.reduce(frame[0], got)
     assert abs(got - expected).max() <= 1.0
     assert abs((got - expected).mean()) < 0.3
 
 
-@pytest.mark.parametrize("pixel_size_um", PIXELS)
-def test_positions_follow_the_contract(pixel_size_um: float) -> None:
+@pytest.mark.parametrize("kernel", ["area", "bsccm-gaussian"])
+@pytest.mark.parametrize("pixel_size_um", PIXELS + LARGE)
+def test_positions_follow_the_contract(pixel_size_um: float, kernel: ReductionKernel) -> None:
     factor = 0.686 / pixel_size_um
     side = int(64 * factor) + 1
     spot = np.array([20.3, 41.7]) * factor
@@ -95,9 +97,9 @@ def test_positions_follow_the_contract(pixel_size_um: float) -> None:
     sigma = 3 * factor
     bright = 1500 * np.exp(-((y - spot[0]) ** 2 + (x - spot[1]) ** 2) / (2 * sigma**2))
     frame = np.broadcast_to(500 + bright, (4, side, side)).astype(np.uint16)
-    reducer = Reducer(_camera(pixel_size_um), (side, side))
+    reducer = Reducer(_camera(pixel_size_um), (side, side), kernel=kernel)
     shot = np.empty(reducer.reduced_shape, np.float32)
-    reducer._area.mean(frame[0], shot)
+    reducer._downsampler.reduce(frame[0], shot)
     weight = shot - 500
     y_red, x_red = np.indices(shot.shape, np.float32)
     centroid = np.array([(weight * y_red).sum(), (weight * x_red).sum()]) / weight.sum()
@@ -187,7 +189,7 @@ def test_a_frame_that_breaks_its_start_is_refused(frame: Frame | list[Counts], m
 @pytest.mark.parametrize(
     ("camera", "shape", "match"),
     [
-        (Camera(0.7, 0, 4095, "u16"), (2048, 2048), "pixel_size_um 0.7"),
+        (Camera(1.1, 0, 4095, "u16"), (2048, 2048), "pixel_size_um 1.1: allowed 0.05 to 0.9"),
         (Camera(0.2, 100, 100, "u16"), (2048, 2048), "white_level"),
         (Camera(0.1715, 0, 4095, "u16"), (111, 2048), "at least 112"),
     ],
@@ -210,20 +212,43 @@ def test_a_camera_is_judged_without_its_buffers() -> None:
         tracemalloc.stop()
 
 
-@settings(max_examples=25)
-@given(height=st.integers(56, 400), width=st.integers(56, 400), pixel=st.floats(0.05, 0.686))
-def test_any_frame_at_least_one_crop_large_is_reduced(
-    height: int, width: int, pixel: float
+@settings(max_examples=40, deadline=None)
+@given(
+    height=st.integers(56, 400),
+    width=st.integers(56, 400),
+    pixel=st.floats(0.05, 0.9),
+    kernel=st.sampled_from(["area", "bsccm-gaussian"]),
+)
+def test_any_frame_at_least_one_crop_large_is_reduced_and_keeps_a_constant(
+    height: int, width: int, pixel: float, kernel: ReductionKernel
 ) -> None:
     camera = _camera(pixel)
     factor = 0.686 / pixel
     if min(height, width) < 28 * factor + 1:
         return
-    reduced = Reducer(camera, (height, width)).reduce(_noise((height, width)))
+    reducer = Reducer(camera, (height, width), kernel=kernel)
+    reduced = reducer.reduce(_noise((height, width)))
     assert reduced.shots.shape[1:] == (
         int(height / factor + 1e-9), int(width / factor + 1e-9),
     )  # fmt: skip
     assert np.isfinite(reduced.shots).all()
+    assert reduced.flags.undersampled == (factor < 1)
+    even = np.full((height, width), 1500, np.uint16)
+    out = np.empty(reducer.reduced_shape, np.float32)
+    reducer._downsampler.reduce(even, out)
+    assert out == pytest.approx(np.full(out.shape, 1500), rel=1e-6)
+
+
+@pytest.mark.parametrize("kernel", ["area", "bsccm-gaussian"])
+@pytest.mark.parametrize("pixel_size_um", [0.1, 0.1715, 0.2, 0.343, 0.5, 0.8])
+def test_noise_is_judged_per_camera_pixel_whatever_the_kernel(
+    pixel_size_um: float, kernel: ReductionKernel
+) -> None:
+    rng = np.random.default_rng(3)
+    reducer = Reducer(_camera(pixel_size_um), (1024, 1024), kernel=kernel)
+    for sd, noisy in [(0.24, False), (0.36, True)]:
+        frame = rng.normal(1030, 1000 * sd, (4, 1024, 1024)).clip(0, 4095).astype(np.uint16)
+        assert reducer.reduce(frame).flags.noisy == noisy
 
 
 def test_a_long_thin_frame_needs_memory_in_proportion_to_its_size() -> None:

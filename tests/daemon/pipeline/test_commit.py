@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from phenostream.daemon.wire.ingest import Ack, Report, Start
 from phenostream.daemon.wire.results import Topic, decode_frame, decode_offset
 from phenostream.engine.backends.fake import FakeBackend
 from phenostream.engine.batcher import Part
-from phenostream.engine.types import Detections
+from phenostream.engine.types import NO_FLAGS, Detections
 
 StartMaker = Callable[..., Start]
 URL = "inproc://results"
@@ -194,8 +194,7 @@ def test_a_published_frame_reads_back_with_its_columns(desk: Desk) -> None:
         "over_limit": 0,
     }
     assert meta["stage_um"] == [1.0, 2.0, None]
-    no_flags = {"dark": False, "saturated": False, "noisy": False}
-    assert meta["flags"] == {"four_shot_residual": 0.25, **no_flags}
+    assert meta["flags"] == {"four_shot_residual": 0.25, **asdict(NO_FLAGS)}
     assert meta["model"] == desk.model.describe()
     assert meta["synthetic"] is True
     assert set(meta["timing_ms"]) == {"queue", "prepare", "wait", "infer", "total"}

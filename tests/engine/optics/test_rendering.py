@@ -123,7 +123,7 @@ def test_any_parameter_changes_the_cache_key(other: BankSpec) -> None:
         ({"n": 0}, "n >= 1"),
         ({"preset": "simple"}, "easy, hard"),
         ({"purpose": "test"}, "simulate"),
-        ({"pixel_size_um": 0.7}, r"0\.05\.\.0\.686"),
+        ({"pixel_size_um": 2.1}, r"0\.05\.\.2"),
     ],
 )
 def test_an_impossible_spec_is_refused(change: dict[str, object], says: str) -> None:

@@ -169,6 +169,7 @@ def test_a_whole_run_says_nothing_of_lost_frames() -> None:
     [
         (FlaggedFrames(3, dark=2, saturated=1), "3 frames were flagged: 2 dark and 1 saturated."),
         (FlaggedFrames(1, noisy=1), "1 frame was flagged: 1 noisy."),
+        (FlaggedFrames(4, undersampled=4), "4 frames were flagged: 4 undersampled."),
     ],
 )
 @pytest.mark.parametrize("counts", [(0, 0, 0), (5, 9, 1)])
