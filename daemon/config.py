@@ -95,6 +95,7 @@ class ModelConfig(_Section):
         bundle: A bundle directory, or ``demo`` for the one in the package.
         max_wait_ms: Longest time an idle engine waits for a batch to fill.
         streams: Batches at the same time; 0 = as many as the backend takes.
+        compile: Of the torch backend on a GPU: compile the graph at the start, for a minute of patience.
     """
 
     model_config = ConfigDict(
@@ -105,6 +106,7 @@ class ModelConfig(_Section):
     max_batch: Annotated[int, Field(ge=1, le=4096)] = 32
     max_wait_ms: Annotated[float, Field(ge=0, le=1000)] = 2.0
     streams: Annotated[int, Field(ge=0, le=64)] = 0
+    compile: bool = False
 
 
 class LimitsConfig(_Section):

@@ -71,7 +71,11 @@ def served_model(config: ModelConfig) -> Iterator[ServedModel]:
     """
     bundle = load_bundle(Path(config.bundle))
     backend = open_backend(
-        bundle, config.backend, streams=config.streams or None, max_batch=config.max_batch
+        bundle,
+        config.backend,
+        streams=config.streams or None,
+        max_batch=config.max_batch,
+        compile=config.compile,
     )
     try:
         if config.max_batch > backend.max_batch:

@@ -2,11 +2,12 @@
 
 import os
 import platform
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("numpy", "opencv-python-headless", "openvino", "onnxruntime", "pyzmq")
+_PACKAGES = ("numpy", "opencv-python-headless", "openvino", "onnxruntime", "pyzmq", "torch")
 
 
 def describe_box() -> dict[str, Any]:
@@ -22,7 +23,7 @@ def describe_box() -> dict[str, Any]:
         "memory_gib": round(memory, 1),
         "load_1min": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in _PACKAGES},
+        "versions": dict(_versions()),
     }
 
 
@@ -31,9 +32,17 @@ def describe_in_a_line(box: dict[str, Any]) -> str:
     extensions = " ".join(box["extensions"]) or "no AVX"
     return (
         f"{box['cpu']}, {box['cores']} cores ({extensions}), {box['memory_gib']} GiB, "
-        f"load {box['load_1min']}; OpenVINO {box['versions']['openvino']}, "
-        f"ONNX Runtime {box['versions']['onnxruntime']}"
+        f"load {box['load_1min']}; "
+        + ", ".join(f"{name} {version}" for name, version in box["versions"].items())
     )
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in _PACKAGES:
+        try:
+            yield name, metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
 
 
 def _cpu() -> tuple[str, set[str]]:

@@ -53,6 +53,7 @@ def measure_engine(
     batches: Sequence[int] = (1, 16, 32, 128),
     rounds: int = 3,
     seconds: float = 0.7,
+    compile: bool = False,
     on_step: Callable[[], None] = lambda: None,
 ) -> tuple[list[EngineFigure], dict[str, str]]:
     """Time every combination, rounds interleaved so that a disturbance falls on all rows alike.
@@ -67,7 +68,12 @@ def measure_engine(
         for count in streams:
             try:
                 backend = open_backend(
-                    bundle, name, streams=count, threads=count, max_batch=max(batches)
+                    bundle,
+                    name,
+                    streams=count,
+                    threads=count,
+                    max_batch=max(batches),
+                    compile=compile,
                 )
             except PhenostreamError as err:
                 absent[name] = str(err)

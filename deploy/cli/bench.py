@@ -49,6 +49,31 @@ def _declare_engine(parser: argparse.ArgumentParser) -> None:
         help="only these (default: openvino, onnxruntime)",
     )
     parser.add_argument("--rounds", type=int, default=3, help="repeats of every row (default 3)")
+    parser.add_argument(
+        "--streams", type=_numbers(64), default=(1, 2), help="calls at once, such as 1,2 (default)"
+    )
+    parser.add_argument(
+        "--batches",
+        type=_numbers(4096),
+        default=(1, 16, 32, 128),
+        help="crops a call, such as 1,16,32,128 (default)",
+    )
+    parser.add_argument(
+        "--compile", action="store_true", help="torch on a GPU: compile the graph first"
+    )
+
+
+def _numbers(most: int) -> Callable[[str], tuple[int, ...]]:
+    def parse(text: str) -> tuple[int, ...]:
+        try:
+            numbers = tuple(int(part) for part in text.split(","))
+        except ValueError:
+            numbers = ()
+        if not numbers or not all(1 <= number <= most for number in numbers):
+            raise argparse.ArgumentTypeError(f"{text!r}: allowed numbers from 1 to {most}, as 1,2")
+        return numbers
+
+    return parse
 
 
 def _engine(args: argparse.Namespace) -> int:
@@ -58,8 +83,17 @@ def _engine(args: argparse.Namespace) -> int:
 
     names = args.backend or ["openvino", "onnxruntime"]
     bundle = load_bundle(bundle_path(args.bundle))
-    with progress(len(names) * 8 * args.rounds, "bench engine", "timing") as bar:
-        rows, absent = measure_engine(bundle, names, rounds=args.rounds, on_step=bar.update)
+    steps = len(names) * len(args.streams) * len(args.batches) * args.rounds
+    with progress(steps, "bench engine", "timing") as bar:
+        rows, absent = measure_engine(
+            bundle,
+            names,
+            streams=args.streams,
+            batches=args.batches,
+            rounds=args.rounds,
+            compile=args.compile,
+            on_step=bar.update,
+        )
     if args.json:
         say_json({"box": _box(), "rows": [row.as_dict() for row in rows], "absent": absent})
         return 0 if rows else 1

@@ -16,12 +16,15 @@ class BackendOptions:
         threads: Threads of all streams together, `streams` to 256.
         max_batch: Most crops a call may hold, 1 to 4096.
         precision: What to compute in; None lets the backend choose the best the device has.
+        compile: Of torch on a GPU: compile the graph while loading, which takes a minute and a C compiler. Others
+            compile anyway.
     """
 
     streams: int
     threads: int
     max_batch: int = 256
     precision: Precision | None = None
+    compile: bool = False
 
     def __post_init__(self) -> None:
         for key, value, low, high in (

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from phenostream.engine.backends.checked import CheckedBackend, self_test
+from phenostream.engine.backends.driver import cuda_devices
 from phenostream.engine.backends.options import BackendOptions, usable_cores
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.bundle import Bundle
@@ -39,6 +40,16 @@ def _onnxruntime(bundle: Bundle, options: BackendOptions) -> Backend:
     return OnnxRuntimeBackend(bundle, options)
 
 
+def _torch(bundle: Bundle, options: BackendOptions) -> Backend:
+    try:
+        from phenostream.engine.backends.torch.backend import TorchBackend
+    except ImportError as err:
+        raise MissingPackage(
+            "torch is not installed: pip install 'phenostream[trainer]' for the torch backend"
+        ) from err
+    return TorchBackend(bundle, options)
+
+
 def _fake(bundle: Bundle, options: BackendOptions) -> Backend:
     from phenostream.engine.backends.fake import FakeBackend
 
@@ -57,13 +68,15 @@ def _not_yet(name: str) -> Factory:
 BACKENDS: Final[dict[str, Factory]] = {
     "tensorrt": _not_yet("tensorrt"),
     "tensorrt_rtx": _not_yet("tensorrt_rtx"),
-    "torch": _not_yet("torch"),
+    "torch": _torch,
     "openvino": _openvino,
     "onnxruntime": _onnxruntime,
     "fake": _fake,
 }
-AUTO_ORDER: Final = ("openvino", "onnxruntime")
+AUTO_ORDER: Final = ("torch", "openvino", "onnxruntime")
 """What `auto` tries, best first; `fake` is never chosen by itself."""
+_NEED_CUDA: Final = ("torch",)
+"""Rows that `auto` does not even import where there is no CUDA device."""
 
 
 def open_backend(
@@ -74,6 +87,7 @@ def open_backend(
     streams: int | None = None,
     max_batch: int = 256,
     precision: Precision | None = None,
+    compile: bool = False,
 ) -> Backend:
     """Load a bundle into a backend that has passed the golden self-test.
 
@@ -87,6 +101,7 @@ def open_backend(
         streams: Calls that run at the same time; default: the cores this process may use.
         max_batch: Most crops a call may hold.
         precision: What to compute in; default: the best the device has.
+        compile: See `BackendOptions`.
 
     Returns:
         A warm backend that raises `EngineFault` for outputs that are not finite.
@@ -99,7 +114,7 @@ def open_backend(
     """
     streams = streams if streams is not None else min(usable_cores(), 64)
     options = BackendOptions(
-        streams, threads if threads is not None else streams, max_batch, precision
+        streams, threads if threads is not None else streams, max_batch, precision, compile
     )
     if name == "auto":
         return _first_that_works(bundle, options)
@@ -135,7 +150,10 @@ def _open(bundle: Bundle, name: str, options: BackendOptions) -> Backend:
 
 def _first_that_works(bundle: Bundle, options: BackendOptions) -> Backend:
     failures: list[PhenostreamError] = []
+    on_gpu = cuda_devices() > 0
     for name in AUTO_ORDER:
+        if name in _NEED_CUDA and not on_gpu:
+            continue
         try:
             return _open(bundle, name, options)
         except (BadBundle, EngineFault, MissingPackage) as err:

@@ -63,7 +63,7 @@ CASES: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ),
     (
         {"model": {"bundle": "b", "backend": "openvin"}},
-        ("model.backend: 'openvin': allowed auto, openvino, onnxruntime",),
+        ("model.backend: 'openvin': allowed auto, torch, openvino, onnxruntime",),
     ),
     ({"model": {"bundle": "b", "max_wait_ms": -1}}, ("model.max_wait_ms: -1: allowed 0 to 1000",)),
     ({"ingest": {"endpoint": "tcp://host"}}, ("ingest.endpoint", "tcp://ADDRESS:PORT")),

@@ -10,6 +10,7 @@ from threading import Thread
 import numpy as np
 import pytest
 
+from phenostream.engine.backends import registry
 from phenostream.engine.backends.checked import LOGIT_TOLERANCE, self_test
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.backends.registry import AUTO_ORDER, BACKENDS, open_backend
@@ -110,8 +111,22 @@ def test_a_dark_crop_and_a_saturated_one_stay_finite(backend: Backend) -> None:
         assert np.isfinite(outputs.marker_interval).all()
 
 
-def test_auto_takes_the_first_row_that_works(bundle: Bundle) -> None:
-    assert open_backend(bundle, streams=1).name == AUTO_ORDER[0] == "openvino"
+def test_auto_takes_the_first_row_that_works(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "cuda_devices", lambda: 0)
+    assert open_backend(bundle, streams=1).name == "openvino"
+    assert AUTO_ORDER == ("torch", "openvino", "onnxruntime")
+
+
+def test_auto_on_a_gpu_box_tries_torch_and_does_without_it(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(registry, "cuda_devices", lambda: 1)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "phenostream.engine.backends.torch.backend", raising=False)
+    assert open_backend(bundle, streams=1).name == "openvino"
+    assert "backend torch passed over: torch is not installed: pip install" in caplog.text
 
 
 def test_auto_passes_over_a_missing_package(
@@ -236,10 +251,12 @@ def test_impossible_options_are_refused_with_the_allowed_range(
         open_backend(bundle, name, **options)  # type: ignore[arg-type]  # a table of cases
 
 
-@pytest.mark.parametrize("name", ["tensorrt", "tensorrt_rtx", "torch"])
+@pytest.mark.parametrize("name", ["tensorrt", "tensorrt_rtx"])
 def test_rows_of_later_versions_say_so(bundle: Bundle, name: str) -> None:
     assert name in BACKENDS
-    with pytest.raises(MissingPackage, match="is not in this version; use openvino, onnxruntime"):
+    with pytest.raises(
+        MissingPackage, match="is not in this version; use torch, openvino, onnxruntime"
+    ):
         open_backend(bundle, name)
 
 
