@@ -183,6 +183,7 @@ class Assembly:
                 "batches": len(self._batches),
                 "entries": len(self._entries),
             },
+            "assembling": self._desk.assembling(),
             "quarantine": {
                 "held": len(self._quarantine),
                 "removed": self._quarantine.removed,

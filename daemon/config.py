@@ -58,6 +58,9 @@ class IngestConfig(_Section):
     Attributes:
         credit_bytes: Data bytes one source may have sent and not seen acknowledged.
         max_open_runs: Runs that may be open at once; a quiet one is parked when another wants its place.
+        shot_timeout_s: How long a frame whose shots come one by one waits for the others.
+        shot_memory_bytes: What all frames that wait for shots may hold; the one that began first gives way. One frame
+            alone always has room.
         channel_map: By instrument, what its announced shots truly are; `phenostream check-orientation` finds it.
     """
 
@@ -65,6 +68,8 @@ class IngestConfig(_Section):
     max_frame_bytes: Annotated[int, Field(ge=64 << 10, le=4 << 30)] = 128 * MIB
     credit_bytes: Annotated[int, Field(ge=64 << 10, le=64 << 30)] = 128 * MIB
     max_open_runs: Annotated[int, Field(ge=1, le=256)] = 32
+    shot_timeout_s: Annotated[float, Field(ge=0.5, le=3600)] = 5.0
+    shot_memory_bytes: Annotated[int, Field(ge=64 << 10, le=64 << 30)] = 1024 * MIB
     channel_map: dict[Name, ChannelMap] = Field(default_factory=dict)
 
 

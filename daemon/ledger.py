@@ -15,11 +15,22 @@ from phenostream.daemon.wire.ingest import Fate
 
 FATES: Final[tuple[Fate, ...]] = ("published", "dropped", "quarantined", "failed")
 CELL_COUNTS: Final = ("found", "classified", "edge", "rejected", "over_limit")
-Incident = Literal["duplicates", "restarts", "late", "malformed", "refused", "unstarted"]
+Incident = Literal[
+    "duplicates",
+    "restarts",
+    "shots_repeated",
+    "shots_late",
+    "late",
+    "malformed",
+    "refused",
+    "unstarted",
+]
 _REASONS_KEPT: Final = 1000
 INCIDENTS: Final[tuple[Incident, ...]] = (
     "duplicates",
     "restarts",
+    "shots_repeated",
+    "shots_late",
     "late",
     "malformed",
     "refused",
@@ -101,6 +112,11 @@ class Ledger:
         with self._lock:
             self._runs[run].in_flight.add(frame_seq)
 
+    def withdraw(self, run: str, frame_seq: int) -> None:
+        """A received frame gets no fate from this process, and is as if it had not come: it will be sent again."""
+        with self._lock:
+            self._runs[run].in_flight.discard(frame_seq)
+
     def settle(
         self,
         run: str,
@@ -137,11 +153,11 @@ class Ledger:
             end = fate, f"{_code(reason)}: see the journal"
         return self._ends.setdefault(end, end)
 
-    def count(self, incident: Incident, run: str | None = None) -> None:
-        """Count a message that became no frame; under no run when `run` is not open."""
+    def count(self, incident: Incident, run: str | None = None, times: int = 1) -> None:
+        """Count messages that became no frame; under no run when `run` is not open."""
         with self._lock:
             account = self._runs.get(run) if run is not None else None
-            (account.counts if account else self._nobodys)[incident] += 1
+            (account.counts if account else self._nobodys)[incident] += times
 
     def end(self, run: str, n_frames: int) -> str | None:
         """END arrived: from now on every new frame of the run is late.

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from phenostream.daemon.pipeline.expansion import Expanding
-from phenostream.daemon.wire.ingest import Ack, EndedBy, Fate, Report, Start
+from phenostream.daemon.wire.ingest import Ack, EndedBy, Fate, Report, Shot, Start
 from phenostream.engine.batcher import Part
 from phenostream.engine.types import (
     NO_FLAGS,
@@ -29,6 +29,7 @@ class Arrival:
         received_utc_ns: Wall clock when the last byte had arrived.
         received_s: Monotonic clock at the same moment.
         source: Name of the best-effort source that sent it; None: it came to the lossless port.
+        shots: The illuminations that came, where they came one by one; None for a whole frame.
     """
 
     start: Start
@@ -39,6 +40,7 @@ class Arrival:
     stage_um: tuple[float | None, float | None, float | None] = (None, None, None)
     exposure_ms: float | None = None
     source: str | None = None
+    shots: tuple[Shot, ...] | None = None
 
 
 @dataclass(slots=True)

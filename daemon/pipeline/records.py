@@ -146,6 +146,7 @@ def _meta(passage: Passage, model: ServedModel) -> dict[str, Any]:
         "source_utc_ns": arrival.source_utc_ns,
         "stage_um": list(arrival.stage_um),
         "exposure_ms": arrival.exposure_ms,
+        "shots": list(arrival.start.shots if arrival.shots is None else arrival.shots),
         "channel_map": _channel_map(arrival.start, prepared),
         "flags": _flags(prepared) if prepared else {},
         "model": model.describe(),

@@ -4,7 +4,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from phenostream.daemon.sequences import SequenceSet
-from phenostream.daemon.wire.ingest import End, FrameHeader, FromSource, Start
+from phenostream.daemon.wire.ingest import (
+    End,
+    FrameHeader,
+    FromSource,
+    Hello,
+    Shot,
+    ShotHeader,
+    Start,
+)
 
 
 @dataclass(slots=True)
@@ -16,6 +24,8 @@ class RunAccount:
         first_ns: Receive time of the first frame since the recording began.
         last_ns: Likewise, of the last.
         data_bytes: Of all frames, as received.
+        numbers: Of the frames of which anything came.
+        lacking: Frames of which only some shots came, and which.
     """
 
     start: Start
@@ -24,6 +34,7 @@ class RunAccount:
     last_ns: int = 0
     data_bytes: int = 0
     numbers: SequenceSet = field(default_factory=SequenceSet)
+    lacking: dict[int, set[Shot]] = field(default_factory=dict)
 
     @property
     def frames(self) -> int:
@@ -52,7 +63,28 @@ class RunAccount:
             return f"run {self.start.run}: not ended, {self.frames}{of} frames"
         if self.missing:
             return f"run {self.start.run}: {self.missing} of {self.announced} frames missing"
+        if self.lacking:
+            return f"run {self.start.run}: {len(self.lacking)} of {self.frames} frames lack shots"
         return None
+
+    def has(self, message: FrameHeader | ShotHeader) -> bool:
+        """Whether a frame, or a shot of it, is here."""
+        if isinstance(message, ShotHeader) and message.frame_seq in self.lacking:
+            return message.illumination in self.lacking[message.frame_seq]
+        return message.frame_seq in self.numbers
+
+    def add(self, message: FrameHeader | ShotHeader, data_bytes: int, since_start_ns: int) -> None:
+        """Count a frame or shot that was not here."""
+        self.data_bytes += data_bytes
+        first_ns = since_start_ns if self.first_ns is None else self.first_ns
+        self.first_ns = min(since_start_ns, first_ns)
+        self.last_ns = max(self.last_ns, since_start_ns)
+        self.numbers.add(message.frame_seq)
+        if isinstance(message, ShotHeader):
+            shots = self.lacking.setdefault(message.frame_seq, set())
+            shots.add(message.illumination)
+            if shots >= set(self.start.shots):
+                del self.lacking[message.frame_seq]
 
 
 class Account:
@@ -71,15 +103,16 @@ class Account:
         if isinstance(message, Start):
             known = self.runs.get(message.run)
             return f"run {message.run}: started twice" if known else None
-        if not isinstance(message, FrameHeader | End):
-            return f"{message.type}: a recording holds start, frame and end"
+        if isinstance(message, Hello):
+            return f"{message.type}: a recording holds start, frame, shot and end"
         run = self.runs.get(message.run)
         if run is None:
             return f"{message.type} of run {message.run}, which was not started"
         if run.announced is not None:
             return f"{message.type} of run {message.run}, which has ended"
-        if isinstance(message, FrameHeader) and message.frame_seq in run.numbers:
-            return f"frame {message.frame_seq} of run {message.run} is there twice"
+        if not isinstance(message, End) and run.has(message):
+            shot = f"shot {message.illumination} of " if isinstance(message, ShotHeader) else ""
+            return f"{shot}frame {message.frame_seq} of run {message.run} is there twice"
         return None
 
     def add(self, message: FromSource, data_bytes: int, since_start_ns: int) -> None:
@@ -87,12 +120,8 @@ class Account:
         self.messages += 1
         if isinstance(message, Start):
             self.runs[message.run] = RunAccount(message)
-        elif isinstance(message, FrameHeader):
-            run = self.runs[message.run]
-            run.numbers.add(message.frame_seq)
-            run.data_bytes += data_bytes
-            run.first_ns = since_start_ns if run.first_ns is None else run.first_ns
-            run.last_ns = max(run.last_ns, since_start_ns)
+        elif isinstance(message, FrameHeader | ShotHeader):
+            self.runs[message.run].add(message, data_bytes, since_start_ns)
         elif isinstance(message, End):
             self.runs[message.run].announced = message.n_frames
 

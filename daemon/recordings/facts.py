@@ -83,7 +83,7 @@ class RecordingFacts:
         created_utc_ns: None where the opening entry is damaged.
         software: That wrote it.
         note: Free text.
-        messages: START, FRAME and END messages.
+        messages: START, FRAME, SHOT and END messages.
     """
 
     path: Path

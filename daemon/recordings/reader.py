@@ -42,8 +42,8 @@ class Recorded:
         since_start_ns: Receive time since the recording began, monotonic clock.
         utc_ns: Receive time, wall clock.
         header: First part, exactly as received.
-        data: Second part of a FRAME, exactly as received.
-        message: The decoded header: START, FRAME or END.
+        data: Second part of a FRAME or SHOT, exactly as received.
+        message: The decoded header: START, FRAME, SHOT or END.
     """
 
     number: int

@@ -43,6 +43,7 @@ class RecorderOptions:
         until_end: Return when a run has ended and none is open.
         max_frame_bytes: Largest data frame taken.
         credit_bytes: Data bytes one source may have sent and not seen acknowledged.
+        shot_timeout_s: How long a frame whose shots come one by one waits for the others.
     """
 
     level: int = 0
@@ -50,6 +51,7 @@ class RecorderOptions:
     until_end: bool = False
     max_frame_bytes: int = 128 << 20
     credit_bytes: int = 128 << 20
+    shot_timeout_s: float = 5.0
 
 
 def record(
@@ -92,8 +94,8 @@ def record(
         if on_bound is not None:
             on_bound(endpoint)
         while not stop.is_set() and not (options.until_end and desk.ended):
-            if socket.poll(_SLICE_MS):
-                post(socket, desk.take(_received(socket)))
+            messages = _received(socket) if socket.poll(_SLICE_MS) else []
+            post(socket, desk.take(messages))
     return facts(path)
 
 
@@ -116,6 +118,7 @@ def _ingest_config(url: str, options: RecorderOptions) -> IngestConfig:
             endpoint=url,
             max_frame_bytes=options.max_frame_bytes,
             credit_bytes=options.credit_bytes,
+            shot_timeout_s=options.shot_timeout_s,
         )
     except ValidationError as err:
         raise BadConfig(describe(err, IngestConfig)) from err

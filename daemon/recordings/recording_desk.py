@@ -15,9 +15,11 @@ from phenostream.daemon.ledger import Ledger
 from phenostream.daemon.pipeline.entries import Arrival, Entry, Passage, ReceivedFrame, RunEnded
 from phenostream.daemon.quarantine import Part
 from phenostream.daemon.recordings.writer import RecordingWriter
-from phenostream.daemon.sources.desk import IngestDesk
+from phenostream.daemon.sources.desk import IngestDesk, header_of
+from phenostream.daemon.sources.frame_check import Named, frame_named
 from phenostream.daemon.sources.reception import Clock, Letter, Outlets
 from phenostream.daemon.sources.runs import RunBook
+from phenostream.daemon.wire.codec import unpack_header
 from phenostream.daemon.wire.ingest import (
     Ack,
     Encoding,
@@ -73,6 +75,7 @@ class RecordingDesk:
             get_args(Encoding),  # kept as they are sent, without the library that reads them
         )
         self._desk = IngestDesk(config, self._ledger, self._runs, outlets)
+        self._shots: dict[tuple[str, int], list[Received]] = {}
         self._unsettled: list[Ack] = []
         self._ending: list[Start] = []
         self._ends: dict[str, Received] = {}
@@ -85,13 +88,19 @@ class RecordingDesk:
         return bool(self._reported) and self._reported == self._started
 
     def take(self, messages: list[Received]) -> list[Letter]:
-        """Write what the desk accepts of some messages, make it durable, and return all answers in order."""
+        """Write what the desk accepts of some messages, make it durable, and return all answers in order.
+
+        Without any message, frames that have waited too long for their shots get their fate.
+        """
         letters: list[Letter] = []
         for message in messages:
             answers = self._desk.receive(message.peer, message.parts, message.clock)
             self._note_end(message, answers)
             self._write_accepted(message)
             letters += answers
+        if not messages:  # what waits in the socket, behind a slow disk, is not overdue
+            self._desk.expire(Clock(time.time_ns(), time.monotonic()))
+            self._write_accepted(None)
         if self._unsettled:
             self._writer.sync()
             settled, self._unsettled = self._unsettled, []
@@ -112,28 +121,52 @@ class RecordingDesk:
         if isinstance(end, End) and end.run not in self._reported:
             self._ends.setdefault(end.run, message)
 
-    def _write_accepted(self, message: Received) -> None:
-        """Write the message if the desk took it as the start of a run or as a frame."""
+    def _write_accepted(self, message: Received | None) -> None:
+        """Write what the desk took: the start of a run, or all messages of a frame that waits for no more."""
+        named = frame_named(header_of(message.parts)) if message else None
         for frame in self._frames.take_all():
-            self._write(message)
+            for part in self._messages_of(frame.arrival, message, named):
+                self._write(part)
             self._owe(frame.arrival, "dropped", RECORDED)
         for entry in self._entries.take_all():
             if isinstance(entry, RunEnded):
                 self._ending.append(entry.start)
             elif isinstance(entry, Passage):
-                self._write_broken(message, entry)
-            elif entry.start.run not in self._started:
+                self._write_broken(self._messages_of(entry.arrival, message, named), entry)
+            elif message is not None and entry.start.run not in self._started:
                 self._started.add(entry.start.run)
                 self._write(message)
+        if message is not None and named is not None and named.is_shot:
+            self._hold(message, named)
 
-    def _write_broken(self, message: Received, passage: Passage) -> None:
+    def _messages_of(
+        self, arrival: Arrival, message: Received | None, named: Named | None
+    ) -> list[Received]:
+        """The messages that make up a frame: its shots that were held, and the present message if it is of it."""
+        key = arrival.start.run, arrival.frame_seq
+        held = self._shots.pop(key, [])
+        if message is None or named is None or (named.run, named.frame_seq) != key:
+            return held
+        return [*held, message] if named.is_shot else [message]
+
+    def _hold(self, message: Received, named: Named) -> None:
+        """Keep a shot that its frame waits with; where another connection sends the frame anew, only that one's."""
+        key = named.run, named.frame_seq
+        if not self._desk.awaits(*key):
+            return
+        held = [one for one in self._shots.get(key, []) if one.peer == message.peer]
+        if _illumination(message) not in map(_illumination, held):
+            self._shots[key] = [*held, message]
+
+    def _write_broken(self, messages: list[Received], passage: Passage) -> None:
         arrival = passage.arrival
         fate, reason = passage.failure or ("failed", "unknown: no reason was given")
-        try:
-            self._write(message)
-        except BadMessage:
-            # Outside the schema: there is no way to replay it.
-            self._writer.drop(f"run {arrival.start.run} frame {arrival.frame_seq}: {reason}")
+        for message in messages:
+            try:
+                self._write(message)
+            except BadMessage:
+                # Outside the schema, or twice in its frame: there is no way to replay it.
+                self._writer.drop(f"run {arrival.start.run} frame {arrival.frame_seq}: {reason}")
         self._owe(arrival, fate, reason)
 
     def _owe(self, arrival: Arrival, fate: Fate, reason: str) -> None:
@@ -156,3 +189,7 @@ class RecordingDesk:
         header, *data = message.parts
         since_ns = max(0, round((message.clock.now_s - self._began_s) * 1e9))
         self._writer.write(bytes(header), data[0] if data else None, since_ns, message.clock.utc_ns)
+
+
+def _illumination(shot: Received) -> object:
+    return unpack_header(shot.parts[0]).get("illumination")

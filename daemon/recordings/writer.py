@@ -28,6 +28,7 @@ from phenostream.daemon.wire.ingest import (
     End,
     FrameHeader,
     FromSource,
+    ShotHeader,
     Start,
     decode_from_source,
     encode,
@@ -119,8 +120,8 @@ class RecordingWriter:
         """Append one message of a source, exactly as it was received; durable after `sync`.
 
         Args:
-            header: The first part: START, FRAME or END.
-            data: The second part, of FRAME only.
+            header: The first part: START, FRAME, SHOT or END.
+            data: The second part, of FRAME and SHOT only.
             since_start_ns: Receive time since the recording began, monotonic clock.
             utc_ns: Receive time, wall clock.
 
@@ -129,7 +130,7 @@ class RecordingWriter:
             RecordingFull: The disk is full.
         """
         message = decode_from_source(header)
-        if isinstance(message, FrameHeader) != (data is not None):
+        if isinstance(message, FrameHeader | ShotHeader) != (data is not None):
             raise BadMessage(
                 f"{message.type}: data part {'missing' if data is None else 'unasked'}"
             )

@@ -16,6 +16,8 @@ from phenostream.daemon.sources.frame_check import frame_named
 from phenostream.daemon.sources.peers import NOBODY, Peers
 from phenostream.daemon.sources.reception import Clock, Letter, Outlets, Reception
 from phenostream.daemon.sources.runs import Run, RunBook
+from phenostream.daemon.sources.shot_assembler import ShotAssembler
+from phenostream.daemon.sources.shot_reception import ShotReception
 from phenostream.daemon.wire.codec import MAX_HEADER_BYTES
 from phenostream.daemon.wire.ingest import (
     Ack,
@@ -64,6 +66,8 @@ class IngestDesk:
         self._outlets = outlets
         self._peers = Peers(config.credit_bytes)
         self._reception = Reception(ledger, self._peers, outlets)
+        self._assembler = ShotAssembler(config.shot_timeout_s, config.shot_memory_bytes)
+        self._shots = ShotReception(ledger, self._reception, self._assembler, outlets)
         self._ending: set[str] = set()
         self._draining = False
 
@@ -73,8 +77,28 @@ class IngestDesk:
         return not self._reception.owes and not self._ending
 
     def drain(self) -> None:
-        """Take nothing new from now on; what was received gets its fate."""
+        """Take nothing new from now on; what was received gets its fate, but for frames that still wait for shots.
+
+        Those of a lossless source are as if they had not come: it keeps them, and sends them to the next process.
+        """
         self._draining = True
+        self._ending -= self._shots.forget()
+
+    def expire(self, clock: Clock) -> None:
+        """End the frames that have waited too long for their shots."""
+        self._shots.expire(clock)
+
+    def pause(self, seconds: float) -> None:
+        """Nothing was read for so long: no frame is overdue because of it."""
+        self._assembler.pause(seconds)
+
+    def awaits(self, run: str, frame_seq: int) -> bool:
+        """Whether a frame waits for shots."""
+        return self._assembler.waiting(run, frame_seq) is not None
+
+    def assembling(self) -> dict[str, int]:
+        """What waits for shots, as plain values; from any thread."""
+        return {"frames": len(self._assembler), "bytes": self._assembler.held_bytes}
 
     def receive(self, peer: bytes, parts: list[memoryview], clock: Clock) -> list[Letter]:
         """One message from a connection.
@@ -120,7 +144,10 @@ class IngestDesk:
         if isinstance(message, End):
             return self._end(peer, run, message)
         if isinstance(message, ShotHeader):
-            return self._refuse(peer, "message: shot: this daemon takes whole frames", message)
+            return self._shots.take(peer, run, message, parts[1], clock)
+        if self._shots.gives_way(message):
+            self._reception.admit(run, message, parts[1], clock)
+            return []
         return self._reception.take(peer, run, message, parts[1], clock)
 
     def end_unheard(self, run: Run) -> None:
@@ -237,7 +264,7 @@ class IngestDesk:
         """A message outside the schema is counted and refused, but a frame of an open run gets a fate."""
         peer = speaker.peer
         name = frame_named(header_of(parts))
-        run = self._runs.get(name[0]) if name else None
+        run = self._runs.get(name.run) if name else None
         if run is not None and _conflict(run, speaker) is not None:
             run = None  # nobody speaks for another's run
         self._ledger.count("malformed", run.start.run if run else None)
@@ -245,7 +272,8 @@ class IngestDesk:
             return [Letter(peer, Refused(reason=f"message: {error}"))]
         run.peer, run.heard_s = peer, clock.now_s
         data = parts[1] if len(parts) > 1 else memoryview(b"")
-        return self._reception.take_broken(peer, run, name[1], error, data, clock)
+        reception = self._shots if name.is_shot else self._reception
+        return reception.take_broken(peer, run, name.frame_seq, error, data, clock)
 
     def _refuse(
         self, peer: bytes, reason: str, message: Start | FrameHeader | ShotHeader | End

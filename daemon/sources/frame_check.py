@@ -5,7 +5,7 @@ Knows headers and lengths; decodes nothing twice and copies no pixel.
 
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from phenostream.daemon.pipeline.expansion import Packed, shot_arrays
 from phenostream.daemon.wire.codec import unpack_header
@@ -16,20 +16,42 @@ from phenostream.engine.types import Frame
 
 
 def fault(
-    header: FrameHeader, start: Start, data: memoryview, encodings: Sequence[Encoding]
+    header: FrameHeader | ShotHeader,
+    start: Start,
+    data: memoryview,
+    encodings: Sequence[Encoding],
 ) -> str | None:
-    """Why a frame breaks its contract, as ``code: text`` with value and what was announced; None if it does not."""
-    announced = (len(start.shots), start.height, start.width)
+    """Why a frame or shot breaks its contract, as ``code: text`` with value and what was announced; or None.
+
+    Of a shot, the text begins with its illumination.
+    """
+    size = (start.height, start.width)
+    if isinstance(header, FrameHeader):
+        return _fault(header, (len(start.shots), *size), start, data, encodings)
+    if header.illumination not in start.shots:
+        return f"illumination: {header.illumination}, announced {', '.join(start.shots)}"
+    reason = _fault(header, size, start, data, encodings)
+    return reason.replace(": ", f": {header.illumination}: ", 1) if reason is not None else None
+
+
+def _fault(
+    header: FrameHeader | ShotHeader,
+    announced: tuple[int, ...],
+    start: Start,
+    data: memoryview,
+    encodings: Sequence[Encoding],
+) -> str | None:
     if header.location != "inline":
         return f"location: {header.location}, this daemon takes inline"
     if header.shape != announced:
         return f"shape: {header.shape}, announced {announced}"
     if header.dtype != start.dtype:
         return f"dtype: {header.dtype}, announced {start.dtype}"
-    return data_fault(header, start.frame_bytes, data, encodings)
+    n_bytes = start.frame_bytes if isinstance(header, FrameHeader) else start.shot_bytes
+    return _data_fault(header, n_bytes, data, encodings)
 
 
-def data_fault(
+def _data_fault(
     header: FrameHeader | ShotHeader, n_bytes: int, data: memoryview, encodings: Sequence[Encoding]
 ) -> str | None:
     """Why a data part is not `n_bytes` of counts in an encoding that was promised to be read; None if it may be."""
@@ -55,14 +77,23 @@ def parts_of(
     return (Packed(header.model_dump(), data, shots),)
 
 
-def frame_named(header: bytes) -> tuple[str, int] | None:
-    """(run, frame_seq) of a frame header that is readable but breaks the schema, so that the frame gets its fate."""
+class Named(NamedTuple):
+    """What a header says it belongs to."""
+
+    run: str
+    frame_seq: int
+    is_shot: bool
+
+
+def frame_named(header: bytes) -> Named | None:
+    """What a frame's or shot's header names that is readable but breaks the schema, so that the frame gets its fate."""
     try:
         raw: dict[str, Any] = unpack_header(header)
     except BadMessage:
         return None
     run, frame_seq = raw.get("run"), raw.get("frame_seq")
-    named = raw.get("type") == "frame" and raw.get("v") == VERSION and isinstance(run, str)
+    kind = raw.get("type")
+    named = kind in ("frame", "shot") and raw.get("v") == VERSION and isinstance(run, str)
     if not named or type(frame_seq) is not int or not 0 <= frame_seq < 2**64:
         return None
-    return str(run), frame_seq
+    return Named(str(run), frame_seq, kind == "shot")

@@ -23,6 +23,8 @@ from phenostream.daemon.wake import Wake
 
 _GREEDY: Final = 16
 """Messages of one door between two looks at the answers."""
+_LONGEST_TURN_S: Final = 2 * BEAT_S
+"""Who takes longer for one turn did not listen all the time: a queue behind was full."""
 
 
 class Door(Protocol):
@@ -71,7 +73,7 @@ class Intake:
         self._lossless = lossless
         self._others = list(others)
         self._doors: deque[Door] = deque([lossless, *others])
-        self._ticked_s = 0.0
+        self._ticked_s = self._turned_s = 0.0
 
     @property
     def endpoint(self) -> str:
@@ -93,15 +95,18 @@ class Intake:
     ) -> None:
         """Serve until a drain was asked for, every received frame has its fate and every answer is sent."""
         draining = finished = False
+        self._turned_s = time.monotonic()
         while True:
             beat()
-            self._wait(signs.attention, reading=not (frames.full or entries.full))
+            reading = not (frames.full or entries.full)
+            self._wait(signs.attention, reading=reading)
             if signs.draining.is_set() and not draining:
                 draining = True
                 self._hang_up()
                 self._lossless.drain()
                 frames.close()
             self._read(frames, entries)
+            self._note_turn(reading=reading)
             self._tick()
             try:
                 for answer in answers.take_all():
@@ -141,9 +146,20 @@ class Intake:
             self._doors.rotate(-1)  # the next one has its turn, also when this look ends here
             silent = 0 if door.read() else silent + 1
 
+    def _note_turn(self, *, reading: bool) -> None:
+        """Time in which nothing could be read does not count against frames that wait for shots."""
+        now_s = time.monotonic()
+        turn_s, self._turned_s = now_s - self._turned_s, now_s
+        self._lossless.pause(unheard_s(turn_s, reading=reading))
+
     def _tick(self) -> None:
         now_s = time.monotonic()
         if now_s - self._ticked_s >= BEAT_S:
             self._ticked_s = now_s
             for door in self._doors:
                 door.tick()
+
+
+def unheard_s(turn_s: float, *, reading: bool) -> float:
+    """How much of a turn of the ingest thread nobody listened: all of it, or what was beyond the longest wait."""
+    return max(0.0, turn_s - _LONGEST_TURN_S) if reading else turn_s

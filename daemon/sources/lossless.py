@@ -62,7 +62,12 @@ class LosslessDoor:
         post(self.socket, self._desk.settled(answer))
 
     def tick(self) -> None:
-        """Nothing is due by the clock."""
+        """End the frames, through whichever door they came, that have waited too long for their shots."""
+        self._desk.expire(Clock(time.time_ns(), time.monotonic()))
+
+    def pause(self, seconds: float) -> None:
+        """Nothing was read for so long, through any door: no frame is overdue because of it."""
+        self._desk.pause(seconds)
 
     def close(self) -> None:
         """Close; answers that are queued have a second to leave."""

@@ -6,10 +6,10 @@ A frame that is taken or quarantined here owes a fate from then on; one that is 
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from phenostream.daemon.channel import Channel
-from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.ledger import Incident, Ledger
 from phenostream.daemon.pipeline.entries import Arrival, Entry, Passage, ReceivedFrame
 from phenostream.daemon.pipeline.expansion import Expanding, Packed
 from phenostream.daemon.quarantine import Keeper, Part
@@ -22,6 +22,7 @@ from phenostream.daemon.wire.ingest import (
     FrameHeader,
     FromDaemon,
     Refused,
+    ShotHeader,
     Start,
 )
 from phenostream.engine.types import Frame
@@ -98,10 +99,16 @@ class Reception:
         self, peer: bytes, run: Run, header: FrameHeader, data: memoryview, clock: Clock
     ) -> list[Letter]:
         """A frame of an open run."""
-        turned_away = self._turn_away(peer, header.run, header.frame_seq, data.nbytes)
+        turned_away = self.turn_away(peer, header.run, header.frame_seq, data.nbytes)
         if turned_away is not None:
-            self._note_retake(run, header)
+            self.note_retake(run, header)
             return turned_away
+        self.owe(peer, header.run, header.frame_seq, data.nbytes)
+        self.admit(run, header, data, clock)
+        return []
+
+    def admit(self, run: Run, header: FrameHeader, data: memoryview, clock: Clock) -> None:
+        """A whole frame that owes its fate: to the pipeline, or into quarantine."""
         run.retakes.received(header.frame_seq, header.source_utc_ns)
         arrival = Arrival(
             run.start,
@@ -113,39 +120,52 @@ class Reception:
             header.exposure_ms,
             run.source,
         )
-        self._owe(peer, arrival, data.nbytes)
         reason = fault(header, run.start, data, self._outlets.encodings)
         if reason is not None:
-            self._quarantine(run, arrival, header.model_dump(), reason, data)
+            self.quarantine(run, arrival, reason, [Part(header.model_dump(), data)])
         else:
             self._outlets.hand_on(arrival, parts_of(header, run.start, data))
-        return []
 
     def take_broken(
         self, peer: bytes, run: Run, frame_seq: int, error: str, data: memoryview, clock: Clock
     ) -> list[Letter]:
         """A frame of an open run whose header names it but breaks the schema."""
-        turned_away = self._turn_away(peer, run.start.run, frame_seq, data.nbytes)
+        turned_away = self.turn_away(peer, run.start.run, frame_seq, data.nbytes)
         if turned_away is not None:
             return turned_away
+        self.owe(peer, run.start.run, frame_seq, data.nbytes)
         arrival = Arrival(run.start, frame_seq, clock.utc_ns, clock.now_s, source=run.source)
-        self._owe(peer, arrival, data.nbytes)
-        self._quarantine(run, arrival, {}, f"header: {error}", data)
+        self.quarantine(run, arrival, f"header: {error}", [Part({}, data)])
         return []
 
     def settled(self, ack: Ack) -> None:
         """A fate is on disk: the sender has its credit back."""
         self._peers.refund(*self._owed.pop((ack.run, ack.frame_seq), (b"", 0)))
 
-    def _turn_away(self, peer: bytes, run: str, frame_seq: int, size: int) -> list[Letter] | None:
-        """The answer to a frame that is not received, or None for one that is."""
+    def withdraw(self, run: str, frame_seq: int) -> None:
+        """A frame will get no fate from this process: its source keeps it and will send it again."""
+        self._ledger.withdraw(run, frame_seq)
+        self._peers.refund(*self._owed.pop((run, frame_seq)))
+
+    def turn_away(
+        self, peer: bytes, run: str, frame_seq: int, size: int, *, again: Incident = "duplicates"
+    ) -> list[Letter] | None:
+        """The answer to a frame that is not received, or None for one that is.
+
+        Args:
+            peer: Who sent it.
+            run: An open run.
+            frame_seq: Which frame.
+            size: Data bytes that it will have outstanding.
+            again: What a frame that was received before is counted as.
+        """
         standing = self._ledger.standing(run, frame_seq)
         if standing.kind == "late":
             self._ledger.count("late", run)
             reason = f"late: frame_seq {frame_seq} is beyond the announced count or after end"
             return [Letter(peer, Refused(reason=reason, run=run, frame_seq=frame_seq))]
         if standing.kind != "new":
-            self._ledger.count("duplicates", run)
+            self._ledger.count(again, run)
             if standing.fate is None:
                 return []
             ack = Ack(run=run, frame_seq=frame_seq, fate=standing.fate, reason=standing.reason)
@@ -158,37 +178,41 @@ class Reception:
             ]
         return None
 
-    def _note_retake(self, run: Run, header: FrameHeader) -> None:
+    def note_retake(self, run: Run, header: FrameHeader | ShotHeader) -> None:
         """A source that restarted and goes on with its run loses new frames as duplicates, which must be loud."""
         name, frame_seq = header.run, header.frame_seq
         if self._ledger.standing(name, frame_seq).kind not in ("settled", "in_flight"):
             return
-        if run.retakes.begins(frame_seq, header.source_utc_ns):
+        shot = header.illumination if isinstance(header, ShotHeader) else None
+        if run.retakes.begins(frame_seq, header.source_utc_ns, shot):
             self._ledger.count("restarts", name)
             logger.warning(
                 "run %s: frame_seq begins again at %d with frames taken at another time: they count as duplicates "
-                "and are not kept; a new acquisition needs a new run id",
+                "or late shots and are not kept; a new acquisition needs a new run id",
                 name,
                 frame_seq,
             )
 
-    def _owe(self, peer: bytes, arrival: Arrival, size: int) -> None:
-        run = arrival.start.run
-        self._ledger.receive(run, arrival.frame_seq)
-        self._owed[run, arrival.frame_seq] = (peer, size)
+    def owe(self, peer: bytes, run: str, frame_seq: int, size: int) -> None:
+        """A frame is received: it owes a fate, and its sender's credit is taken until then."""
+        self._ledger.receive(run, frame_seq)
+        self._owed[run, frame_seq] = (peer, size)
         self._peers.charge(peer, size)
 
-    def _quarantine(
-        self, run: Run, arrival: Arrival, header: dict[str, Any], reason: str, data: memoryview
-    ) -> None:
+    def quarantine(self, run: Run, arrival: Arrival, reason: str, parts: Sequence[Part]) -> None:
+        """A frame that broke its contract is kept aside, and its fate goes to the commit thread."""
+        self.complain(run, arrival.frame_seq, reason)
+        self._outlets.quarantine.keep(arrival, reason, parts)
+        self._outlets.enter(Passage(arrival, failure=("quarantined", reason)))
+
+    def complain(self, run: Run, frame_seq: int, reason: str) -> None:
+        """Log what is wrong with a run's frames, once for every code."""
         code = reason.partition(":")[0]
         if code not in run.complaints:
             run.complaints.add(code)
             logger.warning(
                 "run %s frame %d: %s (said once per run and reason)",
                 run.start.run,
-                arrival.frame_seq,
+                frame_seq,
                 reason,
             )
-        self._outlets.quarantine.keep(arrival, reason, [Part(header, data)])
-        self._outlets.enter(Passage(arrival, failure=("quarantined", reason)))

@@ -12,30 +12,30 @@ class Retakes:
     """What is remembered of one run's source times, since this process began.
 
     Attributes:
-        first: (frame_seq, source_utc_ns) of the frame that came first.
-        newest_utc_ns: The highest source time of a frame.
+        first: (frame_seq, illumination of a shot, source_utc_ns) of the frame or shot that came first.
+        newest_utc_ns: The highest source time of a frame or shot.
         going_on: The frames that come now are retaken ones.
     """
 
-    first: tuple[int, int] | None = None
+    first: tuple[int, str | None, int] | None = None
     newest_utc_ns: int = 0
     going_on: bool = False
 
-    def received(self, frame_seq: int, source_utc_ns: int) -> None:
-        """A new number came."""
+    def received(self, frame_seq: int, source_utc_ns: int, shot: str | None = None) -> None:
+        """A new number came, or a shot that its frame waited for."""
         if self.first is None:
-            self.first = (frame_seq, source_utc_ns)
+            self.first = (frame_seq, shot, source_utc_ns)
         self.newest_utc_ns = max(self.newest_utc_ns, source_utc_ns)
         self.going_on = False
 
-    def begins(self, frame_seq: int, source_utc_ns: int) -> bool:
+    def begins(self, frame_seq: int, source_utc_ns: int, shot: str | None = None) -> bool:
         """A used number came: whether it is the first of a series of retaken frames."""
         if self.first is None:
             return False
-        seq, utc_ns = self.first
-        again = frame_seq == seq and source_utc_ns != utc_ns
+        *named, utc_ns = self.first
+        again = [frame_seq, shot] == named and source_utc_ns != utc_ns
         if again:
-            self.first = (frame_seq, source_utc_ns)
+            self.first = (frame_seq, shot, source_utc_ns)
         begins = again or (source_utc_ns > self.newest_utc_ns and not self.going_on)
         self.going_on |= begins
         return begins

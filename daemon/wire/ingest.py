@@ -28,8 +28,8 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 U64 = Annotated[int, Field(ge=0, le=2**64 - 1)]
 Position = Annotated[float, Field(ge=-1e7, le=1e7, allow_inf_nan=False)]
 Shot = Literal["left", "right", "top", "bottom"]
-Encoding = Literal["raw", "blosc2"]
 """An illumination, and the camera image under it."""
+Encoding = Literal["raw", "blosc2"]
 Exposure = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Crc32 = Annotated[int, Field(ge=0, le=2**32 - 1)]
 SHOT_COUNTS: Final = (1, 2, 4)

@@ -191,3 +191,20 @@ def test_a_restored_end_gives_the_same_account() -> None:
     again.settle("run", 0, "published")
     again.restore_end("run", account)
     assert again.run("run") == account
+
+
+def test_a_withdrawn_frame_is_as_if_it_had_not_come() -> None:
+    ledger = opened()
+    ledger.receive("run", 0)
+    ledger.withdraw("run", 0)
+    account = ledger.run("run")
+    assert (account["received"], account["in_flight"]) == (0, 0)
+    assert ledger.standing("run", 0).kind == "new"
+    assert ledger.end("run", 0) is None
+
+
+def test_several_messages_are_counted_at_once() -> None:
+    ledger = opened()
+    ledger.count("shots_repeated", "run", 3)
+    ledger.count("shots_repeated", "run", 0)
+    assert ledger.run("run")["shots_repeated"] == ledger.total()["shots_repeated"] == 3

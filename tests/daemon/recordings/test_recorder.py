@@ -29,6 +29,7 @@ from phenostream.daemon.wire.ingest import (
     Hello,
     Refused,
     Report,
+    ShotHeader,
     Start,
     Started,
     Welcome,
@@ -36,6 +37,7 @@ from phenostream.daemon.wire.ingest import (
     encode,
 )
 from phenostream.engine.errors import BadConfig
+from phenostream.engine.types import SHOTS
 
 StartMaker = Callable[..., Start]
 SIZE = 4 * 128 * 128
@@ -107,6 +109,92 @@ def a_frame(start: Start, seq: int, **changes: Any) -> bytes:
         "source_utc_ns": seq,
     }
     return encode(FrameHeader.model_validate(facts | changes))
+
+
+def a_shot(start: Start, seq: int, which: str, **changes: Any) -> bytes:
+    facts: dict[str, Any] = {
+        "run": start.run,
+        "frame_seq": seq,
+        "illumination": which,
+        "shape": (128, 128),
+        "dtype": "u8",
+        "source_utc_ns": seq,
+    }
+    return encode(ShotHeader.model_validate(facts | changes))
+
+
+def test_shots_are_recorded_as_they_came_frame_by_frame(
+    tmp_path: Path, make_start: StartMaker
+) -> None:
+    start, data = make_start(), {which: bytes([n]) * 128**2 for n, which in enumerate(SHOTS)}
+    order = [(0, "top"), (1, "left"), (0, "left"), (1, "left"), (1, "bottom"), (0, "right")]
+    order += [(0, "bottom"), (0, "bottom"), (1, "top"), (1, "right")]
+    with recording(tmp_path, RecorderOptions(until_end=True)) as (url, _, done), Source(url) as one:
+        one.begin(start)
+        for seq, which in order:
+            one.say(a_shot(start, seq, which), data[which])
+        answers = [one.hear() for _ in range(2)]
+        one.say(encode(End(run=start.run, n_frames=2)))
+        report = one.hear()
+        found = done.result(10)
+    assert [(a.frame_seq, a.reason) for a in answers if isinstance(a, Ack)] == [
+        (0, RECORDED),
+        (1, RECORDED),
+    ]
+    assert isinstance(report, Report)
+    assert (report.ledger["shots_repeated"], report.ledger["shots_late"]) == (1, 1)
+    assert (found.complete, found.frames, found.messages) == (True, 2, 10)
+    shots = [one.message for one in everything(found.path)[1:-1]]
+    assert [(m.frame_seq, m.illumination) for m in shots if isinstance(m, ShotHeader)] == [
+        (0, "top"), (0, "left"), (0, "right"), (0, "bottom"),
+        (1, "left"), (1, "bottom"), (1, "top"), (1, "right"),
+    ]  # fmt: skip
+    assert [one.data for one in everything(found.path)[1:3]] == [data["top"], data["left"]]
+
+
+def test_a_frame_that_lacks_shots_is_recorded_as_far_as_it_came_and_called_incomplete(
+    tmp_path: Path, make_start: StartMaker
+) -> None:
+    start = make_start()
+    options = RecorderOptions(until_end=True, shot_timeout_s=0.5)
+    with recording(tmp_path, options) as (url, _, done), Source(url) as one:
+        one.begin(start)
+        one.say(a_shot(start, 0, "left"), bytes(128**2))
+        ack = one.hear()
+        one.say(a_shot(start, 1, "left"), bytes(128**2))
+        one.say(a_shot(start, 1, "top", shape=(128, 64)), bytes(128 * 64))
+        broken = one.hear()
+        one.say(encode(End(run=start.run, n_frames=2)))
+        assert isinstance(one.hear(), Report)
+        found = done.result(10)
+    assert isinstance(ack, Ack)
+    assert ack.reason == "incomplete: 1 of 4 shots, right, top, bottom missing after 0.5 s"
+    assert isinstance(broken, Ack)
+    assert broken.reason == "shape: top: (128, 64), announced (128, 128)"
+    assert found.problems == (f"run {start.run}: 2 of 2 frames lack shots",)
+    assert (found.frames, found.messages) == (2, 5)
+
+
+def test_a_source_that_restarts_in_the_middle_of_a_frame_is_recorded_once(
+    tmp_path: Path, make_start: StartMaker
+) -> None:
+    start = make_start(shots=("left", "right"))
+    with recording(tmp_path, RecorderOptions(until_end=True)) as (url, _, done):
+        with Source(url) as old:
+            old.begin(start)
+            old.say(a_shot(start, 0, "right"), bytes(128**2))
+            old.say(encode(Hello(instrument=start.instrument)))
+            assert isinstance(old.hear(), Welcome)
+        with Source(url) as new:
+            new.begin(start)
+            for which in start.shots:
+                new.say(a_shot(start, 0, which), b"\7" * 128**2)
+            assert isinstance(new.hear(), Ack)
+            new.say(encode(End(run=start.run, n_frames=1)))
+            assert isinstance(new.hear(), Report)
+            found = done.result(10)
+    assert (found.complete, found.messages) == (True, 4)
+    assert {one.data for one in everything(found.path)[1:3]} == {b"\7" * 128**2}
 
 
 def test_what_a_sender_sends_is_recorded_and_accounted_for(

@@ -29,6 +29,7 @@ from phenostream.daemon.wire.ingest import (
     Hello,
     Refused,
     Report,
+    ShotHeader,
     Start,
     encode,
 )
@@ -139,6 +140,36 @@ def frame(start: Start, seq: int, **changes: Any) -> FrameHeader:
         "source_utc_ns": 1_000 + seq,
     }
     return FrameHeader.model_validate(fields | changes)
+
+
+def shot(start: Start, seq: int, which: str) -> ShotHeader:
+    fields = {"run": start.run, "frame_seq": seq, "illumination": which, "dtype": start.dtype}
+    shape = (start.height, start.width)
+    return ShotHeader.model_validate(fields | {"shape": shape, "source_utc_ns": 1_000 + seq})
+
+
+def test_shots_are_assembled_and_end_with_their_time_or_with_the_daemon(
+    bench: Bench, make_start: StartMaker
+) -> None:
+    start = make_start()
+    bench.say(start)
+    for which in ("left", "right", "top", "bottom", "left"):
+        bench.say(shot(start, 0, which), DATA[: 128**2])
+    for seq in (1, 2):
+        bench.say(shot(start, seq, "top"), DATA[: 128**2])
+        bench.now_s += 4.0
+        bench.desk.expire(Clock(1, bench.now_s))
+    bench.desk.drain()
+    reasons = [e.failure and e.failure[1] for e in bench.commit() if isinstance(e, Passage)]
+    assert reasons == [
+        "incomplete: 1 of 4 shots, left, right, bottom missing after 5 s",
+        "incomplete: 1 of 4 shots, left, right, bottom missing when the daemon stopped",
+    ]
+    account = bench.ledger.run(start.run)
+    names = ("published", "quarantined", "in_flight", "shots_late")
+    assert [account[name] for name in names] == [1, 2, 0, 1]
+    assert bench.counts() == {"messages": 8, "starts": 1, "frames": 7}
+    assert bench.desk.idle
 
 
 def test_a_run_with_a_gap_a_repeat_and_a_swap(bench: Bench, make_start: StartMaker) -> None:

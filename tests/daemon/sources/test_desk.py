@@ -38,6 +38,7 @@ from phenostream.daemon.wire.ingest import (
     Hello,
     Refused,
     Report,
+    ShotHeader,
     Start,
     Started,
     Welcome,
@@ -638,7 +639,7 @@ def test_a_parked_run_opens_again_without_a_second_record(
     assert opened == [start.run for start in starts]
 
 
-DATA_PARTS: list[tuple[bytes, ...]] = [(), (DATA,), (DATA[1:],), (DATA, b"")]
+DATA_PARTS: list[tuple[bytes, ...]] = [(), (DATA,), (DATA[: 128**2],), (DATA, b"")]
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
@@ -654,17 +655,37 @@ def test_no_bytes_break_the_desk_or_its_account(
         encode(Hello(instrument="scope")),
         encode(start),
         encode(frame(start, data.draw(st.integers(0, 3)))),
+        encode(
+            ShotHeader(
+                run=start.run,
+                frame_seq=data.draw(st.integers(0, 3)),
+                illumination=data.draw(st.sampled_from(start.shots)),
+                shape=(128, 128),
+                dtype="u8",
+                source_utc_ns=1,
+            )
+        ),
         encode(End(run=start.run, n_frames=9)),
     ]
     for _ in range(data.draw(st.integers(1, 8))):
-        header = bytearray(honest[data.draw(st.integers(0, 3))])
+        header = bytearray(honest[data.draw(st.integers(0, 4))])
         for _ in range(data.draw(st.integers(0, 3))):
             header[data.draw(st.integers(0, len(header) - 1))] = data.draw(st.integers(0, 255))
         for answer in bench.say(header, *DATA_PARTS[data.draw(st.integers(0, 3))]):
             assert "\n" not in str(getattr(answer, "reason", ""))
+    bench.desk.expire(Clock(time.time_ns(), bench.now_s + 60.0))
     bench.commit()
     account = bench.ledger.run(start.run)
     assert account["in_flight"] == 0
     assert account["received"] == account["published"] + account["quarantined"]
     codes = {key.partition(".")[2] for key in account if "." in key}
-    assert codes <= {"header", "shape", "dtype", "length", "location", "crc32"}
+    assert codes <= {
+        "header",
+        "shape",
+        "dtype",
+        "length",
+        "location",
+        "crc32",
+        "illumination",
+        "incomplete",
+    }

@@ -10,7 +10,7 @@ import zmq
 from phenostream.daemon.channel import Channel
 from phenostream.daemon.pipeline.entries import Answer, Entry, ReceivedFrame
 from phenostream.daemon.socket_options import Context
-from phenostream.daemon.sources.intake import Intake, Signs
+from phenostream.daemon.sources.intake import Intake, Signs, unheard_s
 from phenostream.daemon.wake import Wake
 
 
@@ -38,6 +38,8 @@ class FakeDoor:
         return True
 
     def tick(self) -> None: ...
+
+    def pause(self, seconds: float) -> None: ...
 
     def drain(self) -> None:
         self.drained = True
@@ -125,3 +127,13 @@ def test_a_drain_closes_the_doors_of_those_who_are_not_answered(
     assert lossless.drained
     assert foreign.socket.closed
     assert not lossless.socket.closed
+
+
+@pytest.mark.parametrize(
+    ("turn_s", "reading", "unheard"),
+    [(0.3, True, 0.0), (0.3, False, 0.3), (9.0, True, 8.0), (9.0, False, 9.0), (0.0, True, 0.0)],
+)
+def test_only_a_turn_that_could_read_counts_and_no_longer_than_a_turn_waits(
+    turn_s: float, reading: bool, unheard: float
+) -> None:
+    assert unheard_s(turn_s, reading=reading) == pytest.approx(unheard)

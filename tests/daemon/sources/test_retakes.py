@@ -32,3 +32,13 @@ def test_after_new_frames_a_restart_is_seen_again() -> None:
     assert not retakes.begins(1, 21)
     retakes.received(2, 22)
     assert retakes.begins(1, 30)
+
+
+def test_a_late_shot_is_compared_with_the_same_shot_of_its_frame() -> None:
+    retakes = Retakes()
+    for shot, utc_ns in (("left", 10), ("right", 11), ("top", 12), ("bottom", 13)):
+        retakes.received(0, utc_ns, shot)
+    assert not retakes.begins(0, 11, "right")
+    assert not retakes.begins(0, 10, "left")
+    assert retakes.begins(0, 9, "left")
+    assert not retakes.begins(0, 9, "left")
