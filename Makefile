@@ -8,7 +8,7 @@ PIP_QUIET := --quiet --disable-pip-version-check --no-input
 # Pins for libraries that would otherwise start a thread per core each and fight over two cores.
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help demo test check lint types view bundle clean
+.PHONY: help demo test check lint types view reference bundle clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -33,6 +33,9 @@ types: $(TEST)/.ready view
 view:  # the import names, as links, for type checkers (they cannot follow the editable finder)
 	@mkdir -p .view/phenostream && touch .view/phenostream/py.typed
 	@for d in daemon engine trainer deploy; do ln -sfn ../../$$d .view/phenostream/$$d; done
+
+reference: $(DEMO)/.ready  ## the reference programs of docs/reference (Python, C++) against a daemon; installs a compiler if there is none
+	@bash .ci/reference
 
 bundle: $(TEST)/.ready  ## train the demo model again from its fixed seed (20 minutes on one core with AMX, longer without)
 	@$(THREADS) $(TEST)/bin/phenostream train --out work/train --seed 1
