@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import zmq
 
+from phenostream.daemon.backgrounds import read_backgrounds
 from phenostream.daemon.channel import Channel
 from phenostream.daemon.channel_map import true_shots
 from phenostream.daemon.config import Config
@@ -24,6 +25,7 @@ from phenostream.daemon.model import ServedModel
 from phenostream.daemon.pipeline.commit import Books, Commit
 from phenostream.daemon.pipeline.entries import Answer, Entry, Passage, ReceivedFrame
 from phenostream.daemon.pipeline.expansion import Expander
+from phenostream.daemon.pipeline.fields import Fields
 from phenostream.daemon.pipeline.inference import Inference
 from phenostream.daemon.pipeline.preparation import FramePath, Preparation
 from phenostream.daemon.pipeline.records import origin
@@ -87,11 +89,15 @@ class Assembly:
             accounts: What recovery found.
             health: Of the process.
             wake: Set when a thread ends or a drain is asked for.
+
+        Raises:
+            BadInput: A configured background is refused.
         """
         self.endpoints: dict[str, str] = {}
         self.drain_wanted = Event()
         self._config, self._model, self._journal = config, model, journal
         self._ledger, runs = accounts
+        self._fields = self._make_fields()
         self._health, self._wake = health, wake
         self._began_s = time.monotonic()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -214,6 +220,13 @@ class Assembly:
     def _check_start(self, start: Start) -> None:
         self._model.check_shots(true_shots(start, self._config.ingest.channel_map))
         reduced_shape(start.camera, (start.height, start.width))
+        self._fields.check(start)
+
+    def _make_fields(self) -> Fields:
+        field, ingest = self._config.field, self._config.ingest
+        recorded = read_backgrounds(field.background, self._model.manifest.reduction_kernel)
+        most_runs = ingest.max_open_runs + len(self._config.sources)
+        return Fields(field.source, recorded, field.stream_frames, most_runs)
 
     def _make_preparation(self) -> Preparation:
         limits, model = self._config.limits, self._config.model
@@ -223,6 +236,7 @@ class Assembly:
                 limits.max_cells_per_frame,
                 self._model.manifest.reduction_kernel,
                 self._config.ingest.channel_map,
+                self._fields,
             ),
             Batcher(self._model.max_batch, model.max_wait_ms / 1e3),
             self._quarantine,

@@ -10,7 +10,7 @@ import hashlib
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -30,6 +30,7 @@ from phenostream.daemon.source_config import MOST_SOURCES, SourceConfig
 from phenostream.daemon.wire.ingest import Name
 from phenostream.daemon.wire.validation import allowed
 from phenostream.engine.backends.registry import AUTO_ORDER, BACKENDS
+from phenostream.engine.background import LEAST_FRAMES
 from phenostream.engine.detect import DetectorSettings
 from phenostream.engine.errors import BadConfig
 
@@ -114,6 +115,35 @@ class ModelConfig(_Section):
     compile: bool = False
 
 
+class FieldConfig(_Section):
+    """What the shading of frames is divided by.
+
+    Attributes:
+        source: ``frame``: each frame's own smooth surface; ``recorded``: a background of an empty field;
+            ``stream``: what a run's first frames have in common, frozen for the rest of the run.
+        background: Files of `phenostream background`, one an instrument; for ``recorded`` only.
+        stream_frames: Frames that ``stream`` gathers.
+    """
+
+    source: Literal["frame", "stream", "recorded"] = "frame"
+    background: Annotated[tuple[BasedPath, ...], Field(max_length=64)] = ()
+    stream_frames: Annotated[int, Field(ge=LEAST_FRAMES, le=64)] = 16
+
+    @field_validator("background", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return (value,) if isinstance(value, str | Path) else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "FieldConfig":
+        if (self.source == "recorded") != bool(self.background):
+            raise ValueError(
+                f"source {self.source!r} with {len(self.background)} background files: allowed "
+                "'recorded' with one an instrument, or another source with none"
+            )
+        return self
+
+
 class LimitsConfig(_Section):
     """What one frame and one queue may hold."""
 
@@ -143,6 +173,7 @@ class Config(_Section):
     journal: JournalConfig
     model: ModelConfig
     detect: DetectorSettings
+    field: FieldConfig
     limits: LimitsConfig
     quarantine: QuarantineConfig
     summary: SummaryConfig

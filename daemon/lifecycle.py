@@ -76,6 +76,7 @@ def serve(config: Config, on_ready: Callable[[Ready], None] | None = None) -> in
     Raises:
         BadConfig: An endpoint or the journal is in use or cannot be opened.
         BadBundle: The model is refused.
+        BadInput: A configured background is refused.
         BadRecording: The journal is damaged.
         EngineFault: No backend works.
     """

@@ -64,8 +64,7 @@ class FlatField:
         Returns:
             (n,) float32, the level of each shot's background after the division.
         """
-        medians = self._block_levels(shots)
-        coefficients = self._fit(medians)
+        coefficients = self._fit(self._block_levels(shots))
         levels = (coefficients @ self._design.T).mean(axis=1)
         for shot, coefficient, level in zip(shots, coefficients, levels, strict=True):
             if level <= 1e-6:
@@ -77,6 +76,15 @@ class FlatField:
             np.divide(shot, surface, out=shot)
         result: F32 = levels.astype(np.float32)
         return result
+
+    def levels(self, shots: F32) -> F32:
+        """(n,) float32: the level of each shot's background; changes nothing.
+
+        Args:
+            shots: (n, h, w) float32, fraction of full scale.
+        """
+        coefficients = self._fit(self._block_levels(shots))
+        return np.asarray((coefficients @ self._design.T).mean(axis=1), np.float32)
 
     def _block_levels(self, shots: F32) -> F64:
         """Mean of the middle two fifths of each block: as robust as a median, finer than a count. (n, blocks)."""

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from phenostream.engine.background import Background
 from phenostream.engine.downsampling import downsampler
 from phenostream.engine.errors import BadFrame, BadInput
 from phenostream.engine.flatfield import FlatField
@@ -116,36 +117,55 @@ class Reducer:
         )
         self._flat_field = FlatField(self.reduced_shape)
 
-    def reduce(self, frame: Frame | Sequence[Counts]) -> Reduced:
-        """Reduce one frame.
+    def reduce(
+        self, frame: Frame | Sequence[Counts], background: Background | None = None
+    ) -> Reduced:
+        """Reduce one frame: `light`, then `flatten`."""
+        return self.flatten(self.light(frame), background)
+
+    def light(self, frame: Frame | Sequence[Counts]) -> F32:
+        """The frame's light at the reduced size, not divided by anything.
 
         Args:
             frame: One (H, W) array of raw counts per announced shot, in that order, each in C order; may be read-only
                 views of received messages. Not kept, and no pixel of it is copied to bring the shots into order.
 
         Returns:
-            The reduced frame in arrays of its own. Dark or saturated shots give finite values.
+            (n, h, w) float32, an array of its own: the shots that were taken, in `SHOTS` order, fraction of full scale.
 
         Raises:
             BadFrame: Number, shape, dtype or order differ from what START announced.
         """
         self._check(frame)
-        taken = np.empty((len(self._shots), *self.reduced_shape), np.float32)
+        light = np.empty((len(self._shots), *self.reduced_shape), np.float32)
         for place, counts in zip(self._places, frame, strict=True):
-            self._downsampler.reduce(counts, taken[place])
-        np.multiply(taken, self._scale, out=taken)
-        np.add(taken, self._offset, out=taken)
-        saturated = saturated_shares(taken)
-        levels = self._flat_field.remove(taken)
+            self._downsampler.reduce(counts, light[place])
+        np.multiply(light, self._scale, out=light)
+        return np.add(light, self._offset, out=light)
+
+    def flatten(self, light: F32, background: Background | None = None) -> Reduced:
+        """Divide the shading out.
+
+        Args:
+            light: From `light`; changed in place and kept in the result.
+            background: What to divide by; None: a smooth surface through this frame's own background.
+
+        Returns:
+            The reduced frame. Dark or saturated shots give finite values.
+        """
+        saturated = saturated_shares(light)
+        if background is None:
+            levels = self._flat_field.remove(light)
+        else:
+            if background.dark is not None:
+                np.subtract(light, background.dark, out=light)
+            np.divide(light, background.relative, out=light)
+            levels = self._flat_field.levels(light)
         flags = frame_flags(
-            taken,
-            levels,
-            saturated,
-            self._downsampler.averaging,
-            undersampled=self.factor < 1,
+            light, levels, saturated, self._downsampler.averaging, undersampled=self.factor < 1
         )
-        residual = four_shot_residual(taken, levels)
-        shots = taken if all(self.present) else self._filled(taken, levels)
+        residual = four_shot_residual(light, levels)
+        shots = light if all(self.present) else self._filled(light, levels)
         return Reduced(shots, self.factor, residual, flags, self.present)
 
     def _check(self, frame: Frame | Sequence[Counts]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from phenostream.daemon.pipeline.expansion import Expanding
+from phenostream.daemon.pipeline.fields import PER_FRAME, FieldState
 from phenostream.daemon.wire.ingest import Ack, EndedBy, Fate, Report, Shot, Start
 from phenostream.engine.batcher import Part
 from phenostream.engine.types import (
@@ -70,6 +71,7 @@ class Prepared:
         done_s: Likewise, when it was done.
         flags: See `FrameFlags`.
         true_shots: What the shots were taken for, in the order of the data; None: for what they are called.
+        field: What it was divided by.
     """
 
     detections: Detections
@@ -80,6 +82,7 @@ class Prepared:
     done_s: float
     flags: FrameFlags = NO_FLAGS
     true_shots: tuple[str, ...] | None = None
+    field: FieldState = PER_FRAME
 
 
 class Passage:

@@ -17,6 +17,7 @@ from phenostream.daemon.channel_map import NO_MAPS, ChannelMaps, true_shots
 from phenostream.daemon.crew import Beat
 from phenostream.daemon.pipeline.entries import Entry, Passage, Prepared, ReceivedFrame
 from phenostream.daemon.pipeline.expansion import Packed
+from phenostream.daemon.pipeline.fields import Fields
 from phenostream.daemon.quarantine import Part, Quarantine
 from phenostream.daemon.wire.ingest import Start
 from phenostream.engine.batcher import Batch, Batcher
@@ -40,6 +41,7 @@ class FramePath:
         max_cells: int,
         kernel: ReductionKernel = "area",
         channel_maps: ChannelMaps = NO_MAPS,
+        fields: Fields | None = None,
     ) -> None:
         """Start without any; the first frame of a kind makes its own.
 
@@ -48,11 +50,13 @@ class FramePath:
             max_cells: Most cells of a frame that go through the model.
             kernel: How the model's training cells were reduced.
             channel_maps: What the shots of some instruments truly are.
+            fields: What frames are divided by; None: each by its own surface.
         """
         self._settings = settings
         self._max_cells = max_cells
         self._kernel = kernel
         self._channel_maps = channel_maps
+        self._fields = fields or Fields()
         self._optics: OrderedDict[object, tuple[Reducer, Detector]] = OrderedDict()
 
     def optics(self, start: Start) -> tuple[Reducer, Detector]:
@@ -83,17 +87,20 @@ class FramePath:
         began_s = time.monotonic()
         start = received.arrival.start
         reducer, detector = self.optics(start)
+        truths = true_shots(start, self._channel_maps)
+        field = self._fields.of(start, truths, (reducer, detector))
         if received.counts is None:
             raise BadFrame(f"frame {received.arrival.frame_seq}: was prepared before")
-        reduced = reducer.reduce(received.counts)
+        light = reducer.light(received.counts)
         received.counts = None
+        reduced, divided_by = field.flatten(light)
         detections = detector.detect(reduced)
+        field.found(len(detections))
         seen = strongest(detections, self._max_cells)
         crops = cut_crops(reduced, select(detections, seen))
         residual, flags, now_s = reduced.four_shot_residual, reduced.flags, time.monotonic()
-        truths = true_shots(start, self._channel_maps)
         prepared = Prepared(
-            detections, seen, reduced.factor, residual, began_s, now_s, flags, truths
+            detections, seen, reduced.factor, residual, began_s, now_s, flags, truths, divided_by
         )
         return prepared, crops
 

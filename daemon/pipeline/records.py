@@ -148,6 +148,7 @@ def _meta(passage: Passage, model: ServedModel) -> dict[str, Any]:
         "exposure_ms": arrival.exposure_ms,
         "shots": list(arrival.start.shots if arrival.shots is None else arrival.shots),
         "channel_map": _channel_map(arrival.start, prepared),
+        "field": asdict(prepared.field) if prepared else {},
         "flags": _flags(prepared) if prepared else {},
         "model": model.describe(),
         **origin(

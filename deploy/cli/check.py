@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(config: "Config") -> tuple[dict[str, str], "Manifest"]:
     """What stands behind each key, and what the model says of itself; raises the error that `run` would end with."""
+    from phenostream.daemon.backgrounds import read_backgrounds
     from phenostream.daemon.claims import claimed, claimed_endpoint
     from phenostream.daemon.journal.inspection import inspect, refuse
     from phenostream.daemon.ledger import Ledger
@@ -95,6 +96,13 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest"]:
         found["model.bundle"] = (
             f"{said['name']} {said['version']} ({said['sha256'][:12]})"
             f"{', SYNTHETIC weights' if model.manifest.synthetic else ''}"
+        )
+        recorded = read_backgrounds(config.field.background, model.manifest.reduction_kernel)
+        found["field.source"] = ", ".join(
+            [
+                config.field.source,
+                *(f"{one.path.name} of {one.facts.instrument}" for one in recorded),
+            ]
         )
         found["model.backend"] = (
             f"{said['backend']} {said['precision']} on {said['device']}, golden self-test passed"

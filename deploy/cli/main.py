@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "simulate": ("simulate", "a simulated DPC microscope that streams to a daemon"),
     "replay": ("replay", "send a recording to a daemon, as the microscope did"),
     "record": ("record", "receive a microscope's frames into a recording"),
+    "background": ("background", "a recorded background for dividing out shading and dust"),
     "info": ("info", "what a recording holds"),
     "check-orientation": (
         "check_orientation",

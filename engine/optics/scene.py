@@ -136,6 +136,11 @@ class FrameSimulator:
             self.settings.pixel_size_um, float(own.dark_level), float(own.white_level), "u16"
         )
 
+    @property
+    def empty_field(self) -> F32:
+        """(4, H, W) float32, read only: counts above dark of the field without cells and noise."""
+        return self._camera.base
+
     def frame(self, seq: int) -> SimulatedFrame:
         """Frame number `seq` with its truth."""
         rng = self._rng(3, seq)
