@@ -5,6 +5,7 @@ from typing import Any
 
 from phenostream.daemon.sequences import SequenceSet
 from phenostream.daemon.wire.ingest import (
+    Encoding,
     End,
     FrameHeader,
     FromSource,
@@ -24,6 +25,7 @@ class RunAccount:
         first_ns: Receive time of the first frame since the recording began.
         last_ns: Likewise, of the last.
         data_bytes: Of all frames, as received.
+        encodings: In which they were received.
         numbers: Of the frames of which anything came.
         lacking: Frames of which only some shots came, and which.
     """
@@ -33,6 +35,7 @@ class RunAccount:
     first_ns: int | None = None
     last_ns: int = 0
     data_bytes: int = 0
+    encodings: set[Encoding] = field(default_factory=set)
     numbers: SequenceSet = field(default_factory=SequenceSet)
     lacking: dict[int, set[Shot]] = field(default_factory=dict)
 
@@ -76,6 +79,7 @@ class RunAccount:
     def add(self, message: FrameHeader | ShotHeader, data_bytes: int, since_start_ns: int) -> None:
         """Count a frame or shot that was not here."""
         self.data_bytes += data_bytes
+        self.encodings.add(message.encoding)
         first_ns = since_start_ns if self.first_ns is None else self.first_ns
         self.first_ns = min(since_start_ns, first_ns)
         self.last_ns = max(self.last_ns, since_start_ns)

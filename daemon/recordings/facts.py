@@ -8,7 +8,7 @@ from typing import Any
 
 from phenostream.daemon.recordings.account import RunAccount
 from phenostream.daemon.recordings.reader import RecordingReader
-from phenostream.daemon.wire.ingest import Start
+from phenostream.daemon.wire.ingest import Encoding, Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class RunFacts:
         missing: Expected frames that are not there.
         duration_s: First to last frame as received.
         data_bytes: Of all frames as received.
+        encodings: In which they were received, ``raw`` last.
     """
 
     start: Start
@@ -30,6 +31,7 @@ class RunFacts:
     missing: int
     duration_s: float
     data_bytes: int
+    encodings: tuple[Encoding, ...] = ("raw",)
 
     @classmethod
     def of(cls, run: RunAccount) -> "RunFacts":
@@ -42,6 +44,7 @@ class RunFacts:
             run.missing,
             run.duration_s,
             run.data_bytes,
+            tuple(sorted(run.encodings)),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -55,12 +58,15 @@ class RunFacts:
             "missing": self.missing,
             "duration_s": round(self.duration_s, 6),
             "data_bytes": self.data_bytes,
+            "encodings": list(self.encodings),
         }
 
     def line(self) -> str:
         """One line for a person."""
         start = self.start
         rate = f", {(self.frames - 1) / self.duration_s:.3g} a second" if self.duration_s else ""
+        packed = ", ".join(one for one in self.encodings if one != "raw")
+        packed = f", sent as {packed}" if packed else ""
         origin = "simulated (synthetic)" if start.synthetic else "not simulated"
         return (
             f"run {start.run} of {start.instrument}: "
@@ -68,7 +74,7 @@ class RunFacts:
             f"{len(start.shots)} x {start.height} x {start.width} {start.dtype} "
             f"({start.bit_depth} bit, dark {start.dark_level:g}, white {start.white_level:g}), "
             f"{start.pixel_size_um:.4g} um/px, {start.wavelength_um:g} um, NA "
-            f"{start.numerical_aperture:g}, {origin}, {self.duration_s:.1f} s{rate}"
+            f"{start.numerical_aperture:g}, {origin}{packed}, {self.duration_s:.1f} s{rate}"
         )
 
 

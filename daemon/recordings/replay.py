@@ -5,9 +5,11 @@ The file is checked to its end before the first byte is sent. Everything runs in
 
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 from phenostream.daemon.client.errors import Cancelled
 from phenostream.daemon.client.sender import Sender
@@ -15,7 +17,9 @@ from phenostream.daemon.client.sender_options import SenderSettings
 from phenostream.daemon.recordings.facts import RunFacts, facts
 from phenostream.daemon.recordings.reader import Recorded, RecordingReader
 from phenostream.daemon.run_id import new_run_id
-from phenostream.daemon.wire.ingest import Ack, FrameHeader, Report
+from phenostream.daemon.sources.frame_check import fault
+from phenostream.daemon.wire.encoding import pack_counts, unpack_counts
+from phenostream.daemon.wire.ingest import Ack, Encoding, FrameHeader, Report, Start
 from phenostream.engine.errors import BadConfig, BadRecording
 
 
@@ -28,6 +32,7 @@ class ReplayOptions:
         loop: Again and again, each pass as new runs, until cancelled.
         same_run: Keep the recorded run ids, to resume or to provoke duplicates.
         tolerant: Send what is whole of a damaged file.
+        encoding: Pack the counts so; None sends them as they were recorded.
         sender: Patience and keys.
     """
 
@@ -35,6 +40,7 @@ class ReplayOptions:
     loop: bool = False
     same_run: bool = False
     tolerant: bool = False
+    encoding: Encoding | None = None
     sender: SenderSettings | None = None
 
     def __post_init__(self) -> None:
@@ -77,7 +83,7 @@ def replay(
     while True:
         reports = []
         for run in held.runs:
-            with Sender(url, run.start.instrument, options.sender, cancel) as sender:
+            with Sender(url, run.start.instrument, _settings(run, options), cancel) as sender:
                 sender.on_ack = on_ack
                 if on_sender is not None:
                     on_sender(sender)
@@ -103,8 +109,31 @@ def _send_run(sender: Sender, path: Path, held: RunFacts, options: ReplayOptions
         if options.rate is not None:
             due_s = began_s + (frame.since_start_ns - first_ns) / 1e9 / options.rate
             sender.wait(max(0.0, due_s - time.monotonic()))
-        sender.send_frame(header.model_copy(update={"run": run}), frame.data or b"")
+        header, data = _recoded(header, frame.data or b"", recorded, options.encoding)
+        sender.send_frame(header.model_copy(update={"run": run}), data)
     return sender.finish(held.expected or 0)
+
+
+def _settings(held: RunFacts, options: ReplayOptions) -> SenderSettings:
+    """The daemon must be able to read what will be sent."""
+    sent: tuple[Encoding, ...] = held.encodings or ("raw",)
+    return replace(options.sender or SenderSettings(), encoding=options.encoding or sent[0])
+
+
+def _recoded(
+    header: FrameHeader, data: bytes, start: Start, wanted: Encoding | None
+) -> tuple[FrameHeader, bytes | memoryview]:
+    """A recorded frame in the encoding wanted; one that broke its contract as it was recorded."""
+    if wanted in (None, header.encoding):
+        return header, data
+    if fault(header, start, memoryview(data), get_args(Encoding)) is not None:
+        return header, data
+    if wanted == "raw":
+        counts: bytes | memoryview = unpack_counts(memoryview(data), start.frame_bytes).data
+    else:
+        counts = pack_counts(memoryview(data), 1 if start.dtype == "u8" else 2)
+    crc32 = None if header.crc32 is None else zlib.crc32(counts)
+    return header.model_copy(update={"encoding": wanted, "crc32": crc32}), counts
 
 
 def _frames(path: Path, run: str, *, tolerant: bool) -> Iterator[tuple[Recorded, FrameHeader]]:

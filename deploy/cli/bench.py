@@ -1,4 +1,4 @@
-"""Measure this box: engine, pipeline, latency or detection.
+"""Measure this box: engine, pipeline, latency, encoding or detection.
 
 Every figure is a median of interleaved rounds in one run, printed with the box it was measured on. Compare ratios, not
 absolutes: the machine may be busy.
@@ -7,6 +7,7 @@ Examples:
   phenostream bench engine
   phenostream bench pipeline --size 2048 --cells 200
   phenostream bench latency
+  phenostream bench encoding --cells 0
   phenostream bench detect --truth truth.json --results got.jsonl
 """
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the four benchmarks."""
+    """Declare the benchmarks."""
     kinds = parser.add_subparsers(dest="kind", metavar="WHAT", required=True)
     for name, (declare, measure, help_line) in _KINDS.items():
         sub = kinds.add_parser(name, help=help_line, description=help_line)
@@ -218,6 +219,44 @@ def _latency(args: argparse.Namespace) -> int:
     return 0
 
 
+def _declare_encoding(parser: argparse.ArgumentParser) -> None:
+    _declare_frames(parser, size=2048, cells=200, frames=30)
+    parser.add_argument("--rounds", type=int, default=5, help="alternations (default 5)")
+
+
+def _encoding(args: argparse.Namespace) -> int:
+    from phenostream.deploy.bench.encoding import WAYS, measure_encoding
+    from phenostream.deploy.bundles import bundle_path
+    from phenostream.deploy.extras import need
+
+    need("imagecodecs", "compression")
+    steps = len(WAYS) * args.rounds
+    with _scratch() as folder, progress(steps, "bench encoding", "run") as bar:
+        figure = measure_encoding(
+            str(bundle_path(args.bundle).resolve()),
+            _microscope(args),
+            folder,
+            frames=args.frames,
+            rounds=args.rounds,
+            on_step=bar.update,
+        )
+    if args.json:
+        say_json({"box": _box(), **figure.as_dict()})
+        return 0
+    _say_box()
+    say(
+        f"{figure.frames} simulated frames of 4 x {figure.size_px}^2 with {figure.cells_per_frame:g} model cells, "
+        f"{figure.rounds} alternating rounds, sender on the same cores over ipc"
+    )
+    say_table(
+        ["sent", "frames/s", "cells/s", "ratio", "least", "most", "MB a frame"],
+        [(w.name, w.frames_per_s, w.cells_per_s, w.ratio, w.ratio_low, w.ratio_high, w.megabytes)
+         for w in figure.ways],
+    )  # fmt: skip
+    say(f"one frame on one core: {figure.pack_ms:g} ms to pack, {figure.unpack_ms:g} ms to unpack")
+    return 0
+
+
 def _declare_detect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--truth", type=Path, metavar="FILE", help="what `simulate --truth` wrote")
     parser.add_argument("--results", type=Path, metavar="FILE", help="what `watch --json` wrote")
@@ -338,6 +377,11 @@ _KINDS: dict[str, tuple[_Declare, _Measure, str]] = {
         _declare_latency,
         _latency,
         "what the daemon adds to the engine's time, at a share of capacity",
+    ),
+    "encoding": (
+        _declare_encoding,
+        _encoding,
+        "compressed frames against raw ones: frames/s and bytes",
     ),
     "detect": (
         _declare_detect,

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phenostream.deploy.cli.endpoints import INGEST
-from phenostream.deploy.cli.sending import Acknowledged, accounted, reach, say_report
+from phenostream.deploy.cli.sending import Acknowledged, accounted, add_encoding, reach, say_report
 from phenostream.deploy.cli.terminal import note, progress
+from phenostream.deploy.extras import need
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tolerant", action="store_true", help="send what is whole of a damaged recording"
     )
+    add_encoding(parser, None, "default: as it was recorded")
     parser.add_argument("--json", action="store_true", help="print the ledger as JSON")
 
 
@@ -42,7 +44,11 @@ def run(args: argparse.Namespace) -> int:
     from phenostream.daemon.recordings.facts import facts
     from phenostream.daemon.recordings.replay import ReplayOptions, replay
 
-    options = ReplayOptions(pace(args.rate), args.loop, tolerant=args.tolerant)
+    if args.encoding == "blosc2":
+        need("imagecodecs", "compression")
+    options = ReplayOptions(
+        pace(args.rate), args.loop, tolerant=args.tolerant, encoding=args.encoding
+    )
     held = None if args.loop else facts(args.recording)
     for problem in held.problems if held else ():
         note(f"phenostream replay: INCOMPLETE: {problem}")

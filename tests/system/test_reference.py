@@ -86,11 +86,14 @@ def check_records(lines: list[str], frames: int, runs: int = 1) -> None:
     assert len(published) == len({tuple(one) for one in published}) == frames * runs
 
 
-def test_sender_and_subscriber_from_an_empty_journal(make_daemon: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("options", [[], ["--shots"]], ids=["whole frames", "single shots"])
+def test_sender_and_subscriber_from_an_empty_journal(
+    make_daemon: Callable[..., Any], options: list[str]
+) -> None:
     daemon = make_daemon()
     at = daemon.start()
     subscriber = program("subscriber.py", at["results"], at["control"], 1)
-    *acks, report = ended(program("sender.py", at["ingest"], 12))
+    *acks, report = ended(program("sender.py", at["ingest"], 12, *options))
     assert sorted(acks) == sorted(f"frame {seq}: published " for seq in range(12))
     ledger = ledger_of(report)
     assert (ledger["received"], ledger["published"], ledger["missing"]) == (12, 12, 0)
@@ -110,11 +113,14 @@ def test_a_subscriber_that_comes_late_reads_the_journal_first(
     check_records([*first, *ended(subscriber)], 5, runs=2)
 
 
-def test_a_killed_daemon_costs_neither_program_a_frame(make_daemon: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("options", [[], ["--shots"]], ids=["whole frames", "single shots"])
+def test_a_killed_daemon_costs_neither_program_a_frame(
+    make_daemon: Callable[..., Any], options: list[str]
+) -> None:
     daemon = make_daemon()
     at = daemon.start()
     subscriber = program("subscriber.py", at["results"], at["control"], 1)
-    sender = program("sender.py", at["ingest"], 60)
+    sender = program("sender.py", at["ingest"], 60, *options)
     seen = read_until(sender.stdout, "frame 15:")
     daemon.kill()
     daemon.start()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -14,10 +15,11 @@ from phenostream.daemon.recordings.reader import Recorded, RecordingReader
 from phenostream.daemon.recordings.recorder import record
 from phenostream.daemon.recordings.replay import ReplayOptions, replay
 from phenostream.daemon.recordings.writer import RecordingWriter
-from phenostream.daemon.wire.ingest import End, FrameHeader, Start, encode
+from phenostream.daemon.wire.ingest import Encoding, End, FrameHeader, Start, encode
 from phenostream.engine.errors import BadConfig, BadRecording
 
 RecordingMaker = Callable[..., Path]
+StartMaker = Callable[..., Start]
 
 
 @contextmanager
@@ -200,3 +202,54 @@ def facts_start(path: Path) -> Start:
         first: Recorded = next(iter(reader))
     assert isinstance(first.message, Start)
     return first.message
+
+
+def test_a_recording_is_replayed_in_another_encoding_and_back(
+    make_recording: RecordingMaker, tmp_path: Path
+) -> None:
+    source, packed, plain = make_recording(), tmp_path / "packed", tmp_path / "plain"
+    for path, before, encoding in ((packed, source, "blosc2"), (plain, packed, "raw")):
+        with recorder(path) as (url, stop, done):
+            replay(before, url, ReplayOptions(encoding=cast("Encoding", encoding)))
+            stop.set()
+            found = done.result(10)
+        assert found.complete
+        assert found.runs[0].encodings == (encoding,)
+        assert any("sent as blosc2" in line for line in found.lines()) == (encoding == "blosc2")
+    assert without_run(plain) == without_run(source)
+    size, whole = (sum(len(d or b"") for _, d in frames_of(p)) for p in (packed, source))
+    assert size < whole / 4
+
+
+def test_a_compressed_recording_is_replayed_as_it_was_sent(
+    make_recording: RecordingMaker, tmp_path: Path
+) -> None:
+    packed, again = tmp_path / "packed", tmp_path / "again"
+    for path, before, options in (
+        (packed, make_recording(), ReplayOptions(encoding="blosc2")),
+        (again, packed, None),
+    ):
+        with recorder(path) as (url, stop, done):
+            replay(before, url, options)
+            stop.set()
+            done.result(10)
+    assert without_run(again) == without_run(packed)
+
+
+def test_a_frame_that_broke_its_contract_is_replayed_as_it_was_in_any_encoding(
+    make_start: StartMaker, tmp_path: Path
+) -> None:
+    start, path, copy = make_start(), tmp_path / "bad", tmp_path / "copy"
+    header = FrameHeader(
+        run=start.run, frame_seq=0, shape=(4, 128, 128), dtype="u8", source_utc_ns=1
+    )
+    with RecordingWriter(path) as writer:
+        writer.write(encode(start), None, 0, 0)
+        writer.write(encode(header), b"short", 1, 1)
+        writer.write(encode(End(run=start.run, n_frames=1)), None, 2, 2)
+    with recorder(copy) as (url, stop, done):
+        (report,) = replay(path, url, ReplayOptions(encoding="blosc2"))
+        stop.set()
+        done.result(10)
+    assert report.ledger["quarantined.length"] == 1
+    assert without_run(copy) == without_run(path)
