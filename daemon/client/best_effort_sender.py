@@ -6,6 +6,7 @@ the caller's thread, inside the calls below.
 """
 
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -81,7 +82,10 @@ class BestEffortSender:
             (self._socket.bind if wanted.bind else self._socket.connect)(self.url)
         except zmq.ZMQError as err:
             self.__exit__()
-            raise BadConfig(f"url: {self.url!r}: {zmq.strerror(err.errno or 0).lower()}") from err
+            why = zmq.strerror(err.errno or 0).lower()
+            raise BadConfig(
+                f"url: {self.url!r}: {why}; expected ipc://PATH or tcp://HOST:PORT"
+            ) from err
         if wanted.bind:
             self.url = str(self._socket.getsockopt_string(zmq.LAST_ENDPOINT))
         return self
@@ -112,6 +116,33 @@ class BestEffortSender:
         self._start, self._end = start, 0
         self._say(start)
         self._said_s = time.monotonic()
+
+    def stream(
+        self,
+        start: ingest.Start,
+        frames: Iterable[SourceFrame],
+        rate_hz: float | None = None,
+        on_frame: Callable[[], object] = lambda: None,
+    ) -> int:
+        """Send one whole run.
+
+        Args:
+            start: The run.
+            frames: Pulled one at a time, when the one before was sent.
+            rate_hz: Frames a second on a fixed schedule; None sends at once, and with ``pub`` most may be lost.
+            on_frame: Called after every frame.
+
+        Returns:
+            What END said.
+        """
+        self.start(start)
+        began_s = time.monotonic()
+        for number, frame in enumerate(frames):
+            if rate_hz is not None:
+                time.sleep(max(0.0, began_s + number / rate_hz - time.monotonic()))
+            self.send(frame)
+            on_frame()
+        return self.finish(start.n_expected or 0)
 
     def send(self, frame: SourceFrame) -> None:
         """Send one frame; any number may be left out, repeated or swapped.

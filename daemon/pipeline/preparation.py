@@ -29,7 +29,9 @@ from phenostream.engine.types import Bool, Crops, Detections, ReductionKernel
 
 logger = logging.getLogger(__name__)
 
-_KEPT_OPTICS: Final = 8
+_KEPT_OPTICS: Final = 64
+_KEPT_BYTES: Final = 256 << 20
+"""Of the largest buffer of each: two thirds of what it takes, or less. Making one anew costs as much as a frame."""
 
 
 class FramePath:
@@ -58,6 +60,7 @@ class FramePath:
         self._channel_maps = channel_maps
         self._fields = fields or Fields()
         self._optics: OrderedDict[object, tuple[Reducer, Detector]] = OrderedDict()
+        self._bytes: dict[object, int] = {}
 
     def optics(self, start: Start) -> tuple[Reducer, Detector]:
         """The reducer and detector for a run.
@@ -73,10 +76,18 @@ class FramePath:
             reducer = Reducer(start.camera, size, kernel=self._kernel, shots=shots)
             found = (reducer, Detector(reducer.reduced_shape, self._settings))
             self._optics[key] = found
-            if len(self._optics) > _KEPT_OPTICS:
-                self._optics.popitem(last=False)
+            self._bytes[key] = 4 * reducer.reduced_shape[0] * start.width
+            self._let_go()
         self._optics.move_to_end(key)
         return found
+
+    def _let_go(self) -> None:
+        """Of what was used longest ago, as much as is beyond the bounds; never of what is used now."""
+        while len(self._optics) > 1 and (
+            len(self._optics) > _KEPT_OPTICS or sum(self._bytes.values()) > _KEPT_BYTES
+        ):
+            key, _ = self._optics.popitem(last=False)
+            del self._bytes[key]
 
     def prepare(self, received: ReceivedFrame) -> tuple[Prepared, Crops]:
         """Reduce, detect and crop one frame; lets go of its counts as soon as they are reduced.

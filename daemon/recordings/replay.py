@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
+from phenostream.daemon.client.best_effort_sender import BestEffortSender
 from phenostream.daemon.client.errors import Cancelled
 from phenostream.daemon.client.sender import Sender
 from phenostream.daemon.client.sender_options import SenderSettings
@@ -94,6 +95,49 @@ def replay(
             return reports
         if cancel is not None and cancel.is_set():
             raise Cancelled(f"{path}: the loop was cancelled between two passes")
+
+
+def replay_unanswered(
+    path: Path,
+    sender: BestEffortSender,
+    options: ReplayOptions | None = None,
+    *,
+    on_frame: Callable[[], object] = lambda: None,
+    on_end: Callable[[str, int, int], object] = lambda run, sent, said: None,
+) -> None:
+    """Send every run of a recording to a daemon that does not answer; see `replay`.
+
+    Args:
+        path: The recording.
+        sender: Entered.
+        options: Pace and more; `sender` is not used.
+        on_frame: Called after every frame.
+        on_end: Called at the end of every run with its id, the frames sent, and what END said.
+
+    Raises:
+        BadRecording: Damaged (before anything is sent), or it holds no run.
+        PhenostreamError: As `BestEffortSender`.
+    """
+    options = options or ReplayOptions()
+    held = facts(path, tolerant=options.tolerant)
+    if not held.runs:
+        raise BadRecording(f"{path}: holds no run")
+    while True:
+        for recorded in held.runs:
+            run = recorded.start.run if options.same_run else new_run_id()
+            sender.start(recorded.start.model_copy(update={"run": run}))
+            began_s, sent, first_ns = time.monotonic(), 0, None
+            for frame, header in _frames(path, recorded.start.run, tolerant=options.tolerant):
+                first_ns = frame.since_start_ns if first_ns is None else first_ns
+                if options.rate is not None:
+                    due_s = began_s + (frame.since_start_ns - first_ns) / 1e9 / options.rate
+                    time.sleep(max(0.0, due_s - time.monotonic()))
+                sender.send_frame(header.model_copy(update={"run": run}), frame.data or b"")
+                sent += 1
+                on_frame()
+            on_end(run, sent, sender.finish(recorded.expected or 0))
+        if not options.loop:
+            return
 
 
 def _send_run(sender: Sender, path: Path, held: RunFacts, options: ReplayOptions) -> Report:

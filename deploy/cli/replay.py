@@ -1,7 +1,8 @@
 """Send a recording to a daemon, byte for byte as the microscope did, as a new run.
 
-Example:
+Examples:
   phenostream replay tests/data/real_quads.phenorec --to ipc:///tmp/phenostream/ingest --rate 1
+  phenostream replay PATH --best-effort pub --to ipc:///tmp/phenostream/scope-2
 """
 
 import argparse
@@ -12,11 +13,19 @@ from typing import TYPE_CHECKING
 from phenostream.deploy.cli.endpoints import INGEST
 from phenostream.deploy.cli.sending import Acknowledged, accounted, add_encoding, reach, say_report
 from phenostream.deploy.cli.terminal import note, progress
+from phenostream.deploy.cli.unanswered import (
+    add_best_effort,
+    best_effort_settings,
+    say_sent,
+    unanswered,
+)
 from phenostream.deploy.extras import need
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
+    from phenostream.daemon.client.best_effort_sender import BestEffortSettings
     from phenostream.daemon.client.sender import Sender
+    from phenostream.daemon.recordings.replay import ReplayOptions
     from phenostream.daemon.wire.ingest import Report
 
 
@@ -32,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--loop", action="store_true", help="again and again, each time a new run, until Ctrl-C"
     )
+    add_best_effort(parser)
     parser.add_argument(
         "--tolerant", action="store_true", help="send what is whole of a damaged recording"
     )
@@ -52,6 +62,10 @@ def run(args: argparse.Namespace) -> int:
     held = None if args.loop else facts(args.recording)
     for problem in held.problems if held else ():
         note(f"phenostream replay: INCOMPLETE: {problem}")
+    foreign = best_effort_settings(args)
+    if foreign is not None:
+        _run_unanswered(args, options, foreign)
+        return 3 if held and held.problems else 0
     codes = [0]
     of_each = iter([run.frames for run in held.runs] if held else [])
     with (
@@ -78,6 +92,18 @@ def run(args: argparse.Namespace) -> int:
             on_report=ended,
         )
     return 3 if held and held.problems else max(codes)
+
+
+def _run_unanswered(
+    args: argparse.Namespace, options: "ReplayOptions", foreign: "BestEffortSettings"
+) -> None:
+    from phenostream.daemon.recordings.replay import replay_unanswered
+
+    def ended(run: str, sent: int, said: int) -> None:
+        say_sent(run, sent, said, as_json=args.json)
+
+    with unanswered(args.to, foreign) as sender, progress(None, "sent", "frame") as bar:
+        replay_unanswered(args.recording, sender, options, on_frame=bar.update, on_end=ended)
 
 
 def pace(text: str) -> float | None:

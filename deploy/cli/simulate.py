@@ -1,10 +1,12 @@
 """A simulated DPC microscope: streams frames to a daemon and waits for every frame's fate.
 
 The same seed gives the same frames. Rendered cells are kept in a cache folder, so the second start is quick. With
---truth the true cells are written for `phenostream bench detect`. Everything it sends is synthetic and says so.
+--truth the true cells are written for `phenostream bench detect`. With --best-effort it is a foreign microscope, which
+nobody answers. Everything it sends is synthetic and says so.
 
-Example:
+Examples:
   phenostream simulate --to ipc:///tmp/phenostream/ingest --frames 50 --size 2048 --seed 7 --truth truth.json
+  phenostream simulate --best-effort push --to ipc:///tmp/phenostream/scope-2
 """
 
 import argparse
@@ -14,10 +16,17 @@ from typing import TYPE_CHECKING
 from phenostream.deploy.cli.endpoints import INGEST
 from phenostream.deploy.cli.sending import add_encoding, add_rate, rate_hz, say_report, sending
 from phenostream.deploy.cli.terminal import note, progress
+from phenostream.deploy.cli.unanswered import (
+    add_best_effort,
+    best_effort_settings,
+    say_sent,
+    unanswered,
+)
 from phenostream.deploy.extras import need
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
+    from phenostream.daemon.client.best_effort_sender import BestEffortSettings
     from phenostream.deploy.microscope import MicroscopeSettings, SimulatedMicroscope
 
 
@@ -34,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--truth", type=Path, metavar="FILE", help="write the true cells as JSON")
     add_rate(parser)
     add_encoding(parser, "raw", "default raw")
+    add_best_effort(parser)
     parser.add_argument("--json", action="store_true", help="print the ledger as JSON")
 
 
@@ -95,6 +105,9 @@ def run(args: argparse.Namespace) -> int:
     if args.encoding == "blosc2":
         need("imagecodecs", "compression")
     settings, rate = microscope_settings(args), rate_hz(args.rate)
+    foreign = best_effort_settings(args)
+    if foreign is not None:
+        return _run_unanswered(args, settings, rate, foreign)
     with sending(args.to, settings.instrument, args.frames, args.encoding) as (
         sender,
         acknowledged,
@@ -105,3 +118,23 @@ def run(args: argparse.Namespace) -> int:
     if args.truth:
         write_truth(args.truth, microscope.truth())
     return say_report(report, args.json, acknowledged.recorded)
+
+
+def _run_unanswered(
+    args: argparse.Namespace,
+    settings: "MicroscopeSettings",
+    rate: float | None,
+    foreign: "BestEffortSettings",
+) -> int:
+    from phenostream.daemon.run_id import new_run_id
+    from phenostream.deploy.bench.truth import write_truth
+
+    with unanswered(args.to, foreign) as sender:
+        microscope = build_microscope(settings)
+        start = microscope.start(new_run_id(), args.frames)
+        with progress(args.frames, "sent", "frame") as bar:
+            said = sender.stream(start, microscope.frames(args.frames), rate, bar.update)
+    if args.truth:
+        write_truth(args.truth, microscope.truth())
+    say_sent(start.run, args.frames, said, as_json=args.json)
+    return 0

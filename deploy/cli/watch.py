@@ -196,8 +196,10 @@ def _status_text(body: dict[str, Any]) -> str:
     from phenostream.deploy.cli.sending import ledger_line
 
     if body.get("event") == "run_ended":
-        return f"run {body['run']} of {body['instrument']} ended; {ledger_line(body['ledger'])}"
+        by = " by timeout, its end was lost" if body.get("ended_by") == "timeout" else ""
+        return f"run {body['run']} of {body['instrument']} ended{by}; {ledger_line(body['ledger'])}"
     mapped = "".join(
         f", {shot} is {truth}" for shot, truth in (body.get("channel_map") or {}).items()
     ).replace(",", "; channel map:", 1)
-    return f"run {body.get('run')} of {body.get('instrument')}: {body.get('event')}{mapped}"
+    how = "; BEST EFFORT: gaps are possible" if body.get("mode") == "best-effort" else ""
+    return f"run {body.get('run')} of {body.get('instrument')}: {body.get('event')}{mapped}{how}"

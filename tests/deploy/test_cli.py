@@ -50,6 +50,9 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["simulate", "--to", "ipc:///tmp/none", "--size", "12"], "--size 12"),
         (["simulate", "--to", "ipc:///tmp/none", "--frames", "0"], "--frames 0"),
         (["simulate", "--to", "ipc:///tmp/none", "--size", "256", "--rate", "-3"], "--rate -3"),
+        (["simulate", "--bind"], "--bind: allowed with --best-effort"),
+        (["simulate", "--best-effort", "pub", "--bind", "--to", "nonsense"], "'nonsense'"),
+        (["replay", "PATH", "--topic", "cam"], "PATH"),
         (
             ["replay", "/nowhere/cells.phenorec", "--to", "ipc:///tmp/none"],
             "/nowhere/cells.phenorec",

@@ -107,6 +107,16 @@ def test_a_summary_line_names_run_and_instrument() -> None:
     )
 
 
+def test_a_run_with_possible_gaps_and_one_without_its_end_say_so() -> None:
+    body = {"run": RUN, "instrument": "scope-1", "mode": "best-effort"}
+    begun = record_line(Record("status", 7, body | {"event": "run_started"}))
+    assert begun.endswith("run_started; BEST EFFORT: gaps are possible")
+    ended = body | {"event": "run_ended", "ended_by": "timeout", "ledger": {"missing": 3}}
+    line = record_line(Record("status", 8, ended))
+    assert "ended by timeout, its end was lost; frames: " in line
+    assert "3 missing" in line
+
+
 @pytest.mark.parametrize(("words", "code"), [([], 0), (["--until-end"], 1)])
 def test_ctrl_c_is_how_an_endless_watch_ends_well(
     words: list[str], code: int, monkeypatch: pytest.MonkeyPatch

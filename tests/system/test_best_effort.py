@@ -1,6 +1,10 @@
 """Foreign sources at a real daemon: pushed and published runs, gaps counted exactly, a daemon killed meanwhile."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +29,8 @@ endpoint = "ipc://heard"
 topic = "cam"
 idle_end_s = 1.0
 """
+RECORDING = Path(__file__).parents[1] / "data" / "real_quads.phenorec"
+REPLAY = (sys.executable, "-m", "phenostream.deploy.cli", "replay", str(RECORDING), "--json")
 CASES: list[tuple[str, Way, str | None]] = [("pushed", "push", None), ("heard", "pub", "cam1")]
 
 
@@ -129,3 +135,21 @@ def test_a_pushed_run_survives_the_death_of_the_daemon_without_its_start(
     ledger = end["ledger"]
     assert ledger["published"] == ledger["received"] == len(numbers)
     assert ledger["missing"] == ledger["gaps"] == frames - len(numbers)
+
+
+@pytest.mark.parametrize(("way", "socket"), [("push", "pull"), ("pub", "sub")])
+def test_a_recording_is_replayed_to_a_daemon_that_connects_and_does_not_answer(
+    make_daemon: Callable[..., Any], tmp_path: Path, way: Way, socket: str
+) -> None:
+    url = f"ipc://{tmp_path}/scope"
+    daemon = make_daemon(
+        f'[[sources]]\nname = "s"\nsocket = "{socket}"\nlink = "connect"\nendpoint = "{url}"\n'
+    )
+    daemon.start()
+    words = [*REPLAY, "--to", url, "--best-effort", way, "--bind", "--rate", "100"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=40, check=True)
+    sent = json.loads(done.stdout)
+    assert sent["mode"] == "best-effort"
+    results, end = ended(daemon, sent["run"])
+    assert len(results) == end["ledger"]["published"] == sent["sent"] == sent["announced"]
+    assert end["ledger"]["missing"] == 0

@@ -217,3 +217,20 @@ def test_a_frame_our_own_code_fails_on_is_failed_and_the_next_one_served(
     assert isinstance(second, Passage)
     assert first.failure == ("failed", "prepare: IndexError: off by one")
     assert second.failure is None
+
+
+def test_the_optics_of_many_cameras_are_kept(make_start: StartMaker) -> None:
+    path = FramePath(DetectorSettings(), 100)
+    starts = [make_start(pixel_size_um=0.2 + 0.01 * n) for n in range(32)]
+    first = [path.optics(start) for start in starts]
+    assert all(path.optics(start) == made for start, made in zip(starts, first, strict=True))
+
+
+def test_the_optics_of_large_frames_are_let_go_by_their_size(make_start: StartMaker) -> None:
+    path = FramePath(DetectorSettings(), 100)
+    small, large = make_start(), [make_start(height=5000 + n, width=5000) for n in range(3)]
+    kept = path.optics(small)
+    made = [path.optics(start) for start in large]
+    assert path.optics(large[2]) == made[2]
+    assert path.optics(large[0]) != made[0]
+    assert path.optics(small) != kept
