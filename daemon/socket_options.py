@@ -1,4 +1,10 @@
-"""What every socket of the daemon has in common: bounds on lengths, queues, handshakes and silence."""
+"""What every socket of the daemon has in common: bounds on lengths, queues, handshakes and silence.
+
+None of these sends ZMTP heartbeats of its own. libzmq 4.3.5 aborts the whole process when a heartbeat is due on a
+connection that its peer has closed while its input was at the receive high-water mark (its issue 4364): a microscope
+that dies while we are busy would take the daemon along. A peer that asks is answered, and the kernel's keepalive finds
+hosts that are gone.
+"""
 
 from typing import Final
 
@@ -8,7 +14,11 @@ from phenostream.engine.errors import BadConfig
 
 LINGER_MS: Final = 1000
 HANDSHAKE_MS: Final = 2000
+KEEPALIVE_IDLE_S: Final = 10
+KEEPALIVE_INTERVAL_S: Final = 5
+KEEPALIVE_PROBES: Final = 3
 HEARTBEAT_MS: Final = 1000
+"""Of a `Link`, which has no receive high-water mark and so cannot meet the fault above."""
 HEARTBEAT_TIMEOUT_MS: Final = 5000
 """A source that copies and sends 32 MiB frames on a busy box must not be taken for dead."""
 SMALL_MESSAGE_BYTES: Final = 64 << 10
@@ -28,9 +38,10 @@ def bounded(socket: Socket, send_high_water: int, max_bytes: int = SMALL_MESSAGE
     socket.setsockopt(zmq.LINGER, LINGER_MS)
     socket.setsockopt(zmq.MAXMSGSIZE, max_bytes)
     socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
-    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
-    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
     socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE_S)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, KEEPALIVE_INTERVAL_S)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, KEEPALIVE_PROBES)
     socket.setsockopt(zmq.SNDHWM, send_high_water)
     return socket
 

@@ -35,7 +35,7 @@ class BestEffortSettings:
         reach_timeout_s: How long to wait for a daemon at the start, and for room with ``push``.
         start_every_s: START is repeated before a frame when so much time has passed.
         ends: How often END is said in all.
-        end_pause_s: Between two of them.
+        end_pause_s: After each of them, so that the daemon has time to read before the connection closes.
     """
 
     way: Way = "push"
@@ -45,7 +45,7 @@ class BestEffortSettings:
     reach_timeout_s: float = 10.0
     start_every_s: float = 1.0
     ends: int = 3
-    end_pause_s: float = 0.2
+    end_pause_s: float = 0.5
 
 
 class BestEffortSender:
@@ -174,7 +174,7 @@ class BestEffortSender:
         self._say(header, data)
 
     def finish(self, n_frames: int = 0) -> int:
-        """Say END, several times.
+        """Say END, several times; the daemon reads meanwhile.
 
         Args:
             n_frames: Frames the run should have had; the highest frame_seq + 1 where that is more.
@@ -183,10 +183,9 @@ class BestEffortSender:
             What END said.
         """
         end = ingest.End(run=self._begun().run, n_frames=max(n_frames, self._end))
-        for number in range(self._settings.ends):
-            if number:
-                time.sleep(self._settings.end_pause_s)
+        for _ in range(self._settings.ends):
             self._say(end)
+            time.sleep(self._settings.end_pause_s)
         self._start = None
         return end.n_frames
 

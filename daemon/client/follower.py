@@ -39,6 +39,7 @@ class Follower:
         self._order = Order(since)
         self._waiting: deque[list[bytes]] = deque()
         self._target = None if since is None else _ALL
+        self._doubted = False
 
     @property
     def wanted(self) -> int | None:
@@ -89,6 +90,10 @@ class Follower:
                 self._lose(*missing)
             if stored is not None:
                 self._deliver(stored)
+            if (
+                self._doubted
+            ):  # ask for what comes next, whose answer says where the journal ends now
+                self._doubted, self._target = False, (self._order.next or 1) - 1
 
     def _read(self, parts: list[bytes]) -> tuple[Stored | None, tuple[int, int] | None]:
         """The record in a message, if it is one, and the range that is missing before it."""
@@ -111,6 +116,9 @@ class Follower:
     def _missing_up_to(self, newest: object) -> tuple[int, int] | None:
         if newest is not None and (not isinstance(newest, int) or newest < 0):
             raise BadMessage(f"{self._source}: highwater newest {newest!r}, expected an offset")
+        if self._repairs and self._order.is_ahead_of(newest):
+            self._doubted = True  # it may be older than what the journal told meanwhile
+            return None
         self._same_journal(newest)
         return None if newest is None else self._order.missing_up_to(newest)
 

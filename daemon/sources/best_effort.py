@@ -17,6 +17,8 @@ from phenostream.daemon.sources.reception import Clock
 from phenostream.engine.errors import BadConfig
 
 _FEWEST_FRAMES: Final = 4
+_SUBSCRIPTIONS: Final = 0
+"""No bound on what a SUB sends: its one subscription to each publisher."""
 _RECONNECT_MAX_MS: Final = 2000
 _KINDS: Final = {"pull": zmq.PULL, "sub": zmq.SUB}
 
@@ -59,7 +61,7 @@ def opened_socket(context: Context, config: SourceConfig) -> tuple[Socket, str]:
     Raises:
         BadConfig: See `BestEffortDoor`.
     """
-    socket = bounded(context.socket(_KINDS[config.socket]), 1, config.max_frame_bytes)
+    socket = bounded(context.socket(_KINDS[config.socket]), _SUBSCRIPTIONS, config.max_frame_bytes)
     frames = max(_FEWEST_FRAMES, config.receive_budget_bytes // config.max_frame_bytes)
     socket.setsockopt(zmq.RCVHWM, frames)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, _RECONNECT_MAX_MS)

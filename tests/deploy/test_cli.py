@@ -163,7 +163,7 @@ def test_the_example_configuration_shows_every_key_with_its_true_default() -> No
     text = (Path(__file__).parents[2] / "deploy" / "config.example.toml").read_text()
     shown: dict[str, dict[str, object]] = {}
     section, required = "", []
-    for line in text.splitlines():
+    for line in text.split("# [[sources]]")[0].splitlines():
         if line.startswith("["):
             section = line[1 : line.index("]")]
             shown[section] = {}
@@ -180,10 +180,27 @@ def test_the_example_configuration_shows_every_key_with_its_true_default() -> No
     assert required == ["journal.directory", "model.bundle"]
     assert parse_config(shown, Path("/site")) == parse_config(least, Path("/site"))
     kept = parse_config(least, Path("/site")).model_dump()
+    assert kept.pop("sources") == ()
     assert {name: set(keys) for name, keys in shown.items()} == {
         name: set(keys if isinstance(keys, dict) else dataclasses.asdict(keys))
         for name, keys in kept.items()
     }
+
+
+def test_the_example_configuration_shows_every_key_of_a_source_with_its_true_default() -> None:
+    from phenostream.daemon.source_config import SourceConfig
+
+    text = (Path(__file__).parents[2] / "deploy" / "config.example.toml").read_text()
+    lines = re.findall(r"(?m)^# (\w+ = .*)$", text.split("# [[sources]]")[1])
+    shown = tomllib.loads("\n".join(lines))
+    assert set(shown) == set(SourceConfig.model_fields)
+    required = {line.split(" = ")[0] for line in lines if "# no default" in line}
+    assert {
+        key for key, told in SourceConfig.model_fields.items() if told.is_required()
+    } == required
+    assert SourceConfig(**{**shown, "socket": "sub"}).topic == ""
+    least = SourceConfig(**{key: shown[key] for key in required})
+    assert least == SourceConfig(**shown | {"topic": None})
 
 
 def test_train_tells_its_defaults_its_time_and_its_weight(

@@ -119,6 +119,25 @@ def test_a_shorter_journal_is_another_one() -> None:
         follower.take(mark(3))
 
 
+def test_a_mark_that_was_overtaken_by_the_journals_answers_is_no_other_journal() -> None:
+    follower = Follower("here", 0, repairs=True)
+    follower.take(mark(3))  # published before the answer below, and read after it
+    follower.absorb(batch(0, 6, 5))
+    assert follower.wanted == 6
+    follower.take(live(6))
+    follower.absorb(batch(6, 7, 6))
+    assert follower.wanted is None
+    assert offsets(follower) == list(range(7))
+
+
+def test_a_shorter_journal_is_seen_by_asking_it() -> None:
+    follower = Follower("here", None, repairs=True)
+    follower.take(live(9))
+    follower.take(mark(3))
+    with pytest.raises(JournalReplaced, match="ends at 3, but offset 9 was seen"):
+        follower.absorb(batch(4, 4, 3))
+
+
 def test_an_empty_journals_mark_says_nothing() -> None:
     follower = Follower("here", None, repairs=True)
     follower.take(mark(None))
