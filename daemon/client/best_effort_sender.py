@@ -16,6 +16,8 @@ from phenostream.daemon.client.errors import TimedOut, Unreachable
 from phenostream.daemon.client.stream import SourceFrame
 from phenostream.daemon.socket_options import Context, Socket, bounded
 from phenostream.daemon.wire import ingest
+from phenostream.daemon.wire.encoding import pack_counts
+from phenostream.daemon.wire.ingest import Encoding
 from phenostream.engine.errors import BadConfig, BadInput
 
 Way = Literal["push", "pub"]
@@ -31,6 +33,7 @@ class BestEffortSettings:
         way: ``push`` waits while the daemon has too much; ``pub`` goes on and loses frames.
         bind: Listen, and let the daemon connect.
         topic: Leads every message as a part of its own; None: none does.
+        encoding: How `send` packs counts; ``blosc2`` needs the extra ``compression`` on both ends.
         high_water: Messages that may wait here for one daemon.
         reach_timeout_s: How long to wait for a daemon at the start, and for room with ``push``.
         start_every_s: START is repeated before a frame when so much time has passed.
@@ -41,6 +44,7 @@ class BestEffortSettings:
     way: Way = "push"
     bind: bool = False
     topic: str | None = None
+    encoding: Encoding = "raw"
     high_water: int = 8
     reach_timeout_s: float = 10.0
     start_every_s: float = 1.0
@@ -157,13 +161,18 @@ class BestEffortSender:
             frame_seq=frame.frame_seq,
             shape=(len(start.shots), start.height, start.width),
             dtype=start.dtype,
+            encoding=self._settings.encoding,
             x_um=x_um,
             y_um=y_um,
             z_um=z_um,
             exposure_ms=frame.exposure_ms,
             source_utc_ns=time.time_ns() if frame.source_utc_ns is None else frame.source_utc_ns,
         )
-        self.send_frame(header, frame.data)
+        counts: Any = frame.data
+        if header.encoding == "blosc2":
+            view = memoryview(counts).cast("B")
+            counts = pack_counts(view, 1 if start.dtype == "u8" else 2)
+        self.send_frame(header, counts)
 
     def send_frame(self, header: ingest.FrameHeader, data: Any) -> None:
         """Send one frame under a header of the caller's making; else as `send`."""

@@ -132,7 +132,8 @@ def replay_unanswered(
                 if options.rate is not None:
                     due_s = began_s + (frame.since_start_ns - first_ns) / 1e9 / options.rate
                     time.sleep(max(0.0, due_s - time.monotonic()))
-                sender.send_frame(header.model_copy(update={"run": run}), frame.data or b"")
+                header, data = _recoded(header, frame.data or b"", recorded.start, options.encoding)
+                sender.send_frame(header.model_copy(update={"run": run}), data)
                 sent += 1
                 on_frame()
             on_end(run, sent, sender.finish(recorded.expected or 0))

@@ -45,7 +45,9 @@ def best_effort_settings(args: argparse.Namespace) -> "BestEffortSettings | None
             if getattr(args, flag):
                 raise BadConfig(f"--{flag}: allowed with --best-effort")
         return None
-    return BestEffortSettings(args.best_effort, bind=args.bind, topic=args.topic)
+    return BestEffortSettings(
+        args.best_effort, bind=args.bind, topic=args.topic, encoding=args.encoding or "raw"
+    )
 
 
 @contextmanager

@@ -147,6 +147,7 @@ def test_a_recording_is_replayed_to_a_daemon_that_connects_and_does_not_answer(
     )
     daemon.start()
     words = [*REPLAY, "--to", url, "--best-effort", way, "--bind", "--rate", "100"]
+    words += ["--encoding", "blosc2"] if way == "push" else []
     done = subprocess.run(words, capture_output=True, text=True, timeout=40, check=True)
     sent = json.loads(done.stdout)
     assert sent["mode"] == "best-effort"
