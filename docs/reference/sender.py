@@ -58,7 +58,7 @@ class Source:
         if self.socket.poll(100):
             self.heard_s = time.monotonic()
             self.take(**msgpack.unpackb(self.socket.recv()))
-        elif time.monotonic() - self.heard_s > 2:  # it is gone, or wants to be dialled again
+        elif time.monotonic() - self.heard_s > 5:  # it is gone, or wants to be dialled again
             self.socket.close(linger=0)
             self.dial()
 

@@ -22,7 +22,8 @@ from phenostream.daemon.wire.results import TOPICS, WELCOME_TOPIC, decode_frame
 from phenostream.engine.postprocess import FieldOfView, frame_columns
 from phenostream.engine.types import Detections
 
-PAGE = (Path(__file__).parents[2] / "docs" / "wire.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "wire.md").read_text(encoding="utf-8")
 
 MESSAGES: dict[str, type[BaseModel]] = {
     "HELLO": ingest.Hello,
@@ -68,8 +69,25 @@ def test_every_message_of_the_schema_has_its_table() -> None:
     assert classes == set(MESSAGES.values())
 
 
+@pytest.mark.parametrize("name", ["HELLO", "START", "FRAME", "SHOT", "END"])
+def test_what_a_source_may_leave_out_is_what_the_page_says(name: str) -> None:
+    optional = {
+        key
+        for key, field in MESSAGES[name].model_fields.items()
+        if not field.is_required() and key not in ("v", "type")
+    }
+    with_default = {"orientation", "encoding", "location"}
+    rows = [row.strip("| ").split(" | ") for row in table(f"### {name}")]
+    may_be_nil = {key for key, kind, *_ in rows if kind.endswith("nil") or kind == "likewise"}
+    documented = {key.strip("`") for key in may_be_nil}
+    assert optional == documented | (with_default & set(MESSAGES[name].model_fields))
+    for key in with_default & set(MESSAGES[name].model_fields):
+        first = next(re.findall("`([^`]+)`", row[1])[0] for row in rows if row[0] == f"`{key}`")
+        assert MESSAGES[name].model_fields[key].default == first
+
+
 def test_the_topics_are_those_of_the_code() -> None:
-    assert words("## Results") == [*TOPICS, WELCOME_TOPIC.decode()]
+    assert words("### What is published") == [*TOPICS, WELCOME_TOPIC.decode()]
 
 
 def test_the_limits_are_those_of_the_code() -> None:
