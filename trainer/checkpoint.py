@@ -7,7 +7,7 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -47,6 +47,8 @@ class Card(BaseModel):
     calibration: Calibration
     metrics: tuple[Metric, ...] = ()
     data_sha256: str
+    licence: str = "Apache-2.0"
+    reduction_kernel: Literal["area", "bsccm-gaussian"] = "area"
     settings: dict[str, Any] = {}
 
 
@@ -78,7 +80,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """
     try:
         card = Card.model_validate(json.loads((folder / CARD).read_text()))
-        graph = BundleGraph()
+        graph = BundleGraph(marker_scale=card.marker_transform.scale)
         graph.load_state_dict(load_file(folder / WEIGHTS))
         with (
             (folder / GOLDEN_INPUTS).open("rb") as file,

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -65,21 +65,40 @@ def export_model(checkpoint: Path, out_dir: Path) -> Path:
     return write_bundle(load_checkpoint(checkpoint), out_dir)
 
 
-def write_bundle(checkpoint: Checkpoint, out_dir: Path) -> Path:
-    """Export, verify and write; the directory appears complete or not at all."""
-    _refuse_foreign_folder(out_dir)
+def write_bundle(
+    checkpoint: Checkpoint, out_dir: Path, *, narrow: Literal["always", "if it fits"] = "always"
+) -> Path:
+    """Export, verify and write; the directory appears complete or not at all.
+
+    Args:
+        checkpoint: What to export.
+        out_dir: As in `export_model`.
+        narrow: What to do with float16 that is outside its tolerance: a fault, or a bundle without it, with a warning.
+
+    Raises:
+        BadInput: `out_dir` holds something else than a bundle.
+        EngineFault: An exported file does not give the golden outputs.
+    """
+    refuse_foreign_folder(out_dir)
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     graph = fold_batchnorm(checkpoint.graph)
     golden = run_graph(graph, checkpoint.golden)
+    transform = checkpoint.card.marker_transform
+    allowed = tolerances(golden, max(transform.sd) if transform.scale == "linear" else None)
     contents = {
         "golden.npz": _npz(checkpoint.golden, golden),
         "model.onnx": to_onnx(graph),
         "model.fp16.onnx": to_onnx(copy.deepcopy(graph).narrow_body()),
     }
-    allowed = tolerances(golden)
     _verify(contents["model.onnx"], checkpoint.golden, golden, allowed["fp32"])
-    _verify(contents["model.fp16.onnx"], checkpoint.golden, golden, allowed["fp16"])
-    manifest = _manifest(checkpoint.card, contents, allowed)
+    try:
+        _verify(contents["model.fp16.onnx"], checkpoint.golden, golden, allowed["fp16"])
+    except EngineFault as err:
+        if narrow == "always":
+            raise
+        logger.warning("float16 is left out: %s", err)
+        del contents["model.fp16.onnx"]
+    manifest = _manifest(checkpoint, contents, allowed)
     with tempfile.TemporaryDirectory(dir=out_dir.parent) as scratch:
         fresh = Path(scratch) / "bundle"
         fresh.mkdir()
@@ -87,15 +106,26 @@ def write_bundle(checkpoint: Checkpoint, out_dir: Path) -> Path:
             (fresh / name).write_bytes(content)
         text = json.dumps(sealed(manifest.model_dump(mode="json")), indent=1)
         (fresh / MANIFEST).write_text(text + "\n")
-        if out_dir.exists():
-            shutil.rmtree(out_dir)
-        fresh.rename(out_dir)
+        replace_bundle(fresh, out_dir)
     logger.info("bundle %s: %d KiB", out_dir, sum(map(len, contents.values())) >> 10)
     return out_dir
 
 
-def _refuse_foreign_folder(out_dir: Path) -> None:
-    """Only an empty folder or an earlier bundle may be replaced."""
+def replace_bundle(fresh: Path, out_dir: Path) -> None:
+    """Put a finished bundle where an earlier one, an empty folder or nothing is; both on one file system."""
+    if out_dir.exists():
+        shutil.rmtree(out_dir)
+    fresh.rename(out_dir)
+
+
+def refuse_foreign_folder(out_dir: Path) -> None:
+    """Only an empty folder or an earlier bundle may be replaced.
+
+    Raises:
+        BadInput: It is anything else.
+    """
+    if out_dir.exists() and not out_dir.is_dir():
+        raise BadInput(f"{out_dir}: is a file, expected a folder to write")
     if out_dir.is_dir() and any(out_dir.iterdir()) and not (out_dir / MANIFEST).is_file():
         raise BadInput(f"{out_dir}: is not empty and not a bundle; choose another folder")
 
@@ -154,8 +184,9 @@ def _description(card: Card) -> str:
 
 
 def _manifest(
-    card: Card, contents: Mapping[str, bytes], allowed: Mapping[str, dict[str, float]]
+    checkpoint: Checkpoint, contents: Mapping[str, bytes], allowed: Mapping[str, dict[str, float]]
 ) -> Manifest:
+    card = checkpoint.card
     files = {
         name: FileEntry(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
         for name, content in sorted(contents.items())
@@ -165,7 +196,7 @@ def _manifest(
         name=card.name,
         version=card.version,
         created=datetime.now(UTC).strftime("%Y-%m-%d"),
-        licence="Apache-2.0",
+        licence=card.licence,
         synthetic=card.synthetic,
         description=_description(card),
         classes=CLASSES,
@@ -176,8 +207,8 @@ def _manifest(
         orientation="left-bright-right",
         pixel_size_um=REDUCED_PIXEL_UM,
         crop_px=28,
-        reduction_kernel="area",
-        preprocess="ratio",
+        reduction_kernel=card.reduction_kernel,
+        preprocess=checkpoint.graph.preprocess.kind,
         calibration=card.calibration,
         golden={key: GoldenTolerance(tolerance=value) for key, value in allowed.items()},  # type: ignore[misc]
         metrics=card.metrics,

@@ -43,6 +43,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "bench": ("bench", "measure engine, pipeline, latency or detection on this box"),
     "train": ("train", "train the model (simulated cells)"),
     "export-model": ("export_model", "write a trained model as a bundle"),
+    "import-checkpoint": ("import_checkpoint", "write a bundle from published weights"),
 }
 """Name on the command line: module under `deploy/cli`, and one line of help."""
 

@@ -136,11 +136,15 @@ class _Stream:
     def __init__(self, requests: list[Any]) -> None:
         self._first, self._last = requests[0], requests[-1]
         self._is_cut = len(requests) > 1
+        self._inputs = {
+            name for port in self._first.get_compiled_model().inputs for name in port.get_names()
+        }
 
     def run(self, images: Any, background: Any) -> list[F32]:
         """Tensors in, owned float32 columns out."""
         self._first.set_tensor("images", images)
-        self._first.set_tensor("background", background)
+        if "background" in self._inputs:  # the plugin drops what an affine graph has no use for
+            self._first.set_tensor("background", background)
         self._first.infer()
         if self._is_cut:
             self._last.set_tensor(NORMALISED, self._first.get_output_tensor(0))
