@@ -96,6 +96,7 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest"]:
         found["model.bundle"] = (
             f"{said['name']} {said['version']} ({said['sha256'][:12]})"
             f"{', SYNTHETIC weights' if model.manifest.synthetic else ''}"
+            f"{'' if said['calibrated'] else ', UNCALIBRATED'}"
         )
         recorded = read_backgrounds(config.field.background, model.manifest.reduction_kernel)
         found["field.source"] = ", ".join(

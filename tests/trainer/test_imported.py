@@ -16,6 +16,8 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 pytestmark = [pytest.mark.trainer, pytest.mark.timeout(240)]
 
+from phenostream.deploy.child import child_settings  # noqa: E402
+from phenostream.deploy.cli.main import main  # noqa: E402
 from phenostream.engine.backends.registry import open_backend  # noqa: E402
 from phenostream.engine.bundle import Bundle, load_bundle  # noqa: E402
 from phenostream.engine.errors import BadInput  # noqa: E402
@@ -159,6 +161,30 @@ def test_the_background_has_no_effect_on_an_affine_bundle(made: Made) -> None:
         dim = backend.infer(crops.images[:4], np.full((4, 4), 0.1, np.float32))
         lit = backend.infer(crops.images[:4], np.full((4, 4), 0.9, np.float32))
         np.testing.assert_array_equal(dim.class_logits, lit.class_logits)
+
+
+def test_a_daemon_serves_it_and_says_what_it_cannot_tell(
+    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = str(made[1].path)
+    words = ["demo", "--bundle", bundle, "--frames", "2", "--size", "256", "--json"]
+    assert main(words) == 0
+    summary = json.loads(capsys.readouterr().out)["summary"]
+    facts, text = summary["facts"], summary["text"]
+    assert facts["classified"] > 0
+    assert facts["rejected"] == 0
+    assert (facts["calibrated"], facts["rejects"], facts["unusual"]) == (False, False, None)
+    assert facts["interval_coverage"] is None
+    assert "without an interval, for this model has none (unit: z, reference unknown)" in text
+    assert "This model does not tell whether a cell is a white cell at all" in text
+
+
+def test_check_says_that_it_is_uncalibrated(
+    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.toml").write_text(child_settings(str(made[1].path)))
+    assert main(["check", "--config", str(tmp_path / "c.toml")]) == 0
+    assert "UNCALIBRATED" in capsys.readouterr().out
 
 
 def test_statistics_give_estimates_in_their_unit(made: Made, tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_nothing_runs(
     tmp_path: Path, random_state: Maker, published: Nest, evil: Any, canary: Path, place: str, old: bool
 ) -> None:  # fmt: skip
     state = random_state()
-    content = published(state)
+    content: Any = published(state)
     if place == "beside":
         content["note"] = evil
     elif place == "inside":

@@ -18,6 +18,7 @@ from phenostream.engine.backends.torch.graph import read_graph
 from phenostream.engine.backends.torch.replay import Replay
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.errors import BadConfig, EngineFault
+from phenostream.engine.manifest import Precision
 from phenostream.engine.types import F32, OUTPUT_SHAPES, Outputs
 
 _FILES: Final = {"fp32": "model.onnx", "fp16": "model.fp16.onnx"}
@@ -35,6 +36,11 @@ class Lane(Protocol):
         ...
 
 
+def best_precision(bundle: Bundle, *, on_gpu: bool) -> Precision:
+    """What to compute in where nobody said: float16 on a GPU, if the bundle has it; imported weights may not."""
+    return "fp16" if on_gpu and _FILES["fp16"] in bundle.files else "fp32"
+
+
 class TorchBackend:
     """See `Backend`. Loading raises `MissingPackage`, `BadConfig` or `EngineFault`."""
 
@@ -49,7 +55,7 @@ class TorchBackend:
             )
         self.streams = options.streams
         self.max_batch = options.max_batch
-        self.precision: str = options.precision or ("fp16" if on_gpu else "fp32")
+        self.precision: str = options.precision or best_precision(bundle, on_gpu=on_gpu)
         file = _FILES.get(self.precision)
         if file is None or file not in bundle.files:
             raise BadConfig(

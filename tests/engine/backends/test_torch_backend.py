@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,14 @@ def test_a_batch_gives_its_own_rows_whatever_was_there_before(bundle: Bundle) ->
         np.testing.assert_allclose(
             getattr(part, name), getattr(whole, name)[3:8], rtol=1e-4, atol=1e-4
         )
+
+
+def test_a_gpu_computes_in_float32_where_a_bundle_has_no_float16(bundle: Bundle) -> None:
+    files = {name: data for name, data in bundle.files.items() if name != "model.fp16.onnx"}
+    bare = replace(bundle, files=files)
+    assert torch_backend.best_precision(bundle, on_gpu=True) == "fp16"
+    assert torch_backend.best_precision(bare, on_gpu=True) == "fp32"
+    assert torch_backend.best_precision(bundle, on_gpu=False) == "fp32"
 
 
 def test_it_says_what_it_cannot_do(bundle: Bundle) -> None:
