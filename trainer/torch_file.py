@@ -1,8 +1,8 @@
 """The file of `torch.save`, opened without torch's or numpy's own loading: a table of contents first, bytes later.
 
 Knows the two containers: the zip of today and the older row of pickles. Neither torch nor numpy builds anything from
-the file's words: numpy takes even the flags of a dtype from a pickle, so that a forged one turns bytes into pointers.
-A tensor is a `TensorEntry` until its shape was judged and `read` is called.
+the file's words: numpy takes even the flags of a dtype from a pickle, so that a forged object dtype turns bytes into
+pointers. A tensor is a `TensorEntry` until its shape was judged and `read` is called.
 """
 
 import io

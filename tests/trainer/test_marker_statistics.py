@@ -11,6 +11,7 @@ pytestmark = pytest.mark.trainer
 
 from phenostream.engine.errors import BadInput  # noqa: E402
 from phenostream.engine.types import MARKERS  # noqa: E402
+from phenostream.trainer.imported import published_preprocess  # noqa: E402
 from phenostream.trainer.marker_statistics import load_statistics  # noqa: E402
 
 GOOD: dict[str, Any] = {
@@ -81,3 +82,15 @@ def test_anything_else_is_one_line(tmp_path: Path, content: Any, says: str) -> N
 def test_an_absent_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"stats\.json: cannot be read \(No such file"):
         load_statistics(tmp_path / "stats.json")
+
+
+def test_the_example_of_the_page_is_a_good_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "import-checkpoint.md").read_text()
+    example = page.partition("```json\n")[2].partition("```")[0]
+    assert load_statistics(written(tmp_path, example)).scale == "linear"
+
+
+def test_the_page_and_the_code_agree_on_the_preprocessing() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "import-checkpoint.md").read_text()
+    preprocess = published_preprocess()
+    assert f"x = {preprocess.scale:.5f} f - {-preprocess.offset:.5f}" in page

@@ -180,7 +180,7 @@ def test_a_hand_written_pickle_finds_no_other_way(tmp_path: Path, pickled: bytes
 
 
 def test_a_forged_numpy_dtype_is_never_built(tmp_path: Path, random_state: Maker) -> None:
-    """Loaded by numpy, this array of objects made from bytes ends the process: its pointers are the file's."""
+    """numpy makes an array of objects of it whose pointers are the file's bytes: reading one ends the process."""
     forged = (
         b"cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tC\x01btR"
         b"(K\x01(K\x01tcnumpy\ndtype\n(X\x02\x00\x00\x00O8I00\nI01\ntR"
