@@ -181,3 +181,26 @@ def test_the_refusal_codes_are_those_the_desk_uses() -> None:
         for code in re.findall(r"`([^`]+)`", row.split(" | ")[0])
     }
     assert documented == used - {"header"}
+
+
+def test_the_reasons_codes_are_those_of_the_code() -> None:
+    daemon = Path(__file__).parents[2] / "daemon"
+    named = {
+        "sources/frame_check.py": r'return f"([a-z0-9]+): ',
+        "wire/encoding.py": r'return f?"([a-z0-9]+): ',
+        "sources/reception.py": r'f"(header): ',
+        "sources/shot_reception.py": r'f"(incomplete|header): ',
+        "pipeline/preparation.py": r'f"([a-z]+): ',
+        "pipeline/inference.py": r'f"([a-z]+): ',
+        "recordings/recording_desk.py": r'"(recorded): ',
+    }
+    used = {
+        code
+        for name, pattern in named.items()
+        for code in re.findall(pattern, (daemon / name).read_text(encoding="utf-8"))
+    }
+    rows = PAGE.split("| fate | code | reason |")[1].split("\n\n")[0].splitlines()
+    documented = {
+        code for row in rows[2:] for code in re.findall("`([a-z0-9]+)`", row.split(" | ")[1])
+    }
+    assert documented == used
