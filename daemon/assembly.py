@@ -27,6 +27,7 @@ from phenostream.daemon.pipeline.entries import Answer, Entry, Passage, Received
 from phenostream.daemon.pipeline.expansion import Expander
 from phenostream.daemon.pipeline.fields import Fields
 from phenostream.daemon.pipeline.inference import Inference
+from phenostream.daemon.pipeline.orientations import Orientations
 from phenostream.daemon.pipeline.preparation import FramePath, Preparation
 from phenostream.daemon.pipeline.records import origin
 from phenostream.daemon.publisher import Publisher, send_high_water
@@ -120,6 +121,7 @@ class Assembly:
         self._answers: Channel[Answer] = Channel(None, on_item=attention)
         self._quarantine = Quarantine(config.quarantine.directory, config.quarantine.max_bytes)
         self._expander = Expander()
+        self._orientations = Orientations()
         self._desk = self._make_desk(runs)
         self._best_effort = [
             BestEffortDesk(source, self._desk, self._ledger, runs) for source in config.sources
@@ -202,6 +204,7 @@ class Assembly:
                 model_synthetic=self._model.manifest.synthetic,
                 source_synthetic=self._commit.source_synthetic,
             ),
+            "orientation": self._orientations.states(),
             "config_sha256": self._config.sha256,
         }
 
@@ -237,6 +240,7 @@ class Assembly:
                 self._model.manifest.reduction_kernel,
                 self._config.ingest.channel_map,
                 self._fields,
+                self._orientations,
             ),
             Batcher(self._model.max_batch, model.max_wait_ms / 1e3),
             self._quarantine,

@@ -17,7 +17,12 @@ from phenostream.engine.background import Background
 from phenostream.engine.downsampling import downsampler
 from phenostream.engine.errors import BadFrame, BadInput
 from phenostream.engine.flatfield import FlatField
-from phenostream.engine.frame_checks import four_shot_residual, frame_flags, saturated_shares
+from phenostream.engine.frame_checks import (
+    frame_flags,
+    light_balance,
+    pixel_noise,
+    saturated_shares,
+)
 from phenostream.engine.types import (
     CROP_PX,
     F32,
@@ -161,10 +166,16 @@ class Reducer:
                 np.subtract(light, background.dark, out=light)
             np.divide(light, background.relative, out=light)
             levels = self._flat_field.levels(light)
+        noise = pixel_noise(light)
+        balance = light_balance(light, levels, noise)
         flags = frame_flags(
-            light, levels, saturated, self._downsampler.averaging, undersampled=self.factor < 1
+            noise * np.float32(self._downsampler.averaging),
+            levels,
+            saturated,
+            undersampled=self.factor < 1,
+            balance=balance,
         )
-        residual = four_shot_residual(light, levels)
+        residual = None if balance is None else balance.residual
         shots = light if all(self.present) else self._filled(light, levels)
         return Reduced(shots, self.factor, residual, flags, self.present)
 

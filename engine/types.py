@@ -70,12 +70,16 @@ class FrameFlags:
         saturated: 1 % of a shot's pixels, or more, are at white.
         noisy: A camera pixel's noise exceeds 30 % of its level.
         undersampled: The camera's pixel is larger than 0.686 µm: the model sees less than it was trained on.
+        residual_high: Light does not add: the four-shot residual is above what noise and good cells explain.
+        misoriented: The shots of the run so far are not what they are called.
     """
 
     dark: bool = False
     saturated: bool = False
     noisy: bool = False
     undersampled: bool = False
+    residual_high: bool = False
+    misoriented: bool = False
 
 
 NO_FLAGS: Final = FrameFlags()

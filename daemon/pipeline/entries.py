@@ -10,6 +10,7 @@ from phenostream.daemon.pipeline.expansion import Expanding
 from phenostream.daemon.pipeline.fields import PER_FRAME, FieldState
 from phenostream.daemon.wire.ingest import Ack, EndedBy, Fate, Report, Shot, Start
 from phenostream.engine.batcher import Part
+from phenostream.engine.optics.orientation import Fault
 from phenostream.engine.types import (
     NO_FLAGS,
     OUTPUT_SHAPES,
@@ -70,6 +71,7 @@ class Prepared:
         began_s: Monotonic clock when its preparation began.
         done_s: Likewise, when it was done.
         flags: See `FrameFlags`.
+        orientation: What the frames before it say of the run's shots; one of `orientation.FAULTS`.
         true_shots: What the shots were taken for, in the order of the data; None: for what they are called.
         field: What it was divided by.
     """
@@ -83,6 +85,7 @@ class Prepared:
     flags: FrameFlags = NO_FLAGS
     true_shots: tuple[str, ...] | None = None
     field: FieldState = PER_FRAME
+    orientation: Fault = "undecided"
 
 
 class Passage:

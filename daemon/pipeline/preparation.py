@@ -8,6 +8,7 @@ and grows.
 import logging
 import time
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from phenostream.daemon.crew import Beat
 from phenostream.daemon.pipeline.entries import Entry, Passage, Prepared, ReceivedFrame
 from phenostream.daemon.pipeline.expansion import Packed
 from phenostream.daemon.pipeline.fields import Fields
+from phenostream.daemon.pipeline.orientations import Orientations
 from phenostream.daemon.quarantine import Part, Quarantine
 from phenostream.daemon.wire.ingest import Start
 from phenostream.engine.batcher import Batch, Batcher
@@ -44,6 +46,7 @@ class FramePath:
         kernel: ReductionKernel = "area",
         channel_maps: ChannelMaps = NO_MAPS,
         fields: Fields | None = None,
+        orientations: Orientations | None = None,
     ) -> None:
         """Start without any; the first frame of a kind makes its own.
 
@@ -53,12 +56,14 @@ class FramePath:
             kernel: How the model's training cells were reduced.
             channel_maps: What the shots of some instruments truly are.
             fields: What frames are divided by; None: each by its own surface.
+            orientations: Watches the illuminations; None makes one.
         """
         self._settings = settings
         self._max_cells = max_cells
         self._kernel = kernel
         self._channel_maps = channel_maps
         self._fields = fields or Fields()
+        self._orientations = Orientations() if orientations is None else orientations
         self._optics: OrderedDict[object, tuple[Reducer, Detector]] = OrderedDict()
         self._bytes: dict[object, int] = {}
 
@@ -109,11 +114,24 @@ class FramePath:
         field.found(len(detections))
         seen = strongest(detections, self._max_cells)
         crops = cut_crops(reduced, select(detections, seen))
-        residual, flags, now_s = reduced.four_shot_residual, reduced.flags, time.monotonic()
+        orientation = self._orientations.state(start, truths, reduced)
         prepared = Prepared(
-            detections, seen, reduced.factor, residual, began_s, now_s, flags, truths, divided_by
+            detections=detections,
+            seen=seen,
+            factor=reduced.factor,
+            four_shot_residual=reduced.four_shot_residual,
+            began_s=began_s,
+            done_s=time.monotonic(),
+            flags=replace(reduced.flags, misoriented=orientation not in ("ok", "undecided")),
+            true_shots=truths,
+            field=divided_by,
+            orientation=orientation,
         )
         return prepared, crops
+
+    def look_at_illumination(self) -> None:
+        """What can wait of the last frame until its cells are on their way; see `Orientations`."""
+        self._orientations.look()
 
 
 def strongest(detections: Detections, max_cells: int) -> Bool:
@@ -157,6 +175,7 @@ class Preparation:
             if received is not None:
                 self._take(received, beat)
             self._send(self._due_batch(), beat)
+            self._path.look_at_illumination()
         self._send(self._batcher.flush(), beat)
         self._batches.close()
         self._entries.close()

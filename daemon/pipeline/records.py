@@ -157,8 +157,12 @@ def _meta(passage: Passage, model: ServedModel) -> dict[str, Any]:
     }
 
 
-def _flags(prepared: Prepared) -> dict[str, float | bool | None]:
-    return {"four_shot_residual": prepared.four_shot_residual, **asdict(prepared.flags)}
+def _flags(prepared: Prepared) -> dict[str, float | bool | str | None]:
+    return {
+        "four_shot_residual": prepared.four_shot_residual,
+        **asdict(prepared.flags),
+        "orientation": prepared.orientation,
+    }
 
 
 def _channel_map(start: Start, prepared: Prepared | None) -> dict[str, str] | None:

@@ -1,4 +1,4 @@
-"""Measure this box: engine, pipeline, latency, encoding or detection.
+"""Measure this box: engine, pipeline, latency, encoding or detection; or how often orientation is told rightly.
 
 Every figure is a median of interleaved rounds in one run, printed with the box it was measured on. Compare ratios, not
 absolutes: the machine may be busy.
@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from phenostream.deploy.cli import bench_orientation
 from phenostream.deploy.cli.terminal import progress, say, say_json, say_table
 from phenostream.engine.errors import BadConfig
 
@@ -387,5 +388,10 @@ _KINDS: dict[str, tuple[_Declare, _Measure, str]] = {
         _declare_detect,
         _detect,
         "time reduce, detect and crop; or score results against the truth",
+    ),
+    "orientation": (
+        bench_orientation.declare,
+        bench_orientation.measure,
+        "how often check-orientation and the light's balance are right, on simulated frames",
     ),
 }

@@ -166,7 +166,10 @@ def frame_line(frame: "FrameRecord") -> str:
 
 def _flags(facts: dict[str, Any]) -> str:
     """What makes the frame doubtful, in capitals; nothing for a good one."""
-    raised = [name.upper() for name, value in facts.get("flags", {}).items() if value is True]
+    flags = facts.get("flags", {})
+    raised = [name.upper() for name, value in flags.items() if value is True]
+    if flags.get("misoriented") is True:
+        raised.append(f"({flags.get('orientation')})")
     return "".join(f"  {name}" for name in raised)
 
 

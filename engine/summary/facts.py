@@ -63,6 +63,8 @@ class FlaggedFrames:
         saturated: Likewise.
         noisy: Likewise.
         undersampled: Likewise.
+        residual_high: Likewise.
+        misoriented: Likewise.
     """
 
     frames: int = 0
@@ -70,6 +72,8 @@ class FlaggedFrames:
     saturated: int = 0
     noisy: int = 0
     undersampled: int = 0
+    residual_high: int = 0
+    misoriented: int = 0
 
 
 NONE_FLAGGED: Final = FlaggedFrames()

@@ -4,6 +4,9 @@ Every number comes from the facts, formatted here. It names a majority only wher
 the classified cells, names pooled channels as pooled, and says what is synthetic, uncalibrated, and not a diagnosis.
 """
 
+from dataclasses import asdict
+from typing import Final
+
 from phenostream.engine.summary.facts import (
     ClassFacts,
     Facts,
@@ -11,6 +14,11 @@ from phenostream.engine.summary.facts import (
     FrameAccount,
     MarkerFacts,
 )
+
+_FLAG_WORDS: Final = {
+    "residual_high": "whose light does not add",
+    "misoriented": "with shots that are not what they are called",
+}
 
 
 def write_summary(facts: Facts) -> str:
@@ -51,8 +59,8 @@ def _lost(account: FrameAccount) -> str:
 
 
 def _flagged(flagged: FlaggedFrames) -> str:
-    kinds = ("dark", "saturated", "noisy", "undersampled")
-    said = [f"{getattr(flagged, kind):,} {kind}" for kind in kinds if getattr(flagged, kind)]
+    counts = {kind: count for kind, count in asdict(flagged).items() if kind != "frames" and count}
+    said = [f"{count:,} {_FLAG_WORDS.get(kind, kind)}" for kind, count in counts.items()]
     were = "was" if flagged.frames == 1 else "were"
     return f"{flagged.frames:,} frame{_s(flagged.frames)} {were} flagged: {_listed(said)}."
 

@@ -148,6 +148,8 @@ def test_flagged_frames_are_told_also_of_a_run_that_was_read_back_from_the_journ
         "saturated": 2,
         "noisy": 0,
         "undersampled": 0,
+        "residual_high": 0,
+        "misoriented": 0,
     }
     assert "2 frames were flagged: 2 saturated." in whole["text"]
 

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from phenostream.engine.frame_checks import frame_flags, saturated_shares
+from phenostream.engine.frame_checks import (
+    LightBalance,
+    frame_flags,
+    pixel_noise,
+    saturated_shares,
+)
+from phenostream.engine.optics.camera import CameraSettings
 from phenostream.engine.optics.presets import Preset
 from phenostream.engine.optics.rendering import BankSpec, render_bank
 from phenostream.engine.optics.scene import FrameSimulator, SceneSettings
@@ -85,10 +91,46 @@ def test_steep_shading_is_no_noise() -> None:
     y, x = np.indices((128, 128), dtype=np.float32)
     shots = np.stack([0.4 + 0.3 * np.sin(x / 3) * np.sin(y / 40)] * 4).astype(np.float32)
     none = np.zeros(4, np.float32)
-    assert not frame_flags(shots, np.full(4, 0.4, np.float32), none, 4.0).noisy
+    noise = pixel_noise(shots) * np.float32(4)
+    assert not frame_flags(noise, np.full(4, 0.4, np.float32), none).noisy
 
 
 def test_shares_at_white_are_told_per_shot() -> None:
     shots = np.zeros((4, 64, 64), np.float32)
     shots[2, :16] = 1
     assert saturated_shares(shots) == pytest.approx([0, 0, 0.25, 0])
+
+
+@pytest.mark.parametrize(
+    ("residual", "of_noise", "samples", "high"),
+    [
+        (0.05, 0.0, 10_000, False),
+        (0.07, 0.0, 10_000, True),
+        (0.07, 0.05, 10_000, False),
+        (0.12, 0.0, 100, False),
+        (0.16, 0.0, 100, True),
+        (1.0, 0.0, 16, True),
+    ],
+)
+def test_noise_and_few_samples_excuse_a_residual(
+    residual: float, of_noise: float, samples: int, high: bool
+) -> None:
+    assert LightBalance(residual, of_noise, samples).high is high
+
+
+@pytest.mark.parametrize("preset", ["easy", "hard"])
+@pytest.mark.parametrize("counts", [150.0, 1500.0])
+def test_light_that_does_not_add_is_flagged_and_light_that_does_is_not(
+    preset: Preset, counts: float
+) -> None:
+    bank = render_bank(BankSpec(seed=12, n=12, preset=preset, pixel_size_um=0.343))
+    scene = SceneSettings(512, 512, 0.343, preset, 30, CameraSettings(background_counts=counts))
+    good = FrameSimulator(scene, bank, seed=4).frame(0).counts
+    copied, moved, dark = good.copy(), good.copy(), good.copy()
+    copied[2] = good[0]
+    moved[1] = np.roll(good[1], 4, axis=0)
+    dark[3] = 30
+    reducer = Reducer(_camera(0.343), SHAPE)
+    assert not reducer.reduce(good).flags.residual_high
+    assert not reducer.reduce(good[[1, 0, 3, 2]]).flags.residual_high
+    assert all(reducer.reduce(frame).flags.residual_high for frame in (copied, moved, dark))

@@ -194,7 +194,11 @@ def test_a_published_frame_reads_back_with_its_columns(desk: Desk) -> None:
         "over_limit": 0,
     }
     assert meta["stage_um"] == [1.0, 2.0, None]
-    assert meta["flags"] == {"four_shot_residual": 0.25, **asdict(NO_FLAGS)}
+    assert meta["flags"] == {
+        "four_shot_residual": 0.25,
+        **asdict(NO_FLAGS),
+        "orientation": "undecided",
+    }
     assert meta["model"] == desk.model.describe()
     assert meta["synthetic"] is True
     assert set(meta["timing_ms"]) == {"queue", "prepare", "wait", "infer", "total"}
