@@ -15,10 +15,12 @@ import numpy as np
 from phenostream.deploy.microscope import MicroscopeSettings, SimulatedMicroscope
 from phenostream.engine.crop import cut_crops
 from phenostream.engine.detect import Detector
+from phenostream.engine.optics.dipoles import measure_dipoles
+from phenostream.engine.optics.orientation_window import MOST_CELLS_A_FRAME, SETTLED_EVERY
 from phenostream.engine.reduce import Reducer
 from phenostream.engine.types import Camera, Frame
 
-STEPS: Final = ("read", "reduce", "detect", "crop")
+STEPS: Final = ("read", "reduce", "detect", "crop", "dipoles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,10 @@ class FramePathRow:
         reduce_ms: Reduction, flat field and residual.
         detect_ms: Detection, centres and diameters.
         crop_ms: Crops and their backgrounds.
-        total_ms: The last three together, median of the sums.
+        total_ms: Reduce, detect and crop together, median of the sums.
         total_to_read: total / read, median of the rounds' ratios.
+        dipoles_ms: Looking at the illumination, which a settled run does for one frame in eight.
+        dipoles_to_total: That eighth over the total.
     """
 
     size_px: int
@@ -46,6 +50,8 @@ class FramePathRow:
     crop_ms: float
     total_ms: float
     total_to_read: float
+    dipoles_ms: float
+    dipoles_to_total: float
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -73,8 +79,8 @@ def measure_framepath(
         path.pass_once(frame)
     timed = [path.pass_once(made[k % frames]) for k in range(rounds)]
     steps_ms = np.array([ms for ms, _ in timed])
-    read, reduced, detected, cropped = np.median(steps_ms, axis=0)
-    total = steps_ms[:, 1:].sum(axis=1)
+    read, reduced, detected, cropped, dipoles = np.median(steps_ms, axis=0)
+    total = steps_ms[:, 1:4].sum(axis=1)
     return FramePathRow(
         size_px=settings.size_px,
         pixel_size_um=settings.pixel_size_um,
@@ -85,6 +91,8 @@ def measure_framepath(
         crop_ms=float(cropped),
         total_ms=float(np.median(total)),
         total_to_read=float(np.median(total / steps_ms[:, 0])),
+        dipoles_ms=float(dipoles),
+        dipoles_to_total=float(np.median(steps_ms[:, 4] / SETTLED_EVERY / total)),
     )
 
 
@@ -103,5 +111,7 @@ class _Path:
         found = self._detector.detect(reduced)
         at.append(time.thread_time())
         cut_crops(reduced, found)
+        at.append(time.thread_time())
+        measure_dipoles(reduced, MOST_CELLS_A_FRAME)
         at.append(time.thread_time())
         return [1e3 * step for step in np.diff(at)], len(found)

@@ -318,6 +318,7 @@ def _known(value: float | None) -> object:
 def _time_frame_path(args: argparse.Namespace) -> int:
     from phenostream.deploy.bench.framepath import measure_framepath
     from phenostream.deploy.microscope import MicroscopeSettings, cache_folder
+    from phenostream.engine.optics.orientation_window import SETTLED_EVERY
 
     settings = MicroscopeSettings(
         size_px=args.size, pixel_size_um=args.pixel_size_um, cells=args.cells
@@ -333,6 +334,10 @@ def _time_frame_path(args: argparse.Namespace) -> int:
     say_table(
         ["read", "reduce", "detect", "crop", "reduce+detect+crop", "over reading"],
         [(row.read_ms, row.reduce_ms, row.detect_ms, row.crop_ms, row.total_ms, row.total_to_read)],
+    )
+    say(
+        f"looking at the illumination {row.dipoles_ms:.2f} ms, for one frame in {SETTLED_EVERY}: "
+        f"{row.dipoles_to_total:.1%} on top"
     )
     return 0
 
