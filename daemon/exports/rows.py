@@ -63,6 +63,10 @@ _FRAME_COLUMNS: Final = (
     RowColumn("model_version", "text", "", "version of the model"),
     RowColumn("model_sha256", "text", "", "identity of the model bundle"),
     RowColumn("four_shot_residual", "f32", "1", "how far light fails to add in the whole frame"),
+    RowColumn("residual_high", "bool", "", "further than noise and good cells explain"),
+    RowColumn(
+        "orientation", "text", "", "whether the run's shots are what they are called, and if not how"
+    ),
 )
 _CELL_COLUMNS: Final = (
     RowColumn("y_px", "f32", "px", "centre, camera pixels down, 0 = centre of the first pixel"),
@@ -212,6 +216,8 @@ def _frame_rows(meta: Mapping[str, Any], offset: int, found: int) -> Rows:
         "model_version": model.get("version"),
         "model_sha256": model.get("sha256"),
         "four_shot_residual": np.nan if residual is None else residual,
+        "residual_high": flags.get("residual_high") is True,
+        "orientation": flags.get("orientation"),
     }
     rows: Rows = {}
     for column in _FRAME_COLUMNS:
