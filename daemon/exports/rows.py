@@ -65,7 +65,10 @@ _FRAME_COLUMNS: Final = (
     RowColumn("four_shot_residual", "f32", "1", "how far light fails to add in the whole frame"),
     RowColumn("residual_high", "bool", "", "further than noise and good cells explain"),
     RowColumn(
-        "orientation", "text", "", "whether the run's shots are what they are called, and if not how"
+        "orientation",
+        "text",
+        "",
+        "whether the run's shots are what they are called, and if not how",
     ),
 )
 _CELL_COLUMNS: Final = (

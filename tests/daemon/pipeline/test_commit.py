@@ -1,5 +1,6 @@
 """The commit thread says nothing before it is on disk, and says it once."""
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -38,6 +39,7 @@ from phenostream.engine.types import NO_FLAGS, Detections
 
 StartMaker = Callable[..., Start]
 URL = "inproc://results"
+_RUNS = itertools.count()
 
 
 class Witness(Journal):
@@ -88,11 +90,12 @@ class Desk:
 
     def run(self, *entries: Entry) -> list[list[bytes]]:
         """Commit the entries to the end; what a subscriber saw."""
+        url = f"{URL}-{next(_RUNS)}"  # a closed inproc address is free only after a while
         bound = threading.Event()
         go = threading.Event()
 
         def body() -> None:
-            publisher = Publisher(self.context, URL, 100, self.journal)
+            publisher = Publisher(self.context, url, 100, self.journal)
             bound.set()
             go.wait(20)
             self.commit.run(publisher, self.wake, self._beat)
@@ -103,7 +106,7 @@ class Desk:
         assert bound.wait(20)
         with self.context.socket(zmq.SUB) as subscriber:
             subscriber.subscribe("")
-            subscriber.connect(URL)
+            subscriber.connect(url)
             go.set()
             for entry in entries:
                 self.entries.put(entry)
