@@ -23,7 +23,7 @@ MOST_NOISE: Final = 0.3
 """A camera pixel whose noise exceeds 30 % of its level is `noisy`: fewer than (1 / 0.3)^2 = 11 photoelectrons. Cameras
 that microscopes use collect thousands; counts drawn evenly from the full scale have 58 %."""
 
-RESIDUAL_OF_CELLS: Final = 0.06
+RESIDUAL_OF_CELLS: Final = 0.07
 RESIDUAL_OF_FEW: Final = 1.0
 """Light adds only as far as a cell shifts its phase weakly: the residual of good cells, and how much more of it a frame
 may have where few samples shade it, over the square root of their number. Set so that 99.9 % of good simulated frames

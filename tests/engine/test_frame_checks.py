@@ -104,11 +104,11 @@ def test_shares_at_white_are_told_per_shot() -> None:
 @pytest.mark.parametrize(
     ("residual", "of_noise", "samples", "high"),
     [
-        (0.06, 0.0, 10_000, False),
-        (0.08, 0.0, 10_000, True),
-        (0.08, 0.05, 10_000, False),
+        (0.07, 0.0, 10_000, False),
+        (0.09, 0.0, 10_000, True),
+        (0.09, 0.05, 10_000, False),
         (0.15, 0.0, 100, False),
-        (0.17, 0.0, 100, True),
+        (0.18, 0.0, 100, True),
         (1.0, 0.0, 16, True),
     ],
 )
