@@ -174,8 +174,8 @@ class BestEffortSender:
             counts = pack_counts(view, 1 if start.dtype == "u8" else 2)
         self.send_frame(header, counts)
 
-    def send_frame(self, header: ingest.FrameHeader, data: Any) -> None:
-        """Send one frame under a header of the caller's making; else as `send`."""
+    def send_frame(self, header: ingest.FrameHeader | ingest.ShotHeader, data: Any) -> None:
+        """Send one frame or shot under a header of the caller's making; else as `send`."""
         if time.monotonic() - self._said_s >= self._settings.start_every_s:
             self._say(self._begun())
             self._said_s = time.monotonic()

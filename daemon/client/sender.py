@@ -10,23 +10,20 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 import zmq
 
 from phenostream.daemon.client.dialler import SLICE_S, Dialler, Opened, decoded
 from phenostream.daemon.client.errors import Cancelled, Incomplete, Refusal, TimedOut, Unreachable
 from phenostream.daemon.client.in_flight import InFlight, Outgoing
 from phenostream.daemon.client.link import LinkLost
+from phenostream.daemon.client.outgoing import Facts, FrameData, frame_message, shot_message
 from phenostream.daemon.client.sender_options import SenderCounts, SenderSettings, SenderState
 from phenostream.daemon.socket_options import Context
 from phenostream.daemon.wire import ingest
-from phenostream.daemon.wire.encoding import pack_counts
 from phenostream.engine.errors import BadFrame, BadInput
 
-FrameData = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | bytes | bytearray | memoryview
 FATES: Final = ("published", "dropped", "quarantined", "failed")
 _REDO: Final = "hello first:"
 """The refusal after which the handshake is made again and the frames are sent again."""
@@ -126,6 +123,7 @@ class Sender:
         self._in_flight = InFlight(
             self._open.welcome.credit_bytes,
             floor=0 if started.last_acked is None else started.last_acked + 1,
+            shots=len(start.shots),
         )
         self._become(SenderState.STREAMING)
         return started
@@ -157,40 +155,55 @@ class Sender:
             Refusal: An earlier frame was refused.
             MissingPackage: The encoding's library is not installed.
         """
-        start = self._open_run()
-        x_um, y_um, z_um = stage_um if stage_um is not None else (None, None, None)
-        header = ingest.FrameHeader(
-            run=start.run,
-            frame_seq=frame_seq,
-            shape=(len(start.shots), start.height, start.width),
-            dtype=start.dtype,
-            encoding=self.settings.encoding,
-            x_um=x_um,
-            y_um=y_um,
-            z_um=z_um,
-            exposure_ms=exposure_ms,
-            source_utc_ns=time.time_ns() if source_utc_ns is None else source_utc_ns,
-        )
-        counts: bytes | memoryview = _checked(data, start)
-        if self.settings.encoding == "blosc2":
-            counts = pack_counts(memoryview(counts), 1 if start.dtype == "u8" else 2)
-        self.send_frame(header, counts)
+        start, facts = self._open_run(), Facts(stage_um, exposure_ms, source_utc_ns)
+        self.send_frame(*frame_message(start, frame_seq, data, facts, self.settings.encoding))
 
-    def send_frame(self, header: ingest.FrameHeader, data: bytes | memoryview) -> None:
-        """Hand over a frame under a header of the caller's making, not held against START; else as `send`."""
-        self._open_run()
-        view = memoryview(data).cast("B")
-        if self._in_flight.has_used(header.frame_seq):
-            raise BadFrame(f"frame_seq: {header.frame_seq} was sent before in run {header.run}")
+    def send_shot(
+        self,
+        frame_seq: int,
+        illumination: ingest.Shot,
+        data: FrameData,
+        *,
+        stage_um: tuple[float, float, float] | None = None,
+        exposure_ms: float | None = None,
+        source_utc_ns: int | None = None,
+    ) -> None:
+        """Hand over one shot, (H, W) counts; those of a frame in any order, between those of others. Else as `send`.
+
+        Only the first shot of a frame waits for credit, and not while another frame lacks shots: it is queued then, and
+        goes out when the credit allows. A shot of a frame that has its fate meanwhile (the daemon waited long enough)
+        is not sent.
+        """
+        start, facts = self._open_run(), Facts(stage_um, exposure_ms, source_utc_ns)
+        named = (frame_seq, illumination)
+        self.send_frame(*shot_message(start, named, data, facts, self.settings.encoding))
+
+    def send_frame(
+        self, header: ingest.FrameHeader | ingest.ShotHeader, data: bytes | memoryview
+    ) -> None:
+        """Hand over a frame or shot under a header of the caller's making, not held against START; else as `send`."""
+        start, view, shot = self._open_run(), memoryview(data).cast("B"), None
+        claim = len(view)
+        if isinstance(header, ingest.ShotHeader):
+            claim, shot = max(claim, start.frame_bytes), header.illumination
+        if not self._in_flight.is_new(header.frame_seq, shot):
+            which = (
+                f"frame_seq: {header.frame_seq}"
+                if shot is None
+                else f"{shot} of frame {header.frame_seq}"
+            )
+            raise BadFrame(f"{which} was sent before in run {header.run}")
         if self.settings.crc and header.crc32 is None:
             header = header.model_copy(update={"crc32": zlib.crc32(view)})
-        self._wait_until(
-            lambda: self._in_flight.has_room(len(view)),
-            f"credit for frame {header.frame_seq}",
-            self.settings.send_timeout_s,
-        )
-        self._in_flight.add(Outgoing(header.frame_seq, ingest.encode(header), view))
-        self._tally["sent"] += 1
+        begins = not self._in_flight.has_used(header.frame_seq)
+        if begins:
+            self._wait_until(
+                lambda: self._in_flight.has_room(claim) or self._in_flight.lacks_shots,
+                f"credit for frame {header.frame_seq}",
+                self.settings.send_timeout_s,
+            )
+        self._in_flight.add(Outgoing(header.frame_seq, ingest.encode(header), view, claim, shot))
+        self._tally["sent"] += begins
         self._turn(0)
 
     def wait(self, seconds: float) -> None:
@@ -286,8 +299,8 @@ class Sender:
         if self._open is None:
             raise LinkLost("not connected")
         link = self._open.link
-        while (frame := self._in_flight.next()) is not None:
-            link.send([frame.header, frame.data])
+        while (message := self._in_flight.next()) is not None:
+            link.send([message.header, message.data])
         if self._end is not None and not self._end_sent and not self._in_flight:
             link.send([ingest.encode(self._end)])
             self._end_sent = True
@@ -353,19 +366,3 @@ class Sender:
             self.state = state
             if self.on_state is not None:
                 self.on_state(state)
-
-
-def _checked(data: Any, start: ingest.Start) -> memoryview:
-    """The frame's bytes in C order, after comparing with START."""
-    if isinstance(data, np.ndarray):
-        shape = (len(start.shots), start.height, start.width)
-        dtype = "<u1" if start.dtype == "u8" else "<u2"
-        if data.shape != shape or data.dtype != np.dtype(dtype):
-            raise BadFrame(
-                f"frame: shape {data.shape} of {data.dtype}, START announced {shape} of {start.dtype}"
-            )
-        data = np.ascontiguousarray(data)
-    view = memoryview(data).cast("B")
-    if len(view) != start.frame_bytes:
-        raise BadFrame(f"frame: {len(view)} bytes, START announced {start.frame_bytes}")
-    return view

@@ -45,14 +45,14 @@ class SenderCounts:
     """What became of a run's frames so far, as far as this sender was told.
 
     Attributes:
-        sent: Distinct frames handed over.
+        sent: Distinct frames handed over, whole or with a shot.
         published: Acknowledged with that fate; likewise `dropped`, `quarantined`, `failed`.
         settled_unseen: Known to have a fate (after a resume) without having seen which.
         refused: Frames the daemon refused for good.
         resent: Sent a second time after a loss.
         reconnects: Losses of the daemon.
         unacked: Frames kept for their acknowledgement.
-        unacked_bytes: Data bytes sent and not acknowledged on this connection.
+        unacked_bytes: Credit taken on this connection: the data bytes of frames that are not acknowledged.
     """
 
     sent: int = 0

@@ -1,13 +1,25 @@
-"""Drive a sender from an iterator of frames, at a steady rate or as fast as the daemon takes them."""
+"""Drive a sender from an iterator of frames: whole or shot by shot, at a steady rate or as fast as they are taken.
 
+A frame that is taken apart is not copied.
+"""
+
+import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any, Final, Literal
 
-from phenostream.daemon.client.sender import FrameData, Sender
+from phenostream.daemon.client.outgoing import FrameData, shots_of
+from phenostream.daemon.client.sender import Sender
 from phenostream.daemon.client.sender_options import SenderCounts
-from phenostream.daemon.wire.ingest import Report, Start
+from phenostream.daemon.wire.ingest import Report, Shot, Start
 from phenostream.engine.errors import BadConfig
+
+ShotOrder = Literal["ordered", "shuffled"]
+_MIXED_FRAMES: Final = 2
+_SEED: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,7 @@ def stream(
     frames: Iterable[SourceFrame],
     rate_hz: float | None = None,
     on_progress: Callable[[SenderCounts], None] | None = None,
+    single_shots: ShotOrder | None = None,
 ) -> Report:
     """Send one whole run; frames the daemon already knows (an interrupted run) are skipped.
 
@@ -43,7 +56,9 @@ def stream(
         start: The run.
         frames: In order of frame_seq; pulled one at a time, when the previous one was handed over.
         rate_hz: Frames a second on a fixed schedule (a late frame is sent at once); None sends as credit allows.
-        on_progress: Called after every frame.
+        on_progress: Called after every frame or shot.
+        single_shots: Send every shot alone: ``ordered`` as START names them, or ``shuffled``, those of every two frames
+            among each other, always the same way. None sends frames whole.
 
     Returns:
         The daemon's exact ledger.
@@ -56,20 +71,48 @@ def stream(
         raise BadConfig(f"rate_hz: {rate_hz:g}, allowed above 0")
     started = sender.start(start)
     known = -1 if started.last_acked is None else started.last_acked
-    began_s, n_sent = time.monotonic(), 0
-    for frame in frames:
-        if frame.frame_seq <= known:
-            continue
+    unknown = (frame for frame in frames if frame.frame_seq > known)
+    per_frame = 1 if single_shots is None else len(start.shots)
+    began_s = time.monotonic()
+    for number, hand_over in enumerate(_handovers(sender, start, unknown, single_shots)):
         if rate_hz is not None:
-            sender.wait(began_s + n_sent / rate_hz - time.monotonic())
-        sender.send(
-            frame.frame_seq,
-            frame.data,
-            stage_um=frame.stage_um,
-            exposure_ms=frame.exposure_ms,
-            source_utc_ns=frame.source_utc_ns,
-        )
-        n_sent += 1
+            sender.wait(began_s + number / (rate_hz * per_frame) - time.monotonic())
+        hand_over()
         if on_progress is not None:
             on_progress(sender.counts)
     return sender.finish()
+
+
+def taken_apart(
+    start: Start, frames: Iterable[SourceFrame], order: ShotOrder
+) -> Iterator[tuple[SourceFrame, Shot, memoryview]]:
+    """Every shot of every frame once: its frame, its illumination, and its counts as a view of the frame's.
+
+    Raises:
+        BadFrame: A frame is not what START announced.
+    """
+    chance, left = random.Random(_SEED), iter(frames)  # noqa: S311 - an order, not a secret
+    while some := list(islice(left, 1 if order == "ordered" else _MIXED_FRAMES)):
+        shots = [(one, *shot) for one in some for shot in shots_of(start, one.data).items()]
+        if order == "shuffled":
+            chance.shuffle(shots)
+        yield from shots
+
+
+def _handovers(
+    sender: Sender, start: Start, frames: Iterable[SourceFrame], single_shots: ShotOrder | None
+) -> Iterator[Callable[[], None]]:
+    if single_shots is None:
+        for frame in frames:
+            yield partial(sender.send, frame.frame_seq, frame.data, **_facts(frame))
+        return
+    for frame, illumination, data in taken_apart(start, frames, single_shots):
+        yield partial(sender.send_shot, frame.frame_seq, illumination, data, **_facts(frame))
+
+
+def _facts(frame: SourceFrame) -> dict[str, Any]:
+    return {
+        "stage_um": frame.stage_um,
+        "exposure_ms": frame.exposure_ms,
+        "source_utc_ns": frame.source_utc_ns,
+    }

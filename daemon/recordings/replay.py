@@ -5,22 +5,20 @@ The file is checked to its end before the first byte is sent. Everything runs in
 
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
 
 from phenostream.daemon.client.best_effort_sender import BestEffortSender
 from phenostream.daemon.client.errors import Cancelled
 from phenostream.daemon.client.sender import Sender
 from phenostream.daemon.client.sender_options import SenderSettings
+from phenostream.daemon.client.stream import ShotOrder
 from phenostream.daemon.recordings.facts import RunFacts, facts
 from phenostream.daemon.recordings.reader import Recorded, RecordingReader
+from phenostream.daemon.recordings.recoding import recoded
 from phenostream.daemon.run_id import new_run_id
-from phenostream.daemon.sources.frame_check import fault
-from phenostream.daemon.wire.encoding import pack_counts, unpack_counts
-from phenostream.daemon.wire.ingest import Ack, Encoding, FrameHeader, Report, Start
+from phenostream.daemon.wire.ingest import Ack, Encoding, FrameHeader, Report, ShotHeader
 from phenostream.engine.errors import BadConfig, BadRecording
 
 
@@ -34,6 +32,8 @@ class ReplayOptions:
         same_run: Keep the recorded run ids, to resume or to provoke duplicates.
         tolerant: Send what is whole of a damaged file.
         encoding: Pack the counts so; None sends them as they were recorded.
+        single_shots: Send every shot alone, also of frames that were recorded whole: ``ordered`` as START names them,
+            or ``shuffled`` within its frame. Shots that were recorded alone are always sent so.
         sender: Patience and keys.
     """
 
@@ -42,6 +42,7 @@ class ReplayOptions:
     same_run: bool = False
     tolerant: bool = False
     encoding: Encoding | None = None
+    single_shots: ShotOrder | None = None
     sender: SenderSettings | None = None
 
     def __post_init__(self) -> None:
@@ -154,8 +155,10 @@ def _send_run(sender: Sender, path: Path, held: RunFacts, options: ReplayOptions
         if options.rate is not None:
             due_s = began_s + (frame.since_start_ns - first_ns) / 1e9 / options.rate
             sender.wait(max(0.0, due_s - time.monotonic()))
-        header, data = _recoded(header, frame.data or b"", recorded, options.encoding)
-        sender.send_frame(header.model_copy(update={"run": run}), data)
+        sent, wanted = header.model_copy(update={"run": run}), options.encoding
+        data = frame.data or b""
+        for message in recoded(sent, data, recorded, wanted, options.single_shots):
+            sender.send_frame(*message)
     return sender.finish(held.expected or 0)
 
 
@@ -165,25 +168,11 @@ def _settings(held: RunFacts, options: ReplayOptions) -> SenderSettings:
     return replace(options.sender or SenderSettings(), encoding=options.encoding or sent[0])
 
 
-def _recoded(
-    header: FrameHeader, data: bytes, start: Start, wanted: Encoding | None
-) -> tuple[FrameHeader, bytes | memoryview]:
-    """A recorded frame in the encoding wanted; one that broke its contract as it was recorded."""
-    if wanted in (None, header.encoding):
-        return header, data
-    if fault(header, start, memoryview(data), get_args(Encoding)) is not None:
-        return header, data
-    if wanted == "raw":
-        counts: bytes | memoryview = unpack_counts(memoryview(data), start.frame_bytes).data
-    else:
-        counts = pack_counts(memoryview(data), 1 if start.dtype == "u8" else 2)
-    crc32 = None if header.crc32 is None else zlib.crc32(counts)
-    return header.model_copy(update={"encoding": wanted, "crc32": crc32}), counts
-
-
-def _frames(path: Path, run: str, *, tolerant: bool) -> Iterator[tuple[Recorded, FrameHeader]]:
+def _frames(
+    path: Path, run: str, *, tolerant: bool
+) -> Iterator[tuple[Recorded, FrameHeader | ShotHeader]]:
     with RecordingReader(path, tolerant=tolerant) as reader:
         for recorded in reader:
             message = recorded.message
-            if isinstance(message, FrameHeader) and message.run == run:
+            if isinstance(message, FrameHeader | ShotHeader) and message.run == run:
                 yield recorded, message

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from phenostream.daemon.client.sender import FrameData
+from phenostream.daemon.client.outgoing import FrameData
 from phenostream.daemon.client.stream import SourceFrame
 from phenostream.daemon.recordings.account import Account
 from phenostream.daemon.recordings.entry import FORMAT, PREFIX, Buffer, Kind, encode_entry

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phenostream.deploy.cli.endpoints import INGEST
-from phenostream.deploy.cli.sending import Acknowledged, accounted, add_encoding, reach, say_report
+from phenostream.deploy.cli.sending import (
+    Acknowledged,
+    accounted,
+    add_encoding,
+    add_single_shots,
+    reach,
+    say_report,
+)
 from phenostream.deploy.cli.terminal import note, progress
 from phenostream.deploy.cli.unanswered import (
     add_best_effort,
@@ -46,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tolerant", action="store_true", help="send what is whole of a damaged recording"
     )
     add_encoding(parser, None, "default: as it was recorded")
+    add_single_shots(parser)
     parser.add_argument("--json", action="store_true", help="print the ledger as JSON")
 
 
@@ -57,7 +65,11 @@ def run(args: argparse.Namespace) -> int:
     if args.encoding == "blosc2":
         need("imagecodecs", "compression")
     options = ReplayOptions(
-        pace(args.rate), args.loop, tolerant=args.tolerant, encoding=args.encoding
+        pace(args.rate),
+        args.loop,
+        tolerant=args.tolerant,
+        encoding=args.encoding,
+        single_shots=args.single_shots,
     )
     held = None if args.loop else facts(args.recording)
     for problem in held.problems if held else ():

@@ -40,6 +40,18 @@ def add_encoding(parser: argparse.ArgumentParser, default: str | None, otherwise
     )
 
 
+def add_single_shots(parser: argparse.ArgumentParser) -> None:
+    """Whole frames, or every shot alone."""
+    parser.add_argument(
+        "--single-shots",
+        nargs="?",
+        choices=["ordered", "shuffled"],
+        const="ordered",
+        metavar="ORDER",
+        help="send every shot as a message of its own: ordered as announced (default), or shuffled",
+    )
+
+
 def rate_hz(text: str) -> float | None:
     """Frames per second, or None for as fast as they are acknowledged.
 
@@ -187,9 +199,15 @@ def ledger_line(ledger: dict[str, int]) -> str:
     """The exact account of a run's frames and cells in one line."""
     frames = ("received", "published", "dropped", "quarantined", "failed", "missing", "duplicates")
     cells = ("found", "classified", "edge", "rejected", "over_limit")
+    shots = [
+        f"{ledger[key]} {name}"
+        for key, name in (("shots_repeated", "repeated"), ("shots_late", "late"))
+        if ledger.get(key)
+    ]
     return (
         "frames: "
         + ", ".join(f"{ledger.get(name, 0)} {name}" for name in frames)
         + "; cells: "
         + ", ".join(f"{ledger.get(f'cells_{name}', 0)} {name}" for name in cells)
+        + (f"; shots: {', '.join(shots)}" if shots else "")
     )

@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phenostream.deploy.cli.endpoints import INGEST
-from phenostream.deploy.cli.sending import add_encoding, add_rate, rate_hz, say_report, sending
+from phenostream.deploy.cli.sending import (
+    add_encoding,
+    add_rate,
+    add_single_shots,
+    rate_hz,
+    say_report,
+    sending,
+)
 from phenostream.deploy.cli.terminal import note, progress
 from phenostream.deploy.cli.unanswered import (
     add_best_effort,
@@ -43,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--truth", type=Path, metavar="FILE", help="write the true cells as JSON")
     add_rate(parser)
     add_encoding(parser, "raw", "default raw")
+    add_single_shots(parser)
     add_best_effort(parser)
     parser.add_argument("--json", action="store_true", help="print the ledger as JSON")
 
@@ -114,7 +122,8 @@ def run(args: argparse.Namespace) -> int:
     ):
         microscope = build_microscope(settings)  # after the daemon answered: it may take a while
         start = microscope.start(new_run_id(), args.frames)
-        report = stream(sender, start, microscope.frames(args.frames), rate_hz=rate)
+        frames, order = microscope.frames(args.frames), args.single_shots
+        report = stream(sender, start, frames, rate_hz=rate, single_shots=order)
     if args.truth:
         write_truth(args.truth, microscope.truth())
     return say_report(report, args.json, acknowledged.recorded)

@@ -9,7 +9,7 @@ from phenostream.daemon.client.errors import TimedOut, Unreachable
 from phenostream.daemon.client.sender import Sender
 from phenostream.daemon.client.sender_options import SenderCounts, SenderSettings, SenderState
 from phenostream.daemon.wire.ingest import Ack
-from phenostream.deploy.cli.sending import Acknowledged, accounted, reach
+from phenostream.deploy.cli.sending import Acknowledged, accounted, ledger_line, reach
 from phenostream.engine.errors import BadConfig
 
 
@@ -67,6 +67,12 @@ def test_ctrl_c_says_how_many_were_acknowledged(capsys: pytest.CaptureFixture[st
     with pytest.raises(KeyboardInterrupt), accounted(cast(Sender, Quiet(sent=2)), 5):
         raise KeyboardInterrupt
     assert capsys.readouterr().err == "2 of 5 acknowledged, 3 not sent\n"
+
+
+def test_shots_that_came_again_or_too_late_are_said_where_there_are_any() -> None:
+    assert "shots" not in ledger_line({"received": 1, "shots_repeated": 0})
+    line = ledger_line({"received": 1, "shots_repeated": 2, "shots_late": 1})
+    assert line.endswith("; shots: 2 repeated, 1 late")
 
 
 def test_only_frames_that_were_recorded_count_as_recorded() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -15,7 +15,7 @@ from phenostream.daemon.recordings.reader import Recorded, RecordingReader
 from phenostream.daemon.recordings.recorder import record
 from phenostream.daemon.recordings.replay import ReplayOptions, replay
 from phenostream.daemon.recordings.writer import RecordingWriter
-from phenostream.daemon.wire.ingest import Encoding, End, FrameHeader, Start, encode
+from phenostream.daemon.wire.ingest import Encoding, End, FrameHeader, ShotHeader, Start, encode
 from phenostream.engine.errors import BadConfig, BadRecording
 
 RecordingMaker = Callable[..., Path]
@@ -57,6 +57,33 @@ def test_a_replay_sends_the_recorded_frames_under_a_new_run(
     new, old = (facts_start(path) for path in (copy, source))
     assert new.run == reports[0].run != old.run
     assert new.model_dump(exclude={"run"}) == old.model_dump(exclude={"run"})
+
+
+@pytest.mark.parametrize("order", ["ordered", "shuffled"])
+def test_a_replay_can_send_every_shot_alone(
+    make_recording: RecordingMaker, tmp_path: Path, order: Any
+) -> None:
+    source, copy, again = make_recording(count=3), tmp_path / "copy", tmp_path / "again"
+    with recorder(copy) as (url, stop, done):
+        replay(source, url, ReplayOptions(single_shots=order))
+        stop.set()
+        found = done.result(10)
+    assert (found.complete, found.frames, found.messages) == (True, 3, 14)
+    with RecordingReader(copy) as reader:
+        shots = [one for one in reader if isinstance(one.message, ShotHeader)]
+    whole = {header.frame_seq: (header, data or b"") for header, data in frames_of(source)}
+    for one in shots:
+        assert isinstance(one.message, ShotHeader)
+        header, data = whole[one.message.frame_seq]
+        place = 128**2 * facts_start(source).shots.index(one.message.illumination)
+        assert one.data == data[place : place + 128**2]
+        kept = {"v", "frame_seq", "dtype", "encoding", "x_um", "y_um", "z_um", "exposure_ms"}
+        assert one.message.model_dump(include=kept) == header.model_dump(include=kept)
+        assert one.message.source_utc_ns == header.source_utc_ns
+    with recorder(again) as (url, stop, done):
+        replay(copy, url)
+        stop.set()
+        assert done.result(10).complete
 
 
 def test_replaying_twice_gives_the_same_frames_under_two_runs(
