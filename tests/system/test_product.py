@@ -110,6 +110,20 @@ def test_every_real_cell_is_found_none_invented_and_a_replay_gives_the_same(
     assert scored["shortfalls"] == []
 
 
+def test_single_shots_in_any_order_give_the_same_results_as_whole_frames(
+    daemon: DaemonChild,
+) -> None:
+    send: tuple[str | Path, ...] = ("replay", DATA / "real_quads.phenorec")
+    whole = _watched(daemon, send)
+    shuffled = _watched(daemon, (*send, "--single-shots", "shuffled"))
+    assert _predictions(shuffled) == _predictions(whole)
+    results = [line for line in shuffled if line["topic"] == "result"]
+    assert {tuple(line["shots"]) for line in results} == {("left", "right", "top", "bottom")}
+    simulate: tuple[str | Path, ...] = ("simulate", "--frames", "4", "--size", "512", "--seed", "3")
+    together, apart = _watched(daemon, simulate), _watched(daemon, (*simulate, "--single-shots"))
+    assert _predictions(apart) == _predictions(together)
+
+
 def test_results_of_a_journal_are_exported_with_one_row_per_cell(
     daemon: DaemonChild, tmp_path: Path
 ) -> None:
