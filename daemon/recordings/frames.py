@@ -9,7 +9,7 @@ from typing import Final
 
 from phenostream.daemon.pipeline.expansion import shot_arrays
 from phenostream.daemon.recordings.reader import Recorded, RecordingReader
-from phenostream.daemon.sources.frame_check import data_fault, fault
+from phenostream.daemon.sources.frame_check import fault
 from phenostream.daemon.wire.encoding import encodings, unpack_counts
 from phenostream.daemon.wire.ingest import End, FrameHeader, ShotHeader, Start
 from phenostream.engine.errors import BadFrame
@@ -83,16 +83,9 @@ def _counts(
     header: FrameHeader | ShotHeader, start: Start, data: memoryview
 ) -> tuple[Frame, ...] | None:
     """The arrays of one message; None where it is not what START announced."""
-    if isinstance(header, FrameHeader):
-        size, wrong = start.frame_bytes, fault(header, start, data, encodings()) is not None
-    else:
-        size = start.shot_bytes
-        announced = (start.height, start.width), start.dtype, "inline"
-        wrong = (header.shape, header.dtype, header.location) != announced
-        wrong |= header.illumination not in start.shots
-        wrong |= data_fault(header, size, data, encodings()) is not None
-    if wrong:
+    if fault(header, start, data, encodings()) is not None:
         return None
+    size = start.frame_bytes if isinstance(header, FrameHeader) else start.shot_bytes
     try:
         plain = data if header.encoding == "raw" else unpack_counts(data, size).data
     except BadFrame:

@@ -48,10 +48,10 @@ def _fault(
     if header.dtype != start.dtype:
         return f"dtype: {header.dtype}, announced {start.dtype}"
     n_bytes = start.frame_bytes if isinstance(header, FrameHeader) else start.shot_bytes
-    return data_fault(header, n_bytes, data, encodings)
+    return _data_fault(header, n_bytes, data, encodings)
 
 
-def data_fault(
+def _data_fault(
     header: FrameHeader | ShotHeader, n_bytes: int, data: memoryview, encodings: Sequence[Encoding]
 ) -> str | None:
     """Why a data part is not `n_bytes` of counts in an encoding that was promised to be read; None if it may be."""

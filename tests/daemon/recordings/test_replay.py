@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from phenostream.daemon.client.errors import Cancelled
 from phenostream.daemon.recordings.facts import RecordingFacts, facts
+from phenostream.daemon.recordings.frames import RecordedFrames
 from phenostream.daemon.recordings.reader import Recorded, RecordingReader
 from phenostream.daemon.recordings.recorder import record
 from phenostream.daemon.recordings.replay import ReplayOptions, replay
@@ -84,6 +86,32 @@ def test_a_replay_can_send_every_shot_alone(
         replay(copy, url)
         stop.set()
         assert done.result(10).complete
+
+
+def test_compressed_frames_are_taken_apart_and_their_shots_packed_otherwise(
+    make_recording: RecordingMaker, tmp_path: Path
+) -> None:
+    steps = (
+        ReplayOptions(encoding="blosc2"),
+        ReplayOptions(single_shots="ordered"),
+        ReplayOptions(encoding="raw"),
+    )
+    path = make_recording(count=2)
+    with RecordingReader(path) as reader:
+        before = [np.stack(one.counts) for one in RecordedFrames(reader)]
+    for number, options in enumerate(steps):
+        copy = tmp_path / f"{number}.phenorec"
+        with recorder(copy) as (url, stop, done):
+            replay(path, url, options)
+            stop.set()
+            found = done.result(10)
+        assert found.complete
+        assert found.runs[0].encodings == (("blosc2",) if number < 2 else ("raw",))
+        path = copy
+    assert found.messages == 10
+    with RecordingReader(path) as reader:
+        after = [np.stack(one.counts) for one in RecordedFrames(reader)]
+    assert np.array_equal(before, after)
 
 
 def test_replaying_twice_gives_the_same_frames_under_two_runs(
