@@ -6,17 +6,18 @@ the caller's thread, inside the calls below.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal
 
 import zmq
 
 from phenostream.daemon.client.errors import TimedOut, Unreachable
-from phenostream.daemon.client.stream import SourceFrame
+from phenostream.daemon.client.outgoing import frame_message, shot_message
+from phenostream.daemon.client.stream import ShotOrder, SourceFrame, taken_apart
 from phenostream.daemon.socket_options import Context, Socket, bounded
 from phenostream.daemon.wire import ingest
-from phenostream.daemon.wire.encoding import pack_counts
 from phenostream.daemon.wire.ingest import Encoding
 from phenostream.engine.errors import BadConfig, BadInput
 
@@ -34,6 +35,7 @@ class BestEffortSettings:
         bind: Listen, and let the daemon connect.
         topic: Leads every message as a part of its own; None: none does.
         encoding: How `send` packs counts; ``blosc2`` needs the extra ``compression`` on both ends.
+        single_shots: How `stream` sends every shot alone, see `client.stream.stream`; None: frames whole.
         high_water: Messages that may wait here for one daemon.
         reach_timeout_s: How long to wait for a daemon at the start, and for room with ``push``.
         start_every_s: START is repeated before a frame when so much time has passed.
@@ -45,6 +47,7 @@ class BestEffortSettings:
     bind: bool = False
     topic: str | None = None
     encoding: Encoding = "raw"
+    single_shots: ShotOrder | None = None
     high_water: int = 8
     reach_timeout_s: float = 10.0
     start_every_s: float = 1.0
@@ -140,39 +143,38 @@ class BestEffortSender:
             What END said.
         """
         self.start(start)
-        began_s = time.monotonic()
-        for number, frame in enumerate(frames):
+        began_s, order = time.monotonic(), self._settings.single_shots
+        per_frame = 1 if order is None else len(start.shots)
+        for number, send in enumerate(self._handovers(start, frames, order)):
             if rate_hz is not None:
-                time.sleep(max(0.0, began_s + number / rate_hz - time.monotonic()))
-            self.send(frame)
-            on_frame()
+                due_s = began_s + number / (rate_hz * per_frame)
+                time.sleep(max(0.0, due_s - time.monotonic()))
+            send()
+            if (number + 1) % per_frame == 0:
+                on_frame()
         return self.finish(start.n_expected or 0)
+
+    def _handovers(
+        self, start: ingest.Start, frames: Iterable[SourceFrame], order: ShotOrder | None
+    ) -> Iterator[Callable[[], None]]:
+        if order is None:
+            for frame in frames:
+                yield partial(self.send, frame)
+            return
+        for frame, shot, counts in taken_apart(start, frames, order):
+            named, encoding = (frame.frame_seq, shot), self._settings.encoding
+            message = shot_message(start, named, counts, frame.facts, encoding)
+            yield partial(self.send_frame, *message)
 
     def send(self, frame: SourceFrame) -> None:
         """Send one frame; any number may be left out, repeated or swapped.
 
         Raises:
             TimedOut: With ``push``: no room within `reach_timeout_s`.
+            BadFrame: Shape, dtype or length is not what START announced.
         """
-        start = self._begun()
-        x_um, y_um, z_um = frame.stage_um or (None, None, None)
-        header = ingest.FrameHeader(
-            run=start.run,
-            frame_seq=frame.frame_seq,
-            shape=(len(start.shots), start.height, start.width),
-            dtype=start.dtype,
-            encoding=self._settings.encoding,
-            x_um=x_um,
-            y_um=y_um,
-            z_um=z_um,
-            exposure_ms=frame.exposure_ms,
-            source_utc_ns=time.time_ns() if frame.source_utc_ns is None else frame.source_utc_ns,
-        )
-        counts: Any = frame.data
-        if header.encoding == "blosc2":
-            view = memoryview(counts).cast("B")
-            counts = pack_counts(view, 1 if start.dtype == "u8" else 2)
-        self.send_frame(header, counts)
+        start, encoding = self._begun(), self._settings.encoding
+        self.send_frame(*frame_message(start, frame.frame_seq, frame.data, frame.facts, encoding))
 
     def send_frame(self, header: ingest.FrameHeader | ingest.ShotHeader, data: Any) -> None:
         """Send one frame or shot under a header of the caller's making; else as `send`."""

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from phenostream.daemon.client.outgoing import FrameData, shots_of
+from phenostream.daemon.client.outgoing import Facts, FrameData, shots_of
 from phenostream.daemon.client.sender import Sender
 from phenostream.daemon.client.sender_options import SenderCounts
 from phenostream.daemon.wire.ingest import Report, Shot, Start
@@ -39,6 +39,11 @@ class SourceFrame:
     stage_um: tuple[float, float, float] | None = None
     exposure_ms: float | None = None
     source_utc_ns: int | None = None
+
+    @property
+    def facts(self) -> Facts:
+        """What is known besides number and counts."""
+        return Facts(self.stage_um, self.exposure_ms, self.source_utc_ns)
 
 
 def stream(
@@ -104,15 +109,8 @@ def _handovers(
 ) -> Iterator[Callable[[], None]]:
     if single_shots is None:
         for frame in frames:
-            yield partial(sender.send, frame.frame_seq, frame.data, **_facts(frame))
+            yield partial(sender.send, frame.frame_seq, frame.data, **frame.facts._asdict())
         return
     for frame, illumination, data in taken_apart(start, frames, single_shots):
-        yield partial(sender.send_shot, frame.frame_seq, illumination, data, **_facts(frame))
-
-
-def _facts(frame: SourceFrame) -> dict[str, Any]:
-    return {
-        "stage_um": frame.stage_um,
-        "exposure_ms": frame.exposure_ms,
-        "source_utc_ns": frame.source_utc_ns,
-    }
+        named = (frame.frame_seq, illumination)
+        yield partial(sender.send_shot, *named, data, **frame.facts._asdict())

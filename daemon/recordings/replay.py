@@ -16,9 +16,10 @@ from phenostream.daemon.client.sender_options import SenderSettings
 from phenostream.daemon.client.stream import ShotOrder
 from phenostream.daemon.recordings.facts import RunFacts, facts
 from phenostream.daemon.recordings.reader import Recorded, RecordingReader
-from phenostream.daemon.recordings.recoding import recoded
+from phenostream.daemon.recordings.recoding import Message, recoded
 from phenostream.daemon.run_id import new_run_id
-from phenostream.daemon.wire.ingest import Ack, Encoding, FrameHeader, Report, ShotHeader
+from phenostream.daemon.sequences import SequenceSet
+from phenostream.daemon.wire.ingest import Ack, Encoding, FrameHeader, Report, ShotHeader, Start
 from phenostream.engine.errors import BadConfig, BadRecording
 
 
@@ -127,17 +128,17 @@ def replay_unanswered(
         for recorded in held.runs:
             run = recorded.start.run if options.same_run else new_run_id()
             sender.start(recorded.start.model_copy(update={"run": run}))
-            began_s, sent, first_ns = time.monotonic(), 0, None
+            began_s, sent, first_ns = time.monotonic(), SequenceSet(), None
             for frame, header in _frames(path, recorded.start.run, tolerant=options.tolerant):
                 first_ns = frame.since_start_ns if first_ns is None else first_ns
                 if options.rate is not None:
                     due_s = began_s + (frame.since_start_ns - first_ns) / 1e9 / options.rate
                     time.sleep(max(0.0, due_s - time.monotonic()))
-                header, data = _recoded(header, frame.data or b"", recorded.start, options.encoding)
-                sender.send_frame(header.model_copy(update={"run": run}), data)
-                sent += 1
-                on_frame()
-            on_end(run, sent, sender.finish(recorded.expected or 0))
+                for message in _messages(frame, header, recorded.start, run, options):
+                    sender.send_frame(*message)
+                if sent.add(header.frame_seq):
+                    on_frame()
+            on_end(run, len(sent), sender.finish(recorded.expected or 0))
         if not options.loop:
             return
 
@@ -155,11 +156,20 @@ def _send_run(sender: Sender, path: Path, held: RunFacts, options: ReplayOptions
         if options.rate is not None:
             due_s = began_s + (frame.since_start_ns - first_ns) / 1e9 / options.rate
             sender.wait(max(0.0, due_s - time.monotonic()))
-        sent, wanted = header.model_copy(update={"run": run}), options.encoding
-        data = frame.data or b""
-        for message in recoded(sent, data, recorded, wanted, options.single_shots):
+        for message in _messages(frame, header, recorded, run, options):
             sender.send_frame(*message)
     return sender.finish(held.expected or 0)
+
+
+def _messages(
+    recorded: Recorded,
+    header: FrameHeader | ShotHeader,
+    start: Start,
+    run: str,
+    options: ReplayOptions,
+) -> Iterator[Message]:
+    sent = header.model_copy(update={"run": run})
+    return recoded(sent, recorded.data or b"", start, options.encoding, options.single_shots)
 
 
 def _settings(held: RunFacts, options: ReplayOptions) -> SenderSettings:

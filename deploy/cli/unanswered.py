@@ -46,7 +46,11 @@ def best_effort_settings(args: argparse.Namespace) -> "BestEffortSettings | None
                 raise BadConfig(f"--{flag}: allowed with --best-effort")
         return None
     return BestEffortSettings(
-        args.best_effort, bind=args.bind, topic=args.topic, encoding=args.encoding or "raw"
+        args.best_effort,
+        bind=args.bind,
+        topic=args.topic,
+        encoding=args.encoding or "raw",
+        single_shots=args.single_shots,
     )
 
 
