@@ -12,6 +12,7 @@ import pytest
 
 from phenostream.daemon.client import Control, Subscriber
 from phenostream.daemon.client.best_effort_sender import BestEffortSender, BestEffortSettings, Way
+from phenostream.daemon.client.outgoing import Facts, shot_message
 from phenostream.daemon.client.stream import SourceFrame
 from phenostream.daemon.wire.ingest import Start
 
@@ -31,6 +32,7 @@ idle_end_s = 1.0
 """
 RECORDING = Path(__file__).parents[1] / "data" / "real_quads.phenorec"
 REPLAY = (sys.executable, "-m", "phenostream.deploy.cli", "replay", str(RECORDING), "--json")
+LAST = {6: ("quarantined", "incomplete: 1 of 4 shots, left, right, bottom missing after 0.5 s")}
 CASES: list[tuple[str, Way, str | None]] = [("pushed", "push", None), ("heard", "pub", "cam1")]
 
 
@@ -85,6 +87,27 @@ def test_gaps_repeats_and_swaps_are_counted_exactly(
     told = status["sources"][name]
     assert (told["frames"], told["ends"], told["messages"]) == (10, 3, 14)
     assert status["endpoints"][f"sources.{name}"] == daemon.ready["sources"][name]
+
+
+def test_single_shots_of_a_foreign_source_are_assembled_and_a_lost_one_costs_its_frame(
+    make_daemon: Callable[..., Any], small_start: Callable[..., Start], small_frame: Image
+) -> None:
+    daemon = make_daemon("[ingest]\nshot_timeout_s = 0.5\n" + SOURCES)
+    daemon.start()
+    start = small_start(n_expected=7)
+    told = settings("push", None, single_shots="shuffled")
+    with BestEffortSender(daemon.ready["sources"]["pushed"], told) as microscope:
+        microscope.reach()
+        microscope.start(start)
+        header, counts = shot_message(start, (6, "top"), small_frame[2], Facts())
+        microscope.send_frame(header, counts)
+        frames = [SourceFrame(seq, small_frame) for seq in range(6)]
+        microscope.stream(start, frames)
+        results, end = ended(daemon, start.run)
+    fates = {result["frame_seq"]: (result["fate"], result["reason"]) for result in results}
+    assert fates == dict.fromkeys(range(6), ("published", None)) | LAST
+    ledger = end["ledger"]
+    assert (ledger["published"], ledger["quarantined.incomplete"], ledger["missing"]) == (6, 1, 0)
 
 
 def test_a_lost_end_is_made_up_for_and_what_comes_later_is_late(
