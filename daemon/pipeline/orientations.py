@@ -62,7 +62,7 @@ class Orientations:
         said.add(verdict.fault)
         tell = logger.info if verdict.fault == "ok" else logger.warning
         tell(
-            "run %s of %s: orientation %s: %s (%.0f cells)",
+            "run %s of %s: orientation %s: %s (%.0f cells; `phenostream check-orientation` on a recording tells more)",
             start.run,
             start.instrument,
             verdict.fault,
