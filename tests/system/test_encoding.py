@@ -13,7 +13,15 @@ from phenostream.daemon.client.sender_options import SenderSettings
 from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.wire.encoding import pack_counts
-from phenostream.daemon.wire.ingest import Ack, Encoding, FrameHeader, Report, Start
+from phenostream.daemon.wire.ingest import (
+    Ack,
+    Encoding,
+    FrameHeader,
+    Report,
+    Shot,
+    ShotHeader,
+    Start,
+)
 from phenostream.daemon.wire.results import FrameRecord, decode_frame
 
 pytestmark = pytest.mark.system
@@ -58,6 +66,41 @@ def test_a_compressed_run_gives_what_the_raw_one_gives(
         assert one.columns.keys() == other.columns.keys()
         for name, column in one.columns.items():
             assert np.array_equal(column.values, other.columns[name].values, equal_nan=True)
+
+
+def test_single_shots_may_each_be_packed_or_not(
+    make_daemon: Callable[..., Any], small_start: Callable[..., Start], small_frame: Image
+) -> None:
+    daemon = make_daemon()
+    url = daemon.start()["ingest"]
+    whole, mixed = small_start(), small_start()
+    send(url, whole, small_frame, "raw")
+    with Sender(url, "scope", SenderSettings(encoding="blosc2")) as sender:
+        sender.start(mixed)
+        for seq in range(4):
+            for number, shot in enumerate(mixed.shots):
+                if number % 2:
+                    sender.send_shot(seq, shot, small_frame[number])
+                else:
+                    sender.send_frame(raw_shot(mixed, seq, shot), small_frame[number].tobytes())
+        assert sender.finish().ledger["published"] == 4
+    daemon.kill()
+    journal = daemon.folder / "journal"
+    for one, other in zip(results(journal, whole.run), results(journal, mixed.run), strict=True):
+        assert one.meta["counts"] == other.meta["counts"]
+        for name, column in one.columns.items():
+            assert np.array_equal(column.values, other.columns[name].values, equal_nan=True)
+
+
+def raw_shot(start: Start, frame_seq: int, illumination: Shot) -> ShotHeader:
+    return ShotHeader(
+        run=start.run,
+        frame_seq=frame_seq,
+        illumination=illumination,
+        shape=(start.height, start.width),
+        dtype=start.dtype,
+        source_utc_ns=1,
+    )
 
 
 def test_bombs_and_damage_are_quarantined_as_they_came_and_an_honest_frame_is_served(
