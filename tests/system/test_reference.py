@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import pytest
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 COMPILER = shutil.which("g++")
 HEADERS = all(any(Path("/usr/include").rglob(name)) for name in ("zmq.hpp", "msgpack.hpp"))
@@ -142,7 +142,6 @@ def test_a_refused_sender_says_why_and_ends(make_daemon: Callable[..., Any]) -> 
     not (COMPILER and HEADERS) and "CI" not in os.environ,
     reason="no g++, or not libzmq3-dev, cppzmq-dev and libmsgpack-cxx-dev; `make reference` installs them",
 )
-@pytest.mark.timeout(120)
 def test_a_sender_in_cpp_streams_a_run_too(make_daemon: Callable[..., Any], tmp_path: Path) -> None:
     assert COMPILER is not None
     built = tmp_path / "sender"
