@@ -29,7 +29,7 @@ LEAST_MAGNITUDE: Final = 0.06
 MISSING_SHARE: Final = 0.3
 """A shot whose dipole is below this share of the largest two's has no tilt of its own."""
 ALIKE: Final = 0.8
-"""Shots whose pixels correlate at least so well show the same light; different ones stay below 0.5."""
+"""Shots whose pixels correlate at least so well show the same light; different ones stayed below 0.6."""
 MOST_TURN_DEG: Final = 12.0
 """A camera turned further against the illumination than this is a fault; at 45 degrees sides cannot be told."""
 _TURN_MARGIN: Final = 4.0

@@ -1,5 +1,7 @@
 """Dipoles of drawn and simulated cells: where they point, and that no shot's name is believed."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -7,6 +9,8 @@ import pytest
 from phenostream.engine.optics.dipole_sums import DipoleSums
 from phenostream.engine.optics.dipoles import measure_dipoles
 from phenostream.engine.optics.illumination import TILT
+from phenostream.engine.optics.patch import render_object
+from phenostream.engine.optics.rendering import BankSpec, draw_spec_object
 from phenostream.engine.types import SHOTS, Reduced
 
 F32 = npt.NDArray[np.float32]
@@ -94,3 +98,27 @@ def test_nothing_added_means_nothing() -> None:
     mean = DipoleSums().mean()
     assert mean.cells == 0
     assert not mean.vector.any()
+
+
+@pytest.mark.parametrize("defocus_um", [-8.0, -0.8, 0.8, 8.0])
+def test_the_bright_side_is_the_same_on_either_side_of_the_focus(defocus_um: float) -> None:
+    spec = BankSpec(seed=41, n=6, preset="hard", pixel_size_um=0.343, kind_mix=(1.0, 0.0, 0.0))
+    sums = DipoleSums()
+    for index in range(spec.n):
+        shown = replace(draw_spec_object(spec, index), defocus_um=defocus_um)
+        patch = render_object(shown, spec.pixel_size_um, spec.optics)
+        sums.add(measure_dipoles(_on_a_field(patch)))
+    mean = sums.mean()
+    assert mean.cells >= spec.n
+    assert all(mean.vector[shot] @ np.array(RIGHT[shot]) > 0.15 for shot in range(4))
+    assert all(abs(mean.vector[shot] @ np.array(RIGHT[shot])[::-1]) < 0.15 for shot in range(4))
+
+
+def _on_a_field(patch: F32) -> Reduced:
+    """One rendered cell of 0.343 µm pixels in the middle of an empty field of reduced pixels."""
+    side = patch.shape[-1] // 2
+    halved = patch[:, : 2 * side, : 2 * side].reshape(4, side, 2, side, 2).mean(axis=(2, 4))
+    field = np.random.default_rng(1).normal(1.0, 0.003, (4, SIDE, SIDE)).astype(np.float32)
+    top = (SIDE - side) // 2
+    field[:, top : top + side, top : top + side] *= halved
+    return Reduced(np.float32(0.4) * field, 2.0, None)
