@@ -107,7 +107,8 @@ def _say_run(one: "RunOrientation") -> None:
         [_row(shot, decided=told.decided) for shot in told.shots],
     )
     if told.decided:
-        certainty = f"(confidence {min(told.confidence, 0.9999):.2%} from the scatter of the cells)"
+        sure = 100 * min(told.confidence, 0.9999)
+        certainty = f"(confidence {sure:.2f} %, from the scatter of the cells)"
         say(f"{'good' if told.fault == 'ok' else 'FAULT'}: {told.text} {certainty}")
     else:
         say(f"UNDECIDED: {told.text}")
@@ -122,7 +123,7 @@ def _row(shot: "ShotDipole", *, decided: bool) -> Sequence[object]:
     if shot.angle_deg is None or shot.truth is None:
         arrow, angle = "·", "none"
     else:
-        arrow, angle = _ARROWS[round(shot.angle_deg / 45) % 8], f"{shot.angle_deg:+.0f}°"
+        arrow, angle = _ARROWS[round(shot.angle_deg / 45) % 8], f"{round(shot.angle_deg):+d}°"
     verdict = f"{shot.truth} ✓" if shot.right else f"is really {shot.truth}"
     if shot.truth is None:
         verdict = "has no tilted light" if shot.lit else "has no light"
