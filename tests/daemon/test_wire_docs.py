@@ -86,6 +86,14 @@ def test_what_a_source_may_leave_out_is_what_the_page_says(name: str) -> None:
         assert MESSAGES[name].model_fields[key].default == first
 
 
+def test_every_link_within_the_page_leads_to_a_heading() -> None:
+    headings = re.findall(r"^#+ (.+)$", PAGE, re.MULTILINE)
+    anchors = {
+        re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-") for heading in headings
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= anchors
+
+
 def test_the_topics_are_those_of_the_code() -> None:
     assert words("### What is published") == [*TOPICS, WELCOME_TOPIC.decode()]
 
