@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from phenostream.engine.errors import BadInput
-from phenostream.engine.flatfield import FlatField
+from phenostream.engine.flatfield import FULL_DEGREE, FlatField
 from phenostream.engine.frame_checks import LEAST_LEVEL
 from phenostream.engine.types import F32
 
@@ -27,6 +27,8 @@ _STEPS: Final = 1 << 13
 _ROWS: Final = 16
 _SIGNIFICANT: Final = 6.0
 _LEAST_DUST: Final = 0.01
+_SLOW_PX: Final = 20.0
+_MOST_SLOW: Final = 0.15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +64,7 @@ def frames_that_fit(shape: tuple[int, int, int], wanted: int) -> int:
         BadInput: Not even eight frames of this size fit.
     """
     one = 2 * int(np.prod(shape, dtype=np.int64))
-    frames = min(wanted, MOST_STACK_BYTES // one)
+    frames = min(max(wanted, LEAST_FRAMES), MOST_STACK_BYTES // one)
     if frames < LEAST_FRAMES:
         raise BadInput(
             f"background: {LEAST_FRAMES} reduced frames of {shape[0]} x {shape[1]} x {shape[2]} need "
@@ -147,10 +149,20 @@ def of_empty_field(median: F32, dark: F32 | None = None) -> Background:
 
 
 def smooth_surface(median: F32) -> Background:
-    """Nothing but a smooth surface through a median of frames: what stands still in all of them stays to be seen."""
+    """Nothing but a smooth surface through a median of frames: what stands still in all of them stays to be seen.
+
+    A surface as for one frame. Frames too small for one of the fourth degree keep also what is left of slow shading,
+    for which a median of frames is quiet enough: details smaller than 20 reduced pixels (14 µm) are blurred away, and
+    those of more than 15 % hardly count. (A large frame gains nothing by it: what is left there is of cells.)
+    """
     flat = median.copy()
-    FlatField(median.shape[1:]).remove(flat)
+    flat_field = FlatField(median.shape[1:])
+    levels = flat_field.remove(flat)
     surface = median / np.maximum(flat, np.float32(1e-3))
+    small = flat_field.degree < FULL_DEGREE
+    for shot, one, level in zip(surface, flat, levels, strict=True) if small else ():
+        left = np.clip(one / level, np.float32(1 - _MOST_SLOW), np.float32(1 + _MOST_SLOW))
+        shot *= _blurred(left)
     return Background(_bounded(surface / surface.mean(axis=(1, 2), keepdims=True)))
 
 
@@ -173,6 +185,18 @@ def of_cells(median: F32) -> Background:
     near = cv2.dilate(dusty.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     relative = np.where(near, surface * detail, surface)
     return Background(_bounded(relative / relative.mean(axis=(1, 2), keepdims=True)))
+
+
+def _blurred(image: F32) -> F32:
+    """Blurred by a Gaussian of `_SLOW_PX`, computed at a quarter of the size."""
+    height, width = image.shape
+    small = cv2.resize(
+        image, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA
+    )
+    small = cv2.GaussianBlur(small, (0, 0), _SLOW_PX / 4, borderType=cv2.BORDER_REFLECT)
+    return np.asarray(
+        cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32
+    )
 
 
 def _bounded(relative: F32) -> F32:

@@ -19,7 +19,8 @@ _BLOCK_PX: Final = 64
 _LEAST_BLOCK_PX: Final = 36
 _FEW: Final = 4
 _SAMPLE_STEP: Final = 4
-_DEGREE_BY_BLOCKS: Final = ((49, 4), (25, 3), (12, 2), (4, 1), (1, 0))
+FULL_DEGREE: Final = 4
+_DEGREE_BY_BLOCKS: Final = ((49, FULL_DEGREE), (25, 3), (12, 2), (4, 1), (1, 0))
 _REFITS: Final = 3
 _TUKEY: Final = 4.7
 _DARKEST: Final = 0.25
@@ -27,7 +28,11 @@ _COARSE: Final = 64
 
 
 class FlatField:
-    """Removes the shading of frames of one reduced size, in place."""
+    """Removes the shading of frames of one reduced size, in place.
+
+    Attributes:
+        degree: Of the surface; lower where a frame has few blocks.
+    """
 
     def __init__(self, shape: tuple[int, int]) -> None:
         """Prepare the block grid and the surface basis.
@@ -39,18 +44,18 @@ class FlatField:
         self._rows, self._block_h = _blocks(h)
         self._columns, self._block_w = _blocks(w)
         blocks = self._rows * self._columns
-        self._degree = next(degree for least, degree in _DEGREE_BY_BLOCKS if blocks >= least)
-        self._degree = min(self._degree, self._rows - 1, self._columns - 1)
+        self.degree = next(degree for least, degree in _DEGREE_BY_BLOCKS if blocks >= least)
+        self.degree = min(self.degree, self._rows - 1, self._columns - 1)
         centre_y = _axis((np.arange(self._rows) + 0.5) * self._block_h - 0.5, h)
         centre_x = _axis((np.arange(self._columns) + 0.5) * self._block_w - 0.5, w)
-        i, j = np.indices((self._degree + 1, self._degree + 1))
-        self._terms = (i + j) <= self._degree
+        i, j = np.indices((self.degree + 1, self.degree + 1))
+        self._terms = (i + j) <= self.degree
         self._design = np.ascontiguousarray(
             np.einsum(
-                "yi,xj->yxij", _legendre(centre_y, self._degree), _legendre(centre_x, self._degree)
+                "yi,xj->yxij", _legendre(centre_y, self.degree), _legendre(centre_x, self.degree)
             )[:, :, self._terms].reshape(blocks, -1)
         )
-        coarse = _legendre((2.0 * np.arange(_COARSE) + 1.0) / _COARSE - 1.0, self._degree)
+        coarse = _legendre((2.0 * np.arange(_COARSE) + 1.0) / _COARSE - 1.0, self.degree)
         self._basis = coarse.astype(np.float32)
 
     def remove(self, shots: F32) -> F32:

@@ -52,16 +52,23 @@ def reduced_from_full(position: F32, factor: float) -> F32:
     return (position + np.float32(0.5)) / np.float32(factor) - np.float32(0.5)
 
 
-def reduced_shape(camera: Camera, shape: tuple[int, int]) -> tuple[int, int]:
+def reduced_shape(
+    camera: Camera, shape: tuple[int, int], largest_pixel_um: float = LARGEST_PIXEL_UM
+) -> tuple[int, int]:
     """(h, w) of a reduced shot; says whether frames of (H, W) camera pixels can be reduced, and allocates nothing.
+
+    Args:
+        camera: As announced at START.
+        shape: (H, W) of one shot, camera pixels.
+        largest_pixel_um: Another limit than the product's, to measure what lies beyond it.
 
     Raises:
         BadInput: The pixel is too small or too large, the levels are not in order, or the frame is less than one crop.
     """
-    if not SMALLEST_PIXEL_UM <= camera.pixel_size_um <= LARGEST_PIXEL_UM:
+    if not SMALLEST_PIXEL_UM <= camera.pixel_size_um <= largest_pixel_um:
         raise BadInput(
             f"pixel_size_um {camera.pixel_size_um}: "
-            f"allowed {SMALLEST_PIXEL_UM} to {LARGEST_PIXEL_UM}"
+            f"allowed {SMALLEST_PIXEL_UM} to {largest_pixel_um}"
         )
     if not camera.white_level > camera.dark_level:
         raise BadInput(
@@ -94,6 +101,7 @@ class Reducer:
         *,
         kernel: ReductionKernel = "area",
         shots: Sequence[str] = SHOTS,
+        largest_pixel_um: float = LARGEST_PIXEL_UM,
     ) -> None:
         """Choose the quickest exact way for this camera and allocate its buffers.
 
@@ -102,12 +110,13 @@ class Reducer:
             shape: (H, W) of one shot, camera pixels.
             kernel: Reduction kernel of the model bundle.
             shots: Which shots a frame has, in the order they come in: 1, 2 or 4 names of `SHOTS`.
+            largest_pixel_um: See `reduced_shape`.
 
         Raises:
             BadInput: See `reduced_shape` and `shots_present`.
         """
         self.present = shots_present(shots)
-        self.reduced_shape = reduced_shape(camera, shape)
+        self.reduced_shape = reduced_shape(camera, shape, largest_pixel_um)
         self.factor = _factor(camera)
         self._shots = tuple(shots)
         self._places = _places_in_engine_order(shots)

@@ -40,6 +40,8 @@ class FieldCase:
         pixel_size_um: Camera pixel.
         gathered: Frames a background is made of.
         judged: Frames that are judged.
+        kernel: How they are reduced.
+        rendered: Distinct objects to draw from.
     """
 
     shading_sd: float
@@ -49,6 +51,7 @@ class FieldCase:
     gathered: int = 16
     judged: int = 4
     kernel: ReductionKernel = "area"
+    rendered: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class FieldRow:
     """One method on one case; all shares in percent, worst shot.
 
     Attributes:
-        shading_pp: Peak to peak of the true shading, over its mean.
+        shading_pp: Peak to peak of the true shading without dust, over its mean.
         field_error: Rms departure of the divided frame from the true one, pixels without dust.
         contrast_error: Rms departure of crop / background - 1, all crops.
         dust_error: Rms departure on dust.
@@ -86,7 +89,7 @@ def measure_field(
     """Judge every method on one case."""
     cv2.setNumThreads(1)
     spec = BankSpec(
-        seed=0, n=200, preset="hard", purpose="simulate", pixel_size_um=case.pixel_size_um
+        seed=0, n=case.rendered, preset="hard", purpose="simulate", pixel_size_um=case.pixel_size_um
     )
     bank = load_or_render(cache, spec, lambda: None)
     scene = FrameSimulator(_scene(case, case.cells), bank, 0)
@@ -106,7 +109,8 @@ def measure_field(
         for judge in judges.values():
             judge.add(light)
         on_frame()
-    spread = 100 * float(np.ptp(true.relative, axis=(1, 2)).max())
+    clear = _truth(reducer, scene, np.ones_like(dust))
+    spread = 100 * float(np.ptp(clear.relative, axis=(1, 2)).max())
     return [judges[name].row(case, name, spread) for name in METHODS]
 
 

@@ -1,4 +1,4 @@
-"""Measure this box: engine, pipeline, latency, encoding, sources or detection; or how often orientation is told.
+"""Measure this box: engine, pipeline, latency, encoding, sources, detection; or how right orientation and field are.
 
 Every figure is a median of interleaved rounds in one run, printed with the box it was measured on. Compare ratios, not
 absolutes: the machine may be busy.
@@ -10,6 +10,7 @@ Examples:
   phenostream bench encoding --cells 0
   phenostream bench sources
   phenostream bench detect --truth truth.json --results got.jsonl
+  phenostream bench field
 """
 
 import argparse
@@ -19,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from phenostream.deploy.cli import bench_detect, bench_orientation, bench_sources
+from phenostream.deploy.cli import bench_detect, bench_field, bench_orientation, bench_sources
 from phenostream.deploy.cli.terminal import progress, say, say_json, say_table
 from phenostream.engine.errors import BadConfig
 
@@ -320,5 +321,10 @@ _KINDS: dict[str, tuple[_Declare, _Measure, str]] = {
         bench_orientation.declare,
         bench_orientation.measure,
         "how often check-orientation and the light's balance are right, on simulated frames",
+    ),
+    "field": (
+        bench_field.declare,
+        bench_field.measure,
+        "how well shading and dust are divided out, what it costs, and what large pixels cost",
     ),
 }
