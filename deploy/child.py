@@ -19,6 +19,8 @@ from phenostream.engine.errors import EngineFault
 
 _READY_TIMEOUT_S: Final = 60.0
 _STOP_TIMEOUT_S: Final = 60.0
+_CPU_CLOCK: Final = 2
+"""Kind of a process's clock: the scheduler's, in ns (Linux)."""
 
 
 @dataclass(slots=True)
@@ -87,6 +89,11 @@ class DaemonChild:
         """Resident memory now, MiB."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time of all its threads since it was started, seconds: the clock of clock_getcpuclockid(3)."""
+        return time.clock_gettime((~self.pid << 3) | _CPU_CLOCK)
 
     def stop(self) -> int:
         """SIGTERM, wait, and the exit code; harmless when it has ended."""

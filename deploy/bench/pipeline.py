@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from phenostream.daemon.client.sender import Sender
-from phenostream.daemon.client.stream import SourceFrame, stream
+from phenostream.daemon.client.stream import ShotOrder, SourceFrame, stream
 from phenostream.daemon.run_id import new_run_id
 from phenostream.daemon.wire.ingest import Ack
 from phenostream.deploy.bench.engine import time_backend
@@ -26,8 +26,8 @@ from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.errors import EngineFault
 
-_DISTINCT_FRAMES = 4
-_WARM_FRAMES = 4
+DISTINCT_FRAMES = 4
+WARM_FRAMES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def measure_pipeline(
     Raises:
         EngineFault: The daemon did not publish every frame it received.
     """
-    images = [microscope.frame(seq) for seq in range(_DISTINCT_FRAMES)]
+    images = [microscope.frame(seq) for seq in range(DISTINCT_FRAMES)]
     backend = open_backend(bundle, "auto", streams=2, threads=2)
     try:
         streams, batch = _best(lambda s, b: time_backend(backend, s, b, 0.3)[0])
@@ -86,7 +86,7 @@ def measure_pipeline(
             engine_rates, daemon_rates, frame_rates, resident, cells = [], [], [], [], 0.0
             for _ in range(rounds):
                 engine_rates.append(time_backend(backend, streams, batch, 2.0)[0])
-                rate, fps, cells = _stream_once(daemon.ready["ingest"], microscope, images, frames)
+                rate, fps, cells = stream_once(daemon.ready["ingest"], microscope, images, frames)
                 daemon_rates.append(rate)
                 frame_rates.append(fps)
                 resident.append(round(daemon.resident_mib, 1))
@@ -113,29 +113,35 @@ def measure_pipeline(
     )
 
 
-def _stream_once(
+def stream_once(
     url: str,
     microscope: SimulatedMicroscope,
     images: Sequence[npt.NDArray[np.uint16]],
     frames: int,
+    single_shots: ShotOrder | None = None,
 ) -> tuple[float, float, float]:
-    """One run: model cells per second, frames per second, and model cells per frame, after a warm-up."""
+    """One run: model cells per second, frames per second, and model cells per frame, after a warm-up.
+
+    Raises:
+        EngineFault: The daemon did not publish every frame it received.
+    """
     acked_s: list[float] = []
 
     def note(_ack: Ack) -> None:
         acked_s.append(time.perf_counter())
 
-    start = microscope.start(new_run_id(), frames + _WARM_FRAMES)
+    start = microscope.start(new_run_id(), frames + WARM_FRAMES)
     with Sender(url, start.instrument) as sender:
         sender.on_ack = note
-        report = stream(sender, start, _cycle(images, frames + _WARM_FRAMES))
+        sent = _cycle(images, frames + WARM_FRAMES)
+        report = stream(sender, start, sent, single_shots=single_shots)
     ledger = report.ledger
-    if ledger["published"] != frames + _WARM_FRAMES:
+    if ledger["published"] != frames + WARM_FRAMES:
         raise EngineFault(
-            f"bench pipeline: {ledger['published']} of {frames + _WARM_FRAMES} frames published"
+            f"bench pipeline: {ledger['published']} of {frames + WARM_FRAMES} frames published"
         )
-    seconds = acked_s[-1] - acked_s[_WARM_FRAMES - 1]
-    per_frame = (ledger["cells_classified"] + ledger["cells_rejected"]) / (frames + _WARM_FRAMES)
+    seconds = acked_s[-1] - acked_s[WARM_FRAMES - 1]
+    per_frame = (ledger["cells_classified"] + ledger["cells_rejected"]) / (frames + WARM_FRAMES)
     return per_frame * frames / seconds, frames / seconds, per_frame
 
 

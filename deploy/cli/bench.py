@@ -1,4 +1,4 @@
-"""Measure this box: engine, pipeline, latency, encoding, sources, detection; or how right orientation and field are.
+"""Measure this box: engine, pipeline, latency, shots, encoding, sources, detection; how right orientation and field are.
 
 Every figure is a median of interleaved rounds in one run, printed with the box it was measured on. Compare ratios, not
 absolutes: the machine may be busy.
@@ -8,24 +8,25 @@ Examples:
   phenostream bench pipeline --size 2048 --cells 200
   phenostream bench latency
   phenostream bench encoding --cells 0
+  phenostream bench shots
   phenostream bench sources
   phenostream bench detect --truth truth.json --results got.jsonl
   phenostream bench field
 """
 
 import argparse
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
 
-from phenostream.deploy.cli import bench_detect, bench_field, bench_orientation, bench_sources
+from phenostream.deploy.cli import (
+    bench_detect,
+    bench_field,
+    bench_orientation,
+    bench_shots,
+    bench_sources,
+    bench_stage,
+)
 from phenostream.deploy.cli.terminal import progress, say, say_json, say_table
 from phenostream.engine.errors import BadConfig
-
-if TYPE_CHECKING:
-    from phenostream.deploy.microscope import SimulatedMicroscope
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _declare_engine(parser: argparse.ArgumentParser) -> None:
-    _declare_bundle(parser)
+    bench_stage.declare_bundle(parser)
     parser.add_argument(
         "--backend",
         action="append",
@@ -99,9 +100,11 @@ def _engine(args: argparse.Namespace) -> int:
             on_step=bar.update,
         )
     if args.json:
-        say_json({"box": _box(), "rows": [row.as_dict() for row in rows], "absent": absent})
+        say_json(
+            {"box": bench_stage.box(), "rows": [row.as_dict() for row in rows], "absent": absent}
+        )
         return 0 if rows else 1
-    _say_box()
+    bench_stage.say_box()
     say_table(
         ["backend", "precision", "streams", "batch", "cells/s", "least", "most", "CPU ms/cell", "of best"],
         [
@@ -115,27 +118,8 @@ def _engine(args: argparse.Namespace) -> int:
     return 0 if rows else 1
 
 
-def _declare_bundle(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--bundle", default="demo", metavar="DIR", help="model bundle (default: demo)"
-    )
-
-
-def _declare_frames(parser: argparse.ArgumentParser, size: int, cells: int, frames: int) -> None:
-    _declare_bundle(parser)
-    parser.add_argument(
-        "--size", type=int, default=size, help=f"side of a frame, pixels (default {size})"
-    )
-    parser.add_argument(
-        "--cells", type=int, default=cells, help=f"objects in a frame (default {cells})"
-    )
-    parser.add_argument(
-        "--frames", type=int, default=frames, help=f"frames timed (default {frames})"
-    )
-
-
 def _declare_pipeline(parser: argparse.ArgumentParser) -> None:
-    _declare_frames(parser, size=2048, cells=200, frames=60)
+    bench_stage.declare_frames(parser, size=2048, cells=200, frames=60)
     parser.add_argument("--rounds", type=int, default=3, help="alternations (default 3)")
 
 
@@ -145,20 +129,20 @@ def _pipeline(args: argparse.Namespace) -> int:
     from phenostream.engine.bundle import load_bundle
 
     path = bundle_path(args.bundle).resolve()
-    with _scratch() as folder, progress(args.rounds, "bench pipeline", "round") as bar:
+    with bench_stage.scratch() as folder, progress(args.rounds, "bench pipeline", "round") as bar:
         figure = measure_pipeline(
             load_bundle(path),
             str(path),
-            _microscope(args),
+            bench_stage.microscope(args),
             folder,
             frames=args.frames,
             rounds=args.rounds,
             on_step=bar.update,
         )
     if args.json:
-        say_json({"box": _box(), **figure.as_dict()})
+        say_json({"box": bench_stage.box(), **figure.as_dict()})
         return 0
-    _say_box()
+    bench_stage.say_box()
     say(
         f"{figure.frames} simulated frames of 4 x {figure.size_px}^2 with {figure.cells_per_frame:g} model cells, "
         f"{figure.rounds} alternating rounds, sender on the same cores over ipc"
@@ -178,7 +162,7 @@ def _pipeline(args: argparse.Namespace) -> int:
 
 
 def _declare_latency(parser: argparse.ArgumentParser) -> None:
-    _declare_frames(parser, size=512, cells=24, frames=1000)
+    bench_stage.declare_frames(parser, size=512, cells=24, frames=1000)
     parser.add_argument(
         "--load", type=float, default=0.5, help="share of the capacity (default 0.5)"
     )
@@ -190,19 +174,19 @@ def _latency(args: argparse.Namespace) -> int:
 
     if not 0.01 <= args.load <= 0.95:
         raise BadConfig(f"--load {args.load:g}: allowed 0.01 to 0.95")
-    with _scratch() as folder, progress(args.frames, "bench latency", "frame") as bar:
+    with bench_stage.scratch() as folder, progress(args.frames, "bench latency", "frame") as bar:
         figure = measure_latency(
             str(bundle_path(args.bundle).resolve()),
-            _microscope(args),
+            bench_stage.microscope(args),
             folder,
             frames=args.frames,
             load=args.load,
             on_step=bar.update,
         )
     if args.json:
-        say_json({"box": _box(), **figure.as_dict()})
+        say_json({"box": bench_stage.box(), **figure.as_dict()})
         return 0
-    _say_box()
+    bench_stage.say_box()
     say(
         f"{figure.frames} simulated frames of 4 x {figure.size_px}^2 with {figure.cells_per_frame:g} cells, Poisson "
         f"arrivals at {figure.offered_fps:g} of {figure.capacity_fps:g} frames/s, to a subscriber on the same box"
@@ -223,7 +207,7 @@ def _latency(args: argparse.Namespace) -> int:
 
 
 def _declare_encoding(parser: argparse.ArgumentParser) -> None:
-    _declare_frames(parser, size=2048, cells=200, frames=30)
+    bench_stage.declare_frames(parser, size=2048, cells=200, frames=30)
     parser.add_argument("--rounds", type=int, default=5, help="alternations (default 5)")
 
 
@@ -234,19 +218,19 @@ def _encoding(args: argparse.Namespace) -> int:
 
     need("imagecodecs", "compression")
     steps = len(WAYS) * args.rounds
-    with _scratch() as folder, progress(steps, "bench encoding", "run") as bar:
+    with bench_stage.scratch() as folder, progress(steps, "bench encoding", "run") as bar:
         figure = measure_encoding(
             str(bundle_path(args.bundle).resolve()),
-            _microscope(args),
+            bench_stage.microscope(args),
             folder,
             frames=args.frames,
             rounds=args.rounds,
             on_step=bar.update,
         )
     if args.json:
-        say_json({"box": _box(), **figure.as_dict()})
+        say_json({"box": bench_stage.box(), **figure.as_dict()})
         return 0
-    _say_box()
+    bench_stage.say_box()
     say(
         f"{figure.frames} simulated frames of 4 x {figure.size_px}^2 with {figure.cells_per_frame:g} model cells, "
         f"{figure.rounds} alternating rounds, sender on the same cores over ipc"
@@ -258,34 +242,6 @@ def _encoding(args: argparse.Namespace) -> int:
     )  # fmt: skip
     say(f"one frame on one core: {figure.pack_ms:g} ms to pack, {figure.unpack_ms:g} ms to unpack")
     return 0
-
-
-def _microscope(args: argparse.Namespace) -> "SimulatedMicroscope":
-    from phenostream.deploy.microscope import MicroscopeSettings, SimulatedMicroscope, cache_folder
-
-    settings = MicroscopeSettings(
-        size_px=args.size, cells=args.cells, preset="hard"
-    )  # easy has no room for many
-    return SimulatedMicroscope(settings, cache_folder())
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """A short-named folder of our own for sockets and a journal; removed afterwards."""
-    with TemporaryDirectory(prefix="phenostream-") as name:
-        yield Path(name)
-
-
-def _box() -> dict[str, Any]:
-    from phenostream.deploy.bench.box import describe_box
-
-    return describe_box()
-
-
-def _say_box() -> None:
-    from phenostream.deploy.bench.box import describe_in_a_line
-
-    say(describe_in_a_line(_box()))
 
 
 _Declare = Callable[[argparse.ArgumentParser], None]
@@ -306,6 +262,11 @@ _KINDS: dict[str, tuple[_Declare, _Measure, str]] = {
         _declare_encoding,
         _encoding,
         "compressed frames against raw ones: frames/s and bytes",
+    ),
+    "shots": (
+        bench_shots.declare,
+        bench_shots.measure,
+        "single shots against whole frames: cells/s and CPU a frame",
     ),
     "sources": (
         bench_sources.declare,
