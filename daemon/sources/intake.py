@@ -73,6 +73,7 @@ class Intake:
         self._lossless = lossless
         self._others = list(others)
         self._doors: deque[Door] = deque([lossless, *others])
+        self._pollers: dict[bool, zmq.Poller] = {}
         self._ticked_s = self._turned_s = 0.0
 
     @property
@@ -127,15 +128,22 @@ class Intake:
         for door in self._others:
             door.close()
         self._doors = deque([self._lossless])
+        self._pollers.clear()
 
     def _wait(self, attention: Wake, *, reading: bool) -> None:
-        poller = zmq.Poller()
-        poller.register(attention.fileno(), zmq.POLLIN)
-        if reading:
-            for door in self._doors:
+        poller = self._poller(attention, reading=reading)
+        if any(what == attention.fileno() for what, _ in poller.poll(int(1000 * BEAT_S))):
+            attention.clear()
+
+    def _poller(self, attention: Wake, *, reading: bool) -> zmq.Poller:
+        """Made once for either case and kept: with single shots a turn is as short as a message."""
+        poller = self._pollers.get(reading)
+        if poller is None:
+            poller = self._pollers[reading] = zmq.Poller()
+            poller.register(attention.fileno(), zmq.POLLIN)
+            for door in self._doors if reading else ():
                 poller.register(door.socket, zmq.POLLIN)
-        poller.poll(int(1000 * BEAT_S))
-        attention.clear()
+        return poller
 
     def _read(self, frames: Channel[ReceivedFrame], entries: Channel[Entry]) -> None:
         silent = 0

@@ -98,7 +98,7 @@ def measure_shots(
                 on_step()
     columns = zip(_WHAT, *(zip(*measured[way], strict=True) for way in WAYS), strict=True)
     return ShotsFigure(
-        comparisons=tuple(_compared(*column) for column in columns),
+        comparisons=tuple(compared(*column) for column in columns),
         cells_per_frame=round(cells, 1),
         size_px=microscope.settings.size_px,
         frames=frames,
@@ -106,7 +106,8 @@ def measure_shots(
     )
 
 
-def _compared(name: str, whole: tuple[float, ...], single: tuple[float, ...]) -> Comparison:
+def compared(name: str, whole: tuple[float, ...], single: tuple[float, ...]) -> Comparison:
+    """One quantity of every round, whole and single, as medians and the spread of the rounds' ratios."""
     ratios = [one / other if other else 1.0 for one, other in zip(single, whole, strict=True)]
     lower, upper = np.percentile(ratios, [25, 75])
     return Comparison(
