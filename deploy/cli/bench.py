@@ -1,4 +1,4 @@
-"""Measure this box: engine, pipeline, latency, shots, encoding, sources, detection; how right orientation and field are.
+"""Measure this box: engine, pipeline, latency, shots, encoding, sources, detection; how right orientation, field are.
 
 Every figure is a median of interleaved rounds in one run, printed with the box it was measured on. Compare ratios, not
 absolutes: the machine may be busy.
