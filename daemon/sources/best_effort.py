@@ -50,6 +50,10 @@ class BestEffortDoor:
         """Look for runs whose END was lost."""
         self._desk.tick(Clock(time.time_ns(), time.monotonic()))
 
+    def pause(self, seconds: float) -> None:
+        """Nothing was read for so long, through any door."""
+        self._desk.pause(seconds)
+
     def close(self) -> None:
         """Close; what was not read is lost."""
         self.socket.close(0)

@@ -13,7 +13,7 @@ from phenostream.daemon.source_config import SourceConfig
 from phenostream.daemon.sources.desk import IngestDesk, Speaker, decoded, printable
 from phenostream.daemon.sources.peers import NOBODY
 from phenostream.daemon.sources.reception import Clock, Letter
-from phenostream.daemon.sources.runs import RunBook
+from phenostream.daemon.sources.runs import Run, RunBook
 from phenostream.daemon.wire.ingest import End, FrameHeader, Hello, Refused, ShotHeader, Start
 from phenostream.engine.errors import BadMessage
 
@@ -38,7 +38,11 @@ class BestEffortDesk:
         self._speaker = Speaker(NOBODY, None, config.max_frame_bytes, config.name)
         self._counts = {"messages": 0, **dict.fromkeys(OUTCOMES, 0), "ended_by_timeout": 0}
         self._complaints: set[tuple[str, str]] = set()
-        self._began_s: float | None = None
+        self._quiet: dict[
+            str, tuple[float, float]
+        ] = {}  # by run: last heard, and listened to since
+        self._ticked_s: float | None = None
+        self._unheard_s = 0.0
 
     def told(self) -> dict[str, str | int]:
         """What the status says: how the source is listened to, and what came of its messages.
@@ -52,23 +56,33 @@ class BestEffortDesk:
         self._counts["messages"] += 1
         self._counts[self._outcome(parts, clock)] += 1
 
+    def pause(self, seconds: float) -> None:
+        """Nothing was read for so long: no source was quiet because of it."""
+        self._unheard_s += seconds
+
     def tick(self, clock: Clock) -> None:
         """End the runs that were quiet for too long; to be called at least every few seconds."""
-        if self._began_s is None:
-            self._began_s = (
-                clock.now_s
-            )  # a run of an earlier process may have been quiet only since then
-        for run in self._runs.sent_by(self.config.name):
-            quiet_s = clock.now_s - max(run.heard_s, self._began_s)
-            if quiet_s >= self.config.idle_end_s and not self._ledger.ended(run.start.run):
-                logger.warning(
-                    "run %s of %s: no message for %.0f s and no end; it is ended",
-                    run.start.run,
-                    run.start.instrument,
-                    quiet_s,
-                )
-                self._counts["ended_by_timeout"] += 1
-                self._desk.end_unheard(run)
+        since_s = clock.now_s if self._ticked_s is None else self._ticked_s
+        listened_s = max(0.0, clock.now_s - since_s - self._unheard_s)
+        self._ticked_s, self._unheard_s = clock.now_s, 0.0
+        runs = {run.start.run: run for run in self._runs.sent_by(self.config.name)}
+        known, self._quiet = self._quiet, {}
+        for name, run in runs.items():
+            heard_s, quiet_s = known.get(name, (None, 0.0))
+            quiet_s = quiet_s + listened_s if run.heard_s == heard_s else 0.0
+            self._quiet[name] = run.heard_s, quiet_s
+            if quiet_s >= self.config.idle_end_s and not self._ledger.ended(name):
+                self._end_quiet(run, quiet_s)
+
+    def _end_quiet(self, run: Run, quiet_s: float) -> None:
+        logger.warning(
+            "run %s of %s: no message for %.0f s and no end; it is ended",
+            run.start.run,
+            run.start.instrument,
+            quiet_s,
+        )
+        self._counts["ended_by_timeout"] += 1
+        self._desk.end_unheard(run)
 
     def _outcome(self, parts: list[memoryview], clock: Clock) -> str:
         if self.config.topic is not None:

@@ -48,6 +48,9 @@ class Door(Protocol):
     def tick(self) -> None:
         """Do what is due; called at least every half second, and at most about as often as messages come."""
 
+    def pause(self, seconds: float) -> None:
+        """Nothing was read for so long, through any door."""
+
     def close(self) -> None:
         """Close the socket."""
 
@@ -155,10 +158,11 @@ class Intake:
             silent = 0 if door.read() else silent + 1
 
     def _note_turn(self, *, reading: bool) -> None:
-        """Time in which nothing could be read does not count against frames that wait for shots."""
+        """Time in which nothing could be read counts neither against frames that wait for shots nor as a silence."""
         now_s = time.monotonic()
         turn_s, self._turned_s = now_s - self._turned_s, now_s
-        self._lossless.pause(unheard_s(turn_s, reading=reading))
+        for door in self._doors:
+            door.pause(unheard_s(turn_s, reading=reading))
 
     def _tick(self) -> None:
         now_s = time.monotonic()

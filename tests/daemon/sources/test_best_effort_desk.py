@@ -295,6 +295,21 @@ def test_a_lost_end_is_made_up_for_after_the_silence(bench: Bench, make_start: S
     assert bench.counts()["ended_by_timeout"] == 1
 
 
+def test_time_in_which_nobody_listened_is_no_silence(bench: Bench, make_start: StartMaker) -> None:
+    start, source = make_start(), bench.sources["a"]
+    bench.now_s = 1.0
+    bench.say(start)
+    source.tick(Clock(1, 1.0))
+    source.tick(Clock(1, 41.0))
+    source.pause(900.0)  # a full disk: what the source sent meanwhile waits unread
+    source.tick(Clock(1, 951.0))
+    assert not bench.ledger.ended(start.run)
+    source.tick(Clock(1, 960.0))
+    assert not bench.ledger.ended(start.run)
+    source.tick(Clock(1, 961.0))
+    assert bench.ledger.ended(start.run)
+
+
 def test_the_announced_frames_are_missing_when_the_end_is_lost(
     bench: Bench, make_start: StartMaker
 ) -> None:
