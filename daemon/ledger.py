@@ -26,6 +26,8 @@ Incident = Literal[
     "unstarted",
 ]
 _REASONS_KEPT: Final = 1000
+_MOST_TOLD: Final = 2**64 - 1
+"""What msgpack can say; the gaps of two runs may be more."""
 INCIDENTS: Final[tuple[Incident, ...]] = (
     "duplicates",
     "restarts",
@@ -206,13 +208,13 @@ class Ledger:
             return self._runs[run].snapshot()
 
     def total(self) -> dict[str, int]:
-        """The account of all runs together, with what belongs to no run."""
+        """The account of all runs together, with what belongs to no run; a sum beyond a u64 is told as the largest."""
         with self._lock:
             total: Counter[str] = Counter(self._nobodys)
             for account in self._runs.values():
                 total.update(account.snapshot())
         empty = _Account().snapshot()
-        return {**empty, **total}
+        return {**empty, **{key: min(n, _MOST_TOLD) for key, n in total.items()}}
 
     def runs(self) -> list[str]:
         """Every run, oldest first."""

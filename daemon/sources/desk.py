@@ -42,7 +42,7 @@ class Speaker(NamedTuple):
 
     Attributes:
         peer: The connection that is answered; `NOBODY` for a best-effort source.
-        instrument: As its HELLO said; None for a best-effort source, which says none.
+        instrument: As its HELLO said; None before that, and for a best-effort source, which says none.
         max_frame_bytes: Largest frame it may announce.
         source: Name of the best-effort source.
     """
@@ -304,7 +304,7 @@ def _conflict(run: Run, speaker: Speaker) -> str | None:
     """Why a speaker has no say in a run; None if it has."""
     if run.source != speaker.source:
         return f"conflict: {_said(run.source)} has run {run.start.run}, not {_said(speaker.source)}"
-    if speaker.instrument not in (None, run.start.instrument):
+    if speaker.source is None and speaker.instrument != run.start.instrument:
         return f"conflict: instrument {run.start.instrument} has this run, not {speaker.instrument}"
     return None
 

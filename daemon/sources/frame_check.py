@@ -10,7 +10,14 @@ from typing import Any, NamedTuple
 from phenostream.daemon.pipeline.expansion import Packed, shot_arrays
 from phenostream.daemon.wire.codec import unpack_header
 from phenostream.daemon.wire.encoding import MISSING, chunk_fault
-from phenostream.daemon.wire.ingest import VERSION, Encoding, FrameHeader, ShotHeader, Start
+from phenostream.daemon.wire.ingest import (
+    HIGHEST_SEQ,
+    VERSION,
+    Encoding,
+    FrameHeader,
+    ShotHeader,
+    Start,
+)
 from phenostream.engine.errors import BadMessage
 from phenostream.engine.types import Frame
 
@@ -94,6 +101,6 @@ def frame_named(header: bytes) -> Named | None:
     run, frame_seq = raw.get("run"), raw.get("frame_seq")
     kind = raw.get("type")
     named = kind in ("frame", "shot") and raw.get("v") == VERSION and isinstance(run, str)
-    if not named or type(frame_seq) is not int or not 0 <= frame_seq < 2**64:
+    if not named or type(frame_seq) is not int or not 0 <= frame_seq <= HIGHEST_SEQ:
         return None
     return Named(str(run), frame_seq, kind == "shot")

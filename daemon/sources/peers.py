@@ -54,6 +54,7 @@ class Peers:
             self._peers[peer].outstanding_bytes += size
 
     def refund(self, peer: bytes, size: int) -> None:
-        """They are acknowledged; harmless for a connection that is forgotten."""
-        if peer in self._peers:
-            self._peers[peer].outstanding_bytes -= size
+        """They are acknowledged; harmless for a connection that is forgotten, or was and said HELLO again."""
+        known = self._peers.get(peer)
+        if known is not None:
+            known.outstanding_bytes = max(0, known.outstanding_bytes - size)

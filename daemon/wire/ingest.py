@@ -26,6 +26,9 @@ RunId = Annotated[
 ]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 U64 = Annotated[int, Field(ge=0, le=2**64 - 1)]
+HIGHEST_SEQ: Final = 2**64 - 2
+"""Of a frame: END's `n_frames` is one more, and a u64."""
+FrameSeq = Annotated[int, Field(ge=0, le=HIGHEST_SEQ)]
 Position = Annotated[float, Field(ge=-1e7, le=1e7, allow_inf_nan=False)]
 Shot = Literal["left", "right", "top", "bottom"]
 """An illumination, and the camera image under it."""
@@ -144,7 +147,7 @@ class FrameHeader(_Message):
 
     type: Literal["frame"] = "frame"
     run: RunId
-    frame_seq: U64
+    frame_seq: FrameSeq
     shape: Annotated[tuple[int, int, int], Field(strict=False)]
     dtype: Literal["u8", "u16"]
     encoding: Encoding = "raw"
@@ -162,7 +165,7 @@ class ShotHeader(_Message):
 
     type: Literal["shot"] = "shot"
     run: RunId
-    frame_seq: U64
+    frame_seq: FrameSeq
     illumination: Shot
     shape: Annotated[tuple[int, int], Field(strict=False)]
     dtype: Literal["u8", "u16"]

@@ -13,6 +13,7 @@ from hypothesis.stateful import (
 )
 
 from phenostream.daemon.ledger import FATES, Ledger
+from phenostream.daemon.wire.codec import pack, unpack_header
 from phenostream.daemon.wire.ingest import Fate
 
 RUNS = ("run-a", "run-b")
@@ -201,6 +202,14 @@ def test_a_withdrawn_frame_is_as_if_it_had_not_come() -> None:
     assert (account["received"], account["in_flight"]) == (0, 0)
     assert ledger.standing("run", 0).kind == "new"
     assert ledger.end("run", 0) is None
+
+
+def test_the_total_of_numbers_that_are_far_apart_can_be_told() -> None:
+    ledger = Ledger()
+    for run in RUNS:
+        ledger.open(run, None)
+        ledger.receive(run, 2**64 - 2)
+    assert unpack_header(pack(ledger.total()))["gaps"] == 2**64 - 1
 
 
 def test_several_messages_are_counted_at_once() -> None:

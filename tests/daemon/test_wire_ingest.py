@@ -37,7 +37,7 @@ FRAME: dict[str, Any] = {
     "v": 1,
     "type": "frame",
     "run": RUN,
-    "frame_seq": 2**64 - 1,
+    "frame_seq": 2**64 - 2,
     "shape": [4, 2048, 2048],
     "dtype": "u16",
     "source_utc_ns": 0,

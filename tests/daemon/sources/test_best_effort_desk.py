@@ -310,6 +310,20 @@ def test_time_in_which_nobody_listened_is_no_silence(bench: Bench, make_start: S
     assert bench.ledger.ended(start.run)
 
 
+def test_a_quiet_run_with_the_highest_number_is_ended(bench: Bench, make_start: StartMaker) -> None:
+    start = make_start()
+    bench.say(start)
+    raw = frame(start, 0).model_dump()
+    for seq in (2**64 - 1, 2**64 - 2):
+        bench.say(msgpack.packb(raw | {"frame_seq": seq}), DATA)
+    bench.commit()
+    bench.now_s = 0.0
+    for bench.now_s in (1.0, 2.0, 70.0, 140.0):
+        bench.sources["a"].tick(Clock(1, bench.now_s))
+    assert bench.commit() == [RunEnded(start, source="a", ended_by="timeout")]
+    assert bench.ledger.run(start.run)["announced"] == 2**64 - 1
+
+
 def test_the_announced_frames_are_missing_when_the_end_is_lost(
     bench: Bench, make_start: StartMaker
 ) -> None:

@@ -25,6 +25,7 @@ from phenostream.daemon.pipeline.entries import (
 )
 from phenostream.daemon.quarantine import Quarantine
 from phenostream.daemon.sources.desk import IngestDesk
+from phenostream.daemon.sources.peers import Peers
 from phenostream.daemon.sources.reception import Clock, Letter, Outlets
 from phenostream.daemon.sources.runs import PARK_AFTER_S, RunBook
 from phenostream.daemon.wire.encoding import pack_counts
@@ -523,6 +524,46 @@ def test_nobody_speaks_for_the_run_of_another_instrument(
     assert bench.say(frame(start, 0), DATA, peer=b"a") == []
     (letter,) = bench.commit()
     assert (letter.peer, cast(Ack, letter.message).fate) == (b"a", "published")
+
+
+@pytest.mark.parametrize("kind", ["frame", "shot"])
+def test_a_broken_header_before_hello_is_refused_and_no_frame(
+    bench: Bench, make_start: StartMaker, kind: str
+) -> None:
+    start = make_start()
+    bench.begin(start)
+    broken = msgpack.packb(frame(start, 0).model_dump() | {"type": kind, "colour": "red"})
+    answer = bench.one(broken, DATA, peer=b"stranger")
+    assert isinstance(answer, Refused)
+    assert answer.reason.startswith("message: ")
+    assert bench.ledger.run(start.run)["received"] == 0
+    assert bench.ledger.total()["malformed"] == 1
+
+
+def test_a_number_that_no_end_could_count_is_no_frame(bench: Bench, make_start: StartMaker) -> None:
+    start = make_start()
+    bench.begin(start)
+    raw = frame(start, 0).model_dump() | {"frame_seq": 2**64 - 1}
+    answer = bench.one(msgpack.packb(raw), DATA)
+    assert isinstance(answer, Refused)
+    assert bench.ledger.run(start.run)["received"] == 0
+    assert bench.say(frame(start, 2**64 - 2), DATA) == []
+    bench.commit()
+    assert bench.say(End(run=start.run, n_frames=2**64 - 1)) == []
+    assert isinstance(bench.commit()[-1].message, Report)
+
+
+def test_a_connection_that_was_forgotten_with_bytes_outstanding_gains_no_credit() -> None:
+    peers = Peers(credit_bytes=100)
+    peers.greet(b"p", "scope")
+    peers.charge(b"p", 100)
+    for number in range(1024):
+        peers.greet(str(number).encode(), "other")
+    assert peers.instrument(b"p") is None
+    peers.greet(b"p", "scope")
+    peers.refund(b"p", 100)
+    peers.charge(b"p", 100)
+    assert peers.overdrawn(b"p", 1) is not None
 
 
 def test_too_many_open_runs_are_refused_until_one_ends_or_falls_silent(
