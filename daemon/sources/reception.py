@@ -53,7 +53,7 @@ class Outlets:
         entries: To the commit thread.
         quarantine: Keeps what breaks its contract.
         check_camera: Raises `BadInput` for a START the engine cannot work with.
-        beat: Called while `entries` is full: the ingest thread waits, it is not stuck.
+        beat: Called with every entry, and while `entries` is full: the ingest thread works or waits, it is not stuck.
         encodings: What WELCOME promises to read.
         expand: Begins to decode compressed counts; None where nobody will look at them.
     """
@@ -77,6 +77,7 @@ class Outlets:
 
     def enter(self, entry: Entry) -> None:
         """Hand something to the commit thread; waits while it has too much."""
+        self.beat()
         self.entries.put(entry, self.beat)
 
 

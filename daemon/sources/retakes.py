@@ -14,11 +14,13 @@ class Retakes:
     Attributes:
         first: (frame_seq, illumination of a shot, source_utc_ns) of the frame or shot that came first.
         newest_utc_ns: The highest source time of a frame or shot.
+        highest_seq: The highest number of a frame or shot; a late shot of it or above is the rest of its frame.
         going_on: The frames that come now are retaken ones.
     """
 
     first: tuple[int, str | None, int] | None = None
     newest_utc_ns: int = 0
+    highest_seq: int = 0
     going_on: bool = False
 
     def received(self, frame_seq: int, source_utc_ns: int, shot: str | None = None) -> None:
@@ -26,6 +28,7 @@ class Retakes:
         if self.first is None:
             self.first = (frame_seq, shot, source_utc_ns)
         self.newest_utc_ns = max(self.newest_utc_ns, source_utc_ns)
+        self.highest_seq = max(self.highest_seq, frame_seq)
         self.going_on = False
 
     def begins(self, frame_seq: int, source_utc_ns: int, shot: str | None = None) -> bool:
@@ -36,6 +39,9 @@ class Retakes:
         again = [frame_seq, shot] == named and source_utc_ns != utc_ns
         if again:
             self.first = (frame_seq, shot, source_utc_ns)
-        begins = again or (source_utc_ns > self.newest_utc_ns and not self.going_on)
+        newer = source_utc_ns > self.newest_utc_ns and (
+            shot is None or frame_seq < self.highest_seq
+        )
+        begins = again or (newer and not self.going_on)
         self.going_on |= begins
         return begins

@@ -39,6 +39,7 @@ class PartialFrame:
         run: Whose it is.
         peer: Connection that sends it: all its shots come over one.
         deadline_s: When it is overdue, in seconds of listening.
+        left: Connections that sent it before `peer` did; what is still read from them is not taken.
         shots: By illumination, in the order they came.
         last: When the last of them came.
     """
@@ -48,6 +49,7 @@ class PartialFrame:
     peer: bytes
     deadline_s: float
     last: Clock
+    left: frozenset[bytes] = frozenset()
     shots: dict[Shot, TakenShot] = field(default_factory=dict)
 
     @property

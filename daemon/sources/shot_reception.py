@@ -41,6 +41,9 @@ class ShotReception:
                 self._reception.note_retake(run, header)
                 return turned_away
             frame = self._assembler.begin(run, header.frame_seq, peer, clock)
+        elif peer in frame.left:
+            self._ledger.count("shots_repeated", header.run)
+            return []
         elif frame.peer != peer:
             frame = self._begin_anew(peer, frame, clock)
         reason = fault(header, run.start, data, self._outlets.encodings)
@@ -105,9 +108,14 @@ class ShotReception:
         return answer
 
     def _begin_anew(self, peer: bytes, frame: PartialFrame, clock: Clock) -> PartialFrame:
-        """Another connection sends this frame: all of it, as after any loss. The shots of two are never mixed."""
+        """Another connection sends this frame: all of it, as after any loss. The shots of two are never mixed.
+
+        What the earlier one still had on its way may be read between; it does not take the frame back.
+        """
         self._let_go_repeated(frame)
-        return self._assembler.begin(frame.run, frame.frame_seq, peer, clock)
+        anew = self._assembler.begin(frame.run, frame.frame_seq, peer, clock)
+        anew.left = frame.left | {frame.peer}
+        return anew
 
     def _let_go_repeated(self, frame: PartialFrame) -> None:
         self._assembler.let_go(frame)

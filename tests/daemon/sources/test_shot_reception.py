@@ -64,6 +64,7 @@ class Door:
     now_s: float = 100.0
     ledger: Ledger = field(default_factory=Ledger)
     quarantine: Kept = field(default_factory=Kept)
+    beats: int = 0
 
     def __post_init__(self) -> None:
         config = IngestConfig(
@@ -75,11 +76,12 @@ class Door:
         )
         self.frames: Channel[ReceivedFrame] = Channel(None)
         self.entries: Channel[Entry] = Channel(None)
-        outlets = Outlets(
-            self.frames, self.entries, self.quarantine, lambda start: None, lambda: None
-        )
+        outlets = Outlets(self.frames, self.entries, self.quarantine, lambda start: None, self.beat)
         runs = RunBook(8, self.ledger.in_flight)
         self.desk = IngestDesk(config, self.ledger, runs, outlets)
+
+    def beat(self) -> None:
+        self.beats += 1
 
     @property
     def clock(self) -> Clock:
@@ -491,6 +493,62 @@ def test_shots_of_two_connections_are_never_mixed(door: Door, make_start: StartM
     assert account(door, start, "shots_repeated", "received") == (2, 1)
 
 
+def test_what_an_old_connection_left_does_not_take_a_frame_back(
+    door: Door, make_start: StartMaker
+) -> None:
+    start = make_start()
+    door.begin(start, peer=b"old")
+    send(door, start, 0, "left", "right", peer=b"old")
+    door.begin(start, peer=b"new")
+    for which, peer in (
+        ("left", b"new"),
+        ("top", b"old"),
+        ("right", b"new"),
+        ("bottom", b"old"),
+        ("top", b"new"),
+        ("bottom", b"new"),
+    ):
+        send(door, start, 0, which, peer=peer)
+    assert len(door.frames) == 1
+    assert account(door, start, "received", "in_flight", "shots_repeated") == (1, 1, 4)
+
+
+def test_the_rest_of_a_broken_frame_is_no_restart(door: Door, make_start: StartMaker) -> None:
+    start = make_start()
+    door.begin(start)
+    for seq, crc32 in ((0, None), (1, 1)):
+        for number, which in enumerate(start.shots):
+            taken = shot(start, seq, which, source_utc_ns=10 * seq + number, crc32=crc32)
+            door.say(taken, counts_of(seq, which))
+    assert account(door, start, "shots_late", "restarts") == (3, 0)
+    door.say(shot(start, 2, "left", source_utc_ns=20), counts_of(2, "left"))
+    door.say(shot(start, 0, "right", source_utc_ns=99), counts_of(0, "right"))
+    assert account(door, start, "shots_late", "restarts") == (4, 1)
+
+
+def test_the_last_shot_of_an_overdue_frame_is_no_restart(
+    door: Door, make_start: StartMaker
+) -> None:
+    start = make_start(shots=("left", "right"))
+    door.begin(start)
+    door.say(shot(start, 0, "left", source_utc_ns=1), counts_of(0, "left"))
+    door.wait(TIMEOUT_S)
+    door.say(shot(start, 0, "right", source_utc_ns=2), counts_of(0, "right"))
+    assert account(door, start, "shots_late", "restarts") == (1, 0)
+
+
+def test_the_thread_shows_a_sign_of_life_for_every_frame_that_it_ends(
+    make_start: StartMaker,
+) -> None:
+    door, start = Door(), make_start()
+    door.begin(start)
+    for seq in range(3):
+        send(door, start, seq, "left")
+    before = door.beats
+    door.wait(TIMEOUT_S)
+    assert door.beats - before >= 3
+
+
 def test_a_whole_frame_takes_the_place_of_the_shots_of_its_number(
     door: Door, make_start: StartMaker
 ) -> None:
@@ -591,6 +649,7 @@ class ShotMachine(RuleBasedStateMachine):
         self.door = Door(memory=MACHINE_MEMORY, credit=1 << 30)
         self.waiting: dict[tuple[int, int], tuple[bytes, dict[str, int], float]] = {}
         self.in_flight: set[tuple[int, int]] = set()
+        self.taken_over: set[tuple[int, int]] = set()
         self.fates: dict[tuple[int, int], str] = {}
         self.incidents: dict[str, int] = dict.fromkeys(("shots_repeated", "shots_late"), 0)
         self.held = 0
@@ -623,6 +682,10 @@ class ShotMachine(RuleBasedStateMachine):
             return
         assert answers == []
         if key in self.waiting and self.waiting[key][0] != peer:
+            if key in self.taken_over:  # by this one's successor: there are two connections a run
+                self.incidents["shots_repeated"] += 1
+                return
+            self.taken_over.add(key)
             self.incidents["shots_repeated"] += len(self.waiting.pop(key)[1])
         if broken == 0 or which not in start.shots:
             self.waiting.pop(key, None)
