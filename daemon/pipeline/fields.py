@@ -54,13 +54,15 @@ class FieldState:
 
 
 PER_FRAME: Final = FieldState()
+Optics = tuple[Reducer, Detector]
+"""What reduces and looks at a run's frames. No field keeps it: it is large, and shared by the runs of a camera."""
 
 
 class RunField(Protocol):
     """The field of one run."""
 
-    def flatten(self, light: F32) -> tuple[Reduced, FieldState]:
-        """Divide one frame's light, in place, and say by what."""
+    def flatten(self, light: F32, optics: Optics) -> tuple[Reduced, FieldState]:
+        """Divide one frame's light, in place, and say by what; `optics` reduced it."""
 
     def found(self, cells: int) -> None:
         """How many cells the last frame had."""
@@ -103,9 +105,7 @@ class Fields:
             small = reduced_shape(start.camera, (start.height, start.width))
             frames_that_fit((len(start.shots), *small), self._frames)
 
-    def of(
-        self, start: Start, truths: tuple[str, ...], optics: tuple[Reducer, Detector]
-    ) -> RunField:
+    def of(self, start: Start, truths: tuple[str, ...], optics: Optics) -> RunField:
         """The field of a run.
 
         Args:
@@ -124,15 +124,13 @@ class Fields:
         self._runs.move_to_end(start.run)
         return found
 
-    def _made(
-        self, start: Start, truths: tuple[str, ...], optics: tuple[Reducer, Detector]
-    ) -> RunField:
+    def _made(self, start: Start, truths: tuple[str, ...], optics: Optics) -> RunField:
         if self._source == "frame":
-            return _Own(optics[0])
+            return _Own()
         if self._source == "recorded":
             background = self._of_instrument(start).background(start, truths)
-            return _Recorded(optics[0], background)
-        return _Stream(start.run, optics, self._frames)
+            return _Recorded(background)
+        return _Stream(start.run, optics[0], self._frames)
 
     def _of_instrument(self, start: Start) -> RecordedBackground:
         for one in self._recorded:
@@ -147,11 +145,8 @@ class Fields:
 class _Own:
     """Every frame by its own surface."""
 
-    def __init__(self, reducer: Reducer) -> None:
-        self._reducer = reducer
-
-    def flatten(self, light: F32) -> tuple[Reduced, FieldState]:
-        return self._reducer.flatten(light), PER_FRAME
+    def flatten(self, light: F32, optics: Optics) -> tuple[Reduced, FieldState]:
+        return optics[0].flatten(light), PER_FRAME
 
     def found(self, cells: int) -> None:
         pass
@@ -160,14 +155,13 @@ class _Own:
 class _Recorded:
     """Every frame by a recorded background."""
 
-    def __init__(self, reducer: Reducer, recorded: tuple[Background, int]) -> None:
-        self._reducer = reducer
+    def __init__(self, recorded: tuple[Background, int]) -> None:
         self._background, frames = recorded
         identity = self._background.identity
         self._state = FieldState("recorded", "frozen", frames, frames, identity)
 
-    def flatten(self, light: F32) -> tuple[Reduced, FieldState]:
-        return self._reducer.flatten(light, self._background), self._state
+    def flatten(self, light: F32, optics: Optics) -> tuple[Reduced, FieldState]:
+        return optics[0].flatten(light, self._background), self._state
 
     def found(self, cells: int) -> None:
         pass
@@ -176,35 +170,33 @@ class _Recorded:
 class _Stream:
     """The first frames by their own surfaces; when there are enough, all that follow by what those have in common."""
 
-    def __init__(self, run: str, optics: tuple[Reducer, Detector], frames: int) -> None:
+    def __init__(self, run: str, reducer: Reducer, frames: int) -> None:
         self._run = run
-        self._reducer, self._detector = optics
-        shape = (sum(self._reducer.present), *self._reducer.reduced_shape)
+        shape = (sum(reducer.present), *reducer.reduced_shape)
         self._stack: BackgroundStack | None = BackgroundStack(shape, frames)
         self._of = self._stack.wanted
         self._cells = 0
         self._background: Background | None = None
         self._settled = FieldState("stream", "unusable", self._of, self._of)
 
-    def flatten(self, light: F32) -> tuple[Reduced, FieldState]:
+    def flatten(self, light: F32, optics: Optics) -> tuple[Reduced, FieldState]:
         if self._stack is not None and self._stack.full:
-            self._freeze(self._stack)
+            self._freeze(self._stack, optics)
             self._stack = None
         if self._stack is None:
-            return self._reducer.flatten(light, self._background), self._settled
+            return optics[0].flatten(light, self._background), self._settled
         self._stack.add(light)
         state = FieldState("stream", "estimating", len(self._stack), self._of)
-        return self._reducer.flatten(light), state
+        return optics[0].flatten(light), state
 
     def found(self, cells: int) -> None:
         if self._stack is not None:
             self._cells += cells
 
-    def _freeze(self, stack: BackgroundStack) -> None:
+    def _freeze(self, stack: BackgroundStack, optics: Optics) -> None:
+        reducer, detector = optics
         median = stack.median()
-        standing = len(
-            self._detector.detect(self._reducer.flatten(median.copy(), smooth_surface(median)))
-        )
+        standing = len(detector.detect(reducer.flatten(median.copy(), smooth_surface(median))))
         if standing and standing >= _STANDING * self._cells / len(stack):
             logger.warning(
                 "run %s: %d cells stand still in its first %d frames: no field is estimated, every frame is divided by "

@@ -102,14 +102,14 @@ class FramePath:
         """
         began_s = time.monotonic()
         start = received.arrival.start
-        reducer, detector = self.optics(start)
+        reducer, detector = optics = self.optics(start)
         truths = true_shots(start, self._channel_maps)
-        field = self._fields.of(start, truths, (reducer, detector))
+        field = self._fields.of(start, truths, optics)
         if received.counts is None:
             raise BadFrame(f"frame {received.arrival.frame_seq}: was prepared before")
         light = reducer.light(received.counts)
         received.counts = None
-        reduced, divided_by = field.flatten(light)
+        reduced, divided_by = field.flatten(light, optics)
         detections = detector.detect(reduced)
         field.found(len(detections))
         seen = strongest(detections, self._max_cells)

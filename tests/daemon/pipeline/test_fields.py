@@ -1,7 +1,9 @@
 """Which field a frame is divided by, when a run's own one freezes, and that a replay gives the same."""
 
+import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -148,3 +150,17 @@ def test_frames_too_large_to_be_gathered_are_refused_at_their_start(
     fields.check(make_start(width=4096, height=1024))
     with pytest.raises(BadInput, match="allowed 268435456"):
         fields.check(make_start(width=8192, height=4096))
+
+
+@pytest.mark.parametrize("source", ["frame", "stream", "recorded"])
+def test_a_run_keeps_no_reducer_alive(
+    make_start: StartMaker, source: Literal["frame", "stream", "recorded"]
+) -> None:
+    start = make_start()
+    recorded = [_recorded(start)] if source == "recorded" else []
+    fields = Fields(source, recorded, stream_frames=FRAMES)
+    path = FramePath(DetectorSettings(), 100, fields=fields)
+    path.prepare(ReceivedFrame(Arrival(start, 0, 0, 0.0), _counts(0)))
+    reducer = weakref.ref(path.optics(start)[0])
+    del path
+    assert reducer() is None
