@@ -3,12 +3,14 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from phenostream.daemon.exports.rows import RowColumn, Rows
+
+_WORDS: Final[dict[object, str]] = {None: "", False: "false", True: "true"}
 
 
 class CsvFile:
@@ -35,6 +37,6 @@ def _texts(values: npt.NDArray[Any]) -> list[Any]:
     if values.dtype.kind == "f":
         texts: list[str] = np.where(np.isnan(values), "", values.astype("U32")).tolist()
         return texts
-    if values.dtype.kind == "b":
-        return ["true" if value else "false" for value in values]
-    return ["" if value is None else value for value in values.tolist()]
+    if values.dtype.kind in "bO":
+        return [_WORDS.get(value, value) for value in values.tolist()]
+    return values.tolist()

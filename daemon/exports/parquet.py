@@ -14,13 +14,14 @@ _TYPES: Final = {
     "u32": "uint32",
     "f32": "float32",
     "bool": "bool_",
+    "bool or empty": "bool_",
 }
 METADATA_KEY: Final = "phenostream"
 """Schema metadata: a JSON object with columns and units, models, runs, fates, synthetic or not, and the note on use."""
 
 
 class ParquetFile:
-    """A Parquet file being written; floats that are not known are null."""
+    """A Parquet file being written; what is not known is null."""
 
     def __init__(self, path: Path, columns: Sequence[RowColumn]) -> None:
         """Create the file.

@@ -20,9 +20,9 @@ from phenostream.engine.errors import BadInput
 from phenostream.engine.postprocess import NO_CLASS, STATUSES
 from phenostream.engine.types import CLASSES, MARKERS
 
-Kind = Literal["text", "u64", "u32", "f32", "bool"]
+Kind = Literal["text", "u64", "u32", "f32", "bool", "bool or empty"]
 Rows = dict[str, npt.NDArray[Any]]
-"""Column name → (N,) array; text columns are of dtype object, None where there is nothing to say."""
+"""Column name → (N,) array; text and ``bool or empty`` are of dtype object, None where there is nothing to say."""
 
 _DTYPES: Final[dict[Kind, Any]] = {
     "text": object,
@@ -30,6 +30,7 @@ _DTYPES: Final[dict[Kind, Any]] = {
     "u32": np.uint32,
     "f32": np.float32,
     "bool": np.bool_,
+    "bool or empty": object,
 }
 
 
@@ -47,6 +48,14 @@ class RowColumn:
     meaning: str
 
 
+_FLAGS: Final = {
+    "dark": "the background of a shot is too dark",
+    "saturated": "too many pixels of a shot are at the white level",
+    "noisy": "the noise of a camera pixel is too large",
+    "undersampled": "the camera pixel is larger than the model was trained on",
+    "residual_high": "light fails to add, further than noise and good cells explain",
+    "misoriented": "the run's shots are not what they are called; orientation says how",
+}
 _FRAME_COLUMNS: Final = (
     RowColumn("run", "text", "", "run id"),
     RowColumn("instrument", "text", "", "name of the microscope"),
@@ -55,6 +64,7 @@ _FRAME_COLUMNS: Final = (
     RowColumn("offset", "u64", "1", "place of the frame's record in the journal"),
     RowColumn("received_utc_ns", "u64", "ns", "wall clock when the frame had arrived, Unix epoch"),
     RowColumn("source_utc_ns", "u64", "ns", "time the microscope gave the frame, Unix epoch"),
+    RowColumn("mode", "text", "", "lossless, or best-effort: frames of the run may be missing"),
     RowColumn("synthetic", "bool", "", "the model or the microscope is simulated; not evidence"),
     RowColumn("model_synthetic", "bool", "", "the model was trained on simulated cells"),
     RowColumn("source_synthetic", "bool", "", "the frame came from a simulated microscope"),
@@ -63,7 +73,7 @@ _FRAME_COLUMNS: Final = (
     RowColumn("model_version", "text", "", "version of the model"),
     RowColumn("model_sha256", "text", "", "identity of the model bundle"),
     RowColumn("four_shot_residual", "f32", "1", "how far light fails to add in the whole frame"),
-    RowColumn("residual_high", "bool", "", "further than noise and good cells explain"),
+    *(RowColumn(name, "bool", "", meaning) for name, meaning in _FLAGS.items()),
     RowColumn(
         "orientation",
         "text",
@@ -85,7 +95,9 @@ _CELL_COLUMNS: Final = (
 _IF_ANY: Final = "empty where the model has none"
 _MODEL_COLUMNS: Final = (
     RowColumn("ood_score", "f32", "1", f"larger = less like the training cells; {_IF_ANY}"),
-    RowColumn("ood", "bool", "", "the score exceeds the model's ood_threshold, if it has one"),
+    RowColumn(
+        "ood", "bool or empty", "", "the score exceeds the model's ood_threshold; empty without one"
+    ),
     RowColumn(
         "reject_probability", "f32", "1", f"that this is no white cell; never calibrated; {_IF_ANY}"
     ),
@@ -98,6 +110,7 @@ _SPLIT: Final[tuple[tuple[str, Sequence[str], str], ...]] = (
     ("marker_low", MARKERS, "lower end of the {interval}, {calibration}"),
     ("marker_high", MARKERS, "upper end of the {interval}, {calibration}"),
 )
+_EMPTY: Final[dict[Kind, bool | None]] = {"bool": False, "bool or empty": None}
 _CLASS_NAMES: Final = {**dict(enumerate(CLASSES)), NO_CLASS: None}
 _IN_MARKER_UNIT: Final = frozenset({"marker_estimate", "marker_low", "marker_high"})
 
@@ -211,6 +224,7 @@ def _frame_rows(meta: Mapping[str, Any], offset: int, found: int) -> Rows:
         "offset": offset,
         "received_utc_ns": meta["received_utc_ns"],
         "source_utc_ns": meta["source_utc_ns"],
+        "mode": meta.get("mode"),
         "synthetic": bool(meta["synthetic"]),
         "model_synthetic": bool(meta["model_synthetic"]),
         "source_synthetic": bool(meta["source_synthetic"]),
@@ -219,7 +233,7 @@ def _frame_rows(meta: Mapping[str, Any], offset: int, found: int) -> Rows:
         "model_version": model.get("version"),
         "model_sha256": model.get("sha256"),
         "four_shot_residual": np.nan if residual is None else residual,
-        "residual_high": flags.get("residual_high") is True,
+        **{name: flags.get(name) is True for name in _FLAGS},
         "orientation": flags.get("orientation"),
     }
     rows: Rows = {}
@@ -249,14 +263,16 @@ def _cell_rows(columns: Mapping[str, WireColumn], found: int) -> Rows:
             rows[f"{vector}_{plain_name(part)}"] = values.astype(np.float32)
     for column in _MODEL_COLUMNS:
         rows[column.name] = _scalar(columns, column, found)
+    rows["ood"][np.isnan(rows["ood_score"])] = (
+        None  # no score, no verdict: false would look like a good sign
+    )
     return rows
 
 
 def _scalar(columns: Mapping[str, WireColumn], column: RowColumn, found: int) -> npt.NDArray[Any]:
     held = columns.get(column.name)
     if held is None:
-        empty = False if column.kind == "bool" else np.nan
-        return np.full(found, empty, _DTYPES[column.kind])
+        return np.full(found, _EMPTY.get(column.kind, np.nan), _DTYPES[column.kind])
     if held.values.shape != (found,):
         raise ValueError(f"column {column.name}: shape {held.values.shape}, expected ({found},)")
     values: npt.NDArray[Any] = held.values.astype(_DTYPES[column.kind])

@@ -53,6 +53,7 @@ def _meta(frame_seq: int) -> dict[str, Any]:
         "type": "result",
         "run": RUN,
         "instrument": "scope",
+        "mode": "best-effort",
         "frame_seq": frame_seq,
         "received_utc_ns": 1_790_000_000_123_456_789 + frame_seq,
         "source_utc_ns": 1_790_000_000_000_000_001,

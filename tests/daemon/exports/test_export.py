@@ -76,7 +76,8 @@ def test_csv_holds_every_cell_exactly(
         elif want.dtype.kind == "b":
             assert values == tuple(str(value).lower() for value in want), name
         else:
-            assert values == tuple("" if v is None else str(v) for v in want.tolist()), name
+            words = {None: "", False: "false", True: "true"} if name == "ood" else {None: ""}
+            assert values == tuple(words.get(v, str(v)) for v in want.tolist()), name
 
 
 def test_csv_is_rfc_4180(tmp_path: Path, source: Path) -> None:

@@ -18,7 +18,7 @@ def test_every_documented_column_is_there_in_its_type_and_nothing_else(
     assert rows is not None
     columns = row_columns("a.u.")
     assert set(rows) == {column.name for column in columns}
-    kinds = {"text": "O", "u64": "u", "u32": "u", "f32": "f", "bool": "b"}
+    kinds = {"text": "O", "u64": "u", "u32": "u", "f32": "f", "bool": "b"} | {"bool or empty": "O"}
     for column in columns:
         assert rows[column.name].dtype.kind == kinds[column.kind], column.name
         assert rows[column.name].shape == (2,)
@@ -38,6 +38,45 @@ def test_vectors_are_split_by_name_and_cells_say_what_they_are(make_record: Reco
     assert not rows["source_synthetic"].any()
     assert rows["calibrated"].all()
     assert np.isnan(rows["y_um"]).all()
+
+
+def test_a_cell_without_a_score_is_not_said_to_be_like_the_training_cells(
+    make_record: RecordMaker,
+) -> None:
+    seen = make_record(0)
+    scoreless = replace(
+        seen,
+        columns=seen.columns
+        | {
+            "ood_score": WireColumn(np.full(2, np.nan, np.float32), "1"),
+            "ood": WireColumn(np.array([False, False]), "1"),
+        },
+    )
+    columnless = replace(
+        seen, columns={name: one for name, one in seen.columns.items() if "ood" not in name}
+    )
+    for record, expected in (
+        (seen, [True, None]),
+        (scoreless, [None, None]),
+        (columnless, [None, None]),
+    ):
+        rows = RowMaker().take(0, record)
+        assert rows is not None
+        assert rows["ood"].tolist() == expected
+
+
+def test_rows_say_how_the_frame_came_in_and_which_flags_it_has(make_record: RecordMaker) -> None:
+    record = make_record(0)
+    record.meta["flags"] |= {"undersampled": True, "misoriented": True, "dark": False}
+    rows = RowMaker().take(0, record)
+    assert rows is not None
+    assert rows["mode"].tolist() == ["best-effort"] * 2
+    raised = {
+        name
+        for name in ("dark", "saturated", "noisy", "undersampled", "residual_high", "misoriented")
+        if rows[name].all()
+    }
+    assert raised == {"undersampled", "misoriented"}
 
 
 def test_frames_without_rows_are_counted_with_their_reason(
