@@ -144,6 +144,8 @@ def read_background(path: Path, kernel: ReductionKernel) -> RecordedBackground:
             arrays = {name: _array(archive, name) for name in sizes if name != "facts.npy"}
     except BadInput as err:
         raise BadInput(f"{path}: {err}") from err
+    except FileNotFoundError as err:
+        raise BadInput(f"{path}: there is no such file") from err
     except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile) as err:
         raise BadInput(
             f"{path}: not a background file ({' '.join(str(err).split())[:120]})"

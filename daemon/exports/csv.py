@@ -39,4 +39,5 @@ def _texts(values: npt.NDArray[Any]) -> list[Any]:
         return texts
     if values.dtype.kind in "bO":
         return [_WORDS.get(value, value) for value in values.tolist()]
-    return values.tolist()
+    plain: list[Any] = values.tolist()
+    return plain

@@ -66,5 +66,5 @@ def run(args: argparse.Namespace) -> int:
     )
     for shot, (low, high) in shading.items():
         say(f"  {shot:<6} {low:.3f} to {high:.3f} of its mean")
-    say(f'in the configuration: [field] source = "recorded", background = "{args.out}"')
+    say(f'in the configuration: [field] source = "recorded", background = "{args.out.resolve()}"')
     return 0

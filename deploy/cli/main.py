@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _build_parser(name if name in COMMANDS else None)
     as_json = "--json" in words
     try:
-        args = parser.parse_args(words)
+        args = _parsed(parser, words)
     except _BadUsage as err:
         return _complain(str(err), BAD_USAGE, as_json)
     if "run" not in args:
@@ -118,6 +118,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         reason = "interrupted"
     return _complain(f"phenostream {args.command}: {reason}", code, as_json)
+
+
+def _parsed(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
+    """The arguments; a word that no command takes is told as the command's own, which argparse does not do.
+
+    Raises:
+        _BadUsage: They are not allowed.
+    """
+    args, unknown = parser.parse_known_args(words)
+    if unknown:
+        prog = f"{parser.prog} {args.command}" if args.command else parser.prog
+        raise _BadUsage(
+            f"{prog}: unrecognized arguments: {' '.join(unknown)} (see `{prog} --help`)"
+        )
+    return args
 
 
 def _build_parser(chosen: str | None) -> argparse.ArgumentParser:

@@ -121,10 +121,11 @@ def followed(
 def control_beside(results_url: str) -> str | None:
     """The control endpoint in the same folder as an ipc results endpoint, as the example configuration has it."""
     scheme, _, path = results_url.partition("://")
-    beside = Path(path).with_name(Path(path).name.replace("results", "control"))
-    return (
-        f"ipc://{beside}" if scheme == "ipc" and beside != Path(path) and beside.exists() else None
-    )
+    name = Path(path).name
+    if scheme != "ipc" or "results" not in name:
+        return None
+    beside = Path(path).with_name(name.replace("results", "control"))
+    return f"ipc://{beside}" if beside.exists() else None
 
 
 def short_run(run: object) -> str:

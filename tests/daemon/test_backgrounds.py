@@ -161,7 +161,7 @@ def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(BadInput, match="not a background file"):
         read_background(path, "area")
-    with pytest.raises(BadInput, match="not a background file"):
+    with pytest.raises(BadInput, match="there is no such file"):
         read_background(tmp_path / "absent.npz", "area")
 
 

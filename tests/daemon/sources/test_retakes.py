@@ -42,3 +42,14 @@ def test_a_late_shot_is_compared_with_the_same_shot_of_its_frame() -> None:
     assert not retakes.begins(0, 10, "left")
     assert retakes.begins(0, 9, "left")
     assert not retakes.begins(0, 9, "left")
+
+
+def test_the_rest_of_a_frame_that_was_given_up_is_no_retake() -> None:
+    retakes = Retakes()
+    for frame_seq in (0, 1):
+        for n, shot in enumerate(("left", "right", "top", "bottom")):
+            retakes.received(frame_seq, 10 * frame_seq + n, shot)
+    retakes.received(2, 20, "left")
+    assert not retakes.begins(2, 22, "top"), "right was broken, and the frame with it"
+    assert not retakes.begins(3, 31, "right"), "left was broken: nothing of frame 3 was received"
+    assert retakes.begins(1, 40, "left")
