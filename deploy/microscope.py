@@ -41,6 +41,7 @@ class MicroscopeSettings:
         cells: Objects in a frame, or None for the preset's density.
         rendered: Distinct rendered objects to draw from; each appears in eight orientations.
         instrument: Name in every result; a name of the wire contract.
+        wired: What the shots announced as left, right, top and bottom truly are; one named twice is repeated.
     """
 
     size_px: int = 2048
@@ -50,6 +51,7 @@ class MicroscopeSettings:
     cells: int | None = None
     rendered: int = 200
     instrument: str = "simulated-dpc"
+    wired: tuple[str, ...] = SHOTS
 
     def __post_init__(self) -> None:
         if not 128 <= self.size_px <= 8192:
@@ -63,6 +65,10 @@ class MicroscopeSettings:
             raise BadConfig(f"--seed {self.seed}: allowed 0 to 2^63 - 1")
         if self.cells is not None and not 0 <= self.cells <= 20_000:
             raise BadConfig(f"--cells {self.cells}: allowed 0 to 20000 in a frame")
+        if len(self.wired) != len(SHOTS) or not set(self.wired) <= set(SHOTS):
+            raise BadConfig(
+                f"--wired {','.join(self.wired)}: allowed {len(SHOTS)} of {', '.join(SHOTS)} with commas between"
+            )
         try:
             TypeAdapter(Name).validate_python(self.instrument)
         except ValidationError as err:
@@ -124,10 +130,12 @@ class SimulatedMicroscope:
         )
 
     def frame(self, seq: int) -> npt.NDArray[np.uint16]:
-        """Counts (4, H, W) of frame `seq`; its truth is remembered."""
+        """Counts (4, H, W) of frame `seq`, wired as the settings say; its truth is remembered."""
         made = self._simulator.frame(seq)
         self._truth.append(_truth_of(made))
-        return made.counts
+        if self.settings.wired == SHOTS:
+            return made.counts
+        return made.counts[[SHOTS.index(shot) for shot in self.settings.wired]]
 
     def frames(self, count: int) -> Iterator[SourceFrame]:
         """Frames 0 to `count` - 1, each made when it is asked for."""

@@ -7,9 +7,11 @@ nobody answers. Everything it sends is synthetic and says so.
 Examples:
   phenostream simulate --to ipc:///tmp/phenostream/ingest --frames 50 --size 2048 --seed 7 --truth truth.json
   phenostream simulate --best-effort push --to ipc:///tmp/phenostream/scope-2
+  phenostream simulate --wired right,left,top,bottom --to ipc:///tmp/phenostream/record
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--frames", type=int, default=20, help="frames to send (default 20)")
     parser.add_argument("--truth", type=Path, metavar="FILE", help="write the true cells as JSON")
+    parser.add_argument(
+        "--wired",
+        default="left,right,top,bottom",
+        metavar="SHOTS",
+        help="announce shots wrongly: what left,right,top,bottom truly are, such as right,left,top,bottom",
+    )
     add_rate(parser)
     add_encoding(parser, "raw", "default raw")
     add_single_shots(parser)
@@ -112,7 +120,8 @@ def run(args: argparse.Namespace) -> int:
         raise BadConfig(f"--frames {args.frames}: allowed 1 or more")
     if args.encoding == "blosc2":
         need("imagecodecs", "compression")
-    settings, rate = microscope_settings(args), rate_hz(args.rate)
+    settings = replace(microscope_settings(args), wired=tuple(args.wired.split(",")))
+    rate = rate_hz(args.rate)
     foreign = best_effort_settings(args)
     if foreign is not None:
         return _run_unanswered(args, settings, rate, foreign)

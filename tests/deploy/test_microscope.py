@@ -1,5 +1,6 @@
 """The simulated microscope: the same seed gives the same bytes, and its truth is the truth of what it sent."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,14 @@ def test_the_same_seed_gives_the_same_bytes_in_any_order(cache: Path) -> None:
     assert np.array_equal(forward[0], backward[1])
     assert np.array_equal(forward[1], backward[0])
     assert one.truth() == other.truth()
+
+
+def test_a_faulty_wiring_announces_other_shots_and_leaves_the_truth(cache: Path) -> None:
+    wired = replace(SMALL, wired=("right", "left", "top", "top"))
+    good, faulty = SimulatedMicroscope(SMALL, cache), SimulatedMicroscope(wired, cache)
+    assert np.array_equal(faulty.frame(1), good.frame(1)[[1, 0, 2, 2]])
+    assert faulty.truth() == good.truth()
+    assert faulty.start(new_run_id(), 1).shots == ("left", "right", "top", "bottom")
 
 
 def test_another_seed_gives_another_frame(cache: Path) -> None:
@@ -58,6 +67,8 @@ def test_its_start_says_that_it_is_synthetic_and_fits_its_frames(cache: Path) ->
         ({"pixel_size_um": 1.1}, "--pixel-size-um 1.1"),
         ({"seed": -1}, "--seed -1"),
         ({"cells": -2}, "--cells -2"),
+        ({"wired": ("left", "right", "top")}, "--wired left,right,top: allowed 4 of"),
+        ({"wired": ("left", "right", "top", "up")}, "--wired left,right,top,up: allowed 4 of"),
     ],
 )
 def test_impossible_settings_are_refused_by_name(changed: dict[str, int], named: str) -> None:
