@@ -41,7 +41,7 @@ class FieldState:
         source: As configured.
         state: ``frozen``: by the field `id`. Else by the frame's own surface: ``per_frame`` because that is configured,
             ``estimating`` because the field is not known yet, ``unusable`` because the first frames gave none.
-        frames: Frames the field is made of so far, this one included.
+        frames: Frames the field is made of so far, this one included if it has light.
         of: Frames it is made of in the end; 0 for ``per_frame``.
         id: Of the field that was divided by; None where the frame's own surface was.
     """
@@ -175,6 +175,7 @@ class _Stream:
         shape = (sum(reducer.present), *reducer.reduced_shape)
         self._stack: BackgroundStack | None = BackgroundStack(shape, frames)
         self._of = self._stack.wanted
+        self._gathered = False  # whether the last frame was
         self._cells = 0
         self._background: Background | None = None
         self._settled = FieldState("stream", "unusable", self._of, self._of)
@@ -185,12 +186,12 @@ class _Stream:
             self._stack = None
         if self._stack is None:
             return optics[0].flatten(light, self._background), self._settled
-        self._stack.add(light)
+        self._gathered = self._stack.add(light)
         state = FieldState("stream", "estimating", len(self._stack), self._of)
         return optics[0].flatten(light), state
 
     def found(self, cells: int) -> None:
-        if self._stack is not None:
+        if self._stack is not None and self._gathered:
             self._cells += cells
 
     def _freeze(self, stack: BackgroundStack, optics: Optics) -> None:

@@ -1,7 +1,8 @@
 """The journal records: one per frame whatever its fate, one when a run opens, one when it ends.
 
-Everything in a frame's record but its times follows from the frame and the model alone: the same frame gives the same
-record.
+Everything in a frame's record but its times follows from the frame, the model and the configuration: the same frame
+gives the same record. Two things follow from the frames of its run that were prepared before it: what the shots seem to
+be (`orientation`), and what it is divided by where the field is estimated from the stream.
 """
 
 from collections.abc import Mapping

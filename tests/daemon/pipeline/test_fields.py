@@ -91,6 +91,21 @@ def test_cells_that_stand_still_are_not_divided_out(make_start: StartMaker) -> N
     assert len(prepared[-1].detections) == len(prepared[0].detections) > 0
 
 
+def test_frames_that_are_not_gathered_do_not_count_for_the_cells_that_move(
+    make_start: StartMaker,
+) -> None:
+    path = FramePath(DetectorSettings(), 100, fields=Fields("stream", stream_frames=FRAMES))
+    start, states = make_start(), []
+    for seq in range(6 * FRAMES + 1):
+        counts = _counts(seq, still=seq % 6 == 5)
+        if seq % 6 < 5:  # the lamp of one shot is off
+            counts = (*counts[:3], np.zeros_like(counts[3]))
+        prepared, _ = path.prepare(ReceivedFrame(Arrival(start, seq, 0, 0.0), counts))
+        assert len(prepared.detections) > 0
+        states.append(prepared.field.state)
+    assert states == ["estimating"] * (6 * FRAMES) + ["unusable"]
+
+
 def test_the_longest_quiet_run_makes_room(make_start: StartMaker) -> None:
     fields = Fields("stream", stream_frames=FRAMES, most_runs=1)
     path = FramePath(DetectorSettings(), 100, fields=fields)
