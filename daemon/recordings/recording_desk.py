@@ -150,9 +150,9 @@ class RecordingDesk:
         return [*held, message] if named.is_shot else [message]
 
     def _hold(self, message: Received, named: Named) -> None:
-        """Keep a shot that its frame waits with; where another connection sends the frame anew, only that one's."""
+        """Keep a shot that its frame waits with: only those of the connection that sends the frame now."""
         key = named.run, named.frame_seq
-        if not self._desk.awaits(*key):
+        if not self._desk.awaits(message.peer, *key):
             return
         held = [one for one in self._shots.get(key, []) if one.peer == message.peer]
         if _illumination(message) not in map(_illumination, held):

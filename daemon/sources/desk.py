@@ -92,9 +92,10 @@ class IngestDesk:
         """Nothing was read for so long: no frame is overdue because of it."""
         self._assembler.pause(seconds)
 
-    def awaits(self, run: str, frame_seq: int) -> bool:
-        """Whether a frame waits for shots."""
-        return self._assembler.waiting(run, frame_seq) is not None
+    def awaits(self, peer: bytes, run: str, frame_seq: int) -> bool:
+        """Whether a frame waits for shots over a connection."""
+        frame = self._assembler.waiting(run, frame_seq)
+        return frame is not None and frame.peer == peer
 
     def assembling(self) -> dict[str, int]:
         """What waits for shots, as plain values; from any thread."""
