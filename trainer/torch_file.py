@@ -58,7 +58,7 @@ class TorchFile:
         Raises:
             BadInput: No regular file, too large, damaged, a program, or it mentions what is not `ALLOWED`.
         """
-        self.name = str(path)
+        self.name = path.name or str(path)
         self._archive: zipfile.ZipFile | None = None
         self._root = ""
         self._places: dict[str, int] = {}

@@ -39,7 +39,7 @@ def refused(path: Path) -> str:
     with pytest.raises(BadInput) as raised:
         load_published(path)
     said = str(raised.value)
-    assert said.startswith(f"{path.name}: ")
+    assert said.startswith(f"{path.name or path}: ")
     assert said.isprintable()
     assert len(said) < 700
     return said
@@ -431,3 +431,7 @@ def test_reading_imports_nothing_that_the_file_names(tmp_path: Path) -> None:
         archive.writestr("a/data.pkl", b"cantigravity\nopen\n.")
     assert "mentions antigravity.open" in refused(path)
     assert "antigravity" not in sys.modules
+
+
+def test_a_folder_is_named_also_where_its_path_has_no_last_part() -> None:
+    assert refused(Path(".")) == ".: is a folder, expected a checkpoint file"
