@@ -13,9 +13,11 @@ from typing import Any, Final, Literal
 
 import zmq
 
+from phenostream.daemon.client.connect import set_keys
 from phenostream.daemon.client.errors import TimedOut, Unreachable
 from phenostream.daemon.client.outgoing import frame_message, shot_message
 from phenostream.daemon.client.stream import ShotOrder, SourceFrame, taken_apart
+from phenostream.daemon.security.keys import ClientKeys
 from phenostream.daemon.socket_options import Context, Socket, bounded
 from phenostream.daemon.wire import ingest
 from phenostream.daemon.wire.ingest import Encoding
@@ -41,6 +43,7 @@ class BestEffortSettings:
         start_every_s: START is repeated before a frame when so much time has passed.
         ends: How often END is said in all.
         end_pause_s: After each of them, so that the daemon has time to read before the connection closes.
+        keys: Ours and the daemon's, for tcp.
     """
 
     way: Way = "push"
@@ -53,6 +56,7 @@ class BestEffortSettings:
     start_every_s: float = 1.0
     ends: int = 3
     end_pause_s: float = 0.5
+    keys: ClientKeys | None = None
 
 
 class BestEffortSender:
@@ -85,6 +89,7 @@ class BestEffortSender:
         self._socket.setsockopt(
             zmq.IMMEDIATE, 1
         )  # nothing is queued for a daemon that is not there
+        set_keys(self._socket, self.url, wanted.keys)
         try:
             (self._socket.bind if wanted.bind else self._socket.connect)(self.url)
         except zmq.ZMQError as err:

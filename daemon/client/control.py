@@ -10,6 +10,7 @@ import zmq
 from phenostream.daemon.client.connect import connect
 from phenostream.daemon.client.errors import Refusal, Unreachable
 from phenostream.daemon.client.readable import readable
+from phenostream.daemon.security.keys import ClientKeys
 from phenostream.daemon.socket_options import Context, bounded
 from phenostream.daemon.wire.codec import MAX_RESULT_BYTES, pack, unpack_result
 from phenostream.daemon.wire.results import TOPICS, decode_offset
@@ -49,9 +50,10 @@ class Control:
     Args:
         url: The daemon's control endpoint.
         timeout_s: How long an answer may take.
+        keys: Ours and the daemon's, for a daemon on tcp.
     """
 
-    def __init__(self, url: str, timeout_s: float = 5.0) -> None:
+    def __init__(self, url: str, timeout_s: float = 5.0, keys: ClientKeys | None = None) -> None:
         self.url = url
         self.timeout_s = timeout_s
         self._numbers = itertools.count(1)
@@ -59,7 +61,7 @@ class Control:
         self._socket = bounded(self._context.socket(zmq.DEALER), _REQUESTS_QUEUED, MAX_RESULT_BYTES)
         self._socket.setsockopt(zmq.LINGER, 0)
         try:
-            connect(self._socket, url)
+            connect(self._socket, url, keys)
         except BadConfig:
             self._context.term()
             raise

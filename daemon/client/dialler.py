@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
 
 from phenostream.daemon.client.errors import Cancelled, Refusal, TimedOut, Unreachable
-from phenostream.daemon.client.link import Link, LinkLost, Prepare
+from phenostream.daemon.client.link import Link, LinkLost
+from phenostream.daemon.security.keys import ClientKeys
 from phenostream.daemon.socket_options import Context
 from phenostream.daemon.wire import ingest
 from phenostream.engine.errors import BadMessage
@@ -37,12 +38,12 @@ class _TryLater(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Dialler:
-    """How to reach the daemon, and the encoding it has to read."""
+    """How to reach the daemon, with which keys, and the encoding it has to read."""
 
     context: Context
     url: str
     cancel: threading.Event | None = None
-    prepare: Prepare | None = None
+    keys: ClientKeys | None = None
     encoding: ingest.Encoding = "raw"
 
     def dial(self, start: ingest.Start, timeout_s: float) -> Opened:
@@ -72,7 +73,7 @@ class Dialler:
         """Ask on fresh connections, each with its own deadline, until one answers; the link is then the asker's."""
         deadline, attempt = time.monotonic() + timeout_s, 0
         while True:
-            link = Link(self.context, self.url, self.prepare)
+            link = Link(self.context, self.url, self.keys)
             try:
                 answer = ask(link, min(deadline, time.monotonic() + _ATTEMPT_S))
             except (LinkLost, TimedOut, _TryLater) as err:

@@ -8,18 +8,16 @@ answers no heartbeat for `HEARTBEAT_TIMEOUT_MS`, or when it refuses our key. Mad
 import contextlib
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import zmq
 
 from phenostream.daemon.client.connect import connect
-from phenostream.daemon.socket_options import HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS, Context, Socket
+from phenostream.daemon.security.keys import ClientKeys
+from phenostream.daemon.socket_options import HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS, Context
 from phenostream.daemon.wire.codec import MAX_HEADER_BYTES
 from phenostream.engine.errors import BadConfig
-
-Prepare = Callable[[Socket], None]
-"""Called with a socket before it connects; the place to set CURVE keys."""
 
 _LOST: Final = {
     int(zmq.Event.DISCONNECTED): "the connection closed",
@@ -43,7 +41,7 @@ class Link:
     Args:
         context: Where the sockets live.
         url: The daemon's endpoint.
-        prepare: Socket settings beyond ours, such as keys.
+        keys: Ours and the daemon's, for tcp.
         max_message_bytes: Longest part the peer may send; larger closes the connection.
 
     Raises:
@@ -54,7 +52,7 @@ class Link:
         self,
         context: Context,
         url: str,
-        prepare: Prepare | None = None,
+        keys: ClientKeys | None = None,
         max_message_bytes: int = MAX_HEADER_BYTES,
     ) -> None:
         self._lost: str | None = None
@@ -68,11 +66,9 @@ class Link:
         self._socket.setsockopt(zmq.MAXMSGSIZE, max_message_bytes)
         self._socket.setsockopt(zmq.SNDHWM, 0)  # the credit is the bound, in bytes
         self._socket.setsockopt(zmq.RCVHWM, 0)  # answers to what the credit allowed
-        if prepare is not None:
-            prepare(self._socket)
         self._monitor = self._socket.get_monitor_socket(sum(_LOST))
         try:
-            connect(self._socket, url)
+            connect(self._socket, url, keys)
         except BadConfig:
             self._monitor.close(0)
             raise

@@ -71,7 +71,7 @@ class Sender:
         """Prepare; the connection is made by `start`."""
         context: Context = zmq.Context()
         told = self.settings
-        self._dialler = Dialler(context, self.url, self._cancel, told.prepare, told.encoding)
+        self._dialler = Dialler(context, self.url, self._cancel, told.keys, told.encoding)
         return self
 
     def __exit__(self, *exc: object) -> None:

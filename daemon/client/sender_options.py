@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from phenostream.daemon.client.link import Prepare
+from phenostream.daemon.security.keys import ClientKeys
 from phenostream.daemon.wire.ingest import Encoding
 
 
@@ -28,7 +28,7 @@ class SenderSettings:
         report_timeout_s: At the end of a run, counted from the last acknowledgement.
         crc: Send the CRC-32 of every frame's data (the transport itself checks nothing over ipc).
         encoding: How `Sender.send` packs counts; ``blosc2`` needs the extra ``compression`` on both ends.
-        prepare: Called with each socket before it connects, to set CURVE keys.
+        keys: Ours and the daemon's, for a daemon on tcp.
     """
 
     connect_timeout_s: float = 10.0
@@ -37,7 +37,7 @@ class SenderSettings:
     report_timeout_s: float = 60.0
     crc: bool = False
     encoding: Encoding = "raw"
-    prepare: Prepare | None = None
+    keys: ClientKeys | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from phenostream.daemon.client.follower import Follower
 from phenostream.daemon.client.open_runs import OpenRuns
 from phenostream.daemon.client.readable import readable
 from phenostream.daemon.client.records import Record
+from phenostream.daemon.security.keys import ClientKeys
 from phenostream.daemon.socket_options import Context, Socket, bounded
 from phenostream.daemon.wire.codec import MAX_RESULT_BYTES
 from phenostream.daemon.wire.results import TOPICS, WELCOME_TOPIC
@@ -42,6 +43,7 @@ class Subscriber:
         connect_timeout_s: How long to wait for the daemon's word that the subscription stands.
         silence_timeout_s: Longest silence (a living daemon speaks every second); None waits for ever, also across a
             restart of the daemon.
+        keys: Ours and the daemon's, for a daemon on tcp.
 
     Raises:
         BadConfig: `since` is negative, or there is no control endpoint to read the journal from.
@@ -55,6 +57,7 @@ class Subscriber:
         *,
         connect_timeout_s: float = 10.0,
         silence_timeout_s: float | None = None,
+        keys: ClientKeys | None = None,
     ) -> None:
         if since is not None and (since < 0 or control_url is None):
             raise BadConfig(f"since: {since}, allowed 0 or more, with the control endpoint given")
@@ -62,6 +65,7 @@ class Subscriber:
         self.control_url = control_url
         self._connect_timeout_s = connect_timeout_s
         self._silence_timeout_s = silence_timeout_s
+        self._keys = keys
         self._follower = Follower(results_url, since, control_url is not None)
         self._subscribed = False
         self._heard_s = 0.0
@@ -89,9 +93,9 @@ class Subscriber:
             for topic in TOPICS:
                 socket.subscribe(topic)
             socket.subscribe(WELCOME_TOPIC)  # last: its answer proves that the others hold
-            connect(socket, self.results_url)
+            connect(socket, self.results_url, self._keys)
             if self.control_url is not None:
-                self._control = stack.enter_context(Control(self.control_url))
+                self._control = stack.enter_context(Control(self.control_url, keys=self._keys))
             self._socket = socket
             self._resources = stack.pop_all()
         return self

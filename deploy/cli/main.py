@@ -40,6 +40,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "watch": ("watch", "follow results as they are published"),
     "export": ("export", "results to .csv or .parquet"),
+    "keys": ("keys", "keys for tcp: make them, let clients in, list them"),
     "bench": ("bench", "measure engine, pipeline, latency, detection or orientation on this box"),
     "train": ("train", "train the model (simulated cells)"),
     "export-model": ("export_model", "write a trained model as a bundle"),

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phenostream.deploy.cli.endpoints import INGEST
+from phenostream.deploy.cli.endpoints import INGEST, add_keys, client_keys
 from phenostream.deploy.cli.sending import (
     Acknowledged,
     accounted,
@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--loop", action="store_true", help="again and again, each time a new run, until Ctrl-C"
     )
     add_best_effort(parser)
+    add_keys(parser)
     parser.add_argument(
         "--tolerant", action="store_true", help="send what is whole of a damaged recording"
     )
@@ -59,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Replay and print each run's ledger."""
+    from phenostream.daemon.client.sender_options import SenderSettings
     from phenostream.daemon.recordings.facts import facts
     from phenostream.daemon.recordings.replay import ReplayOptions, replay
 
@@ -70,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
         tolerant=args.tolerant,
         encoding=args.encoding,
         single_shots=args.single_shots,
+        sender=SenderSettings(keys=client_keys(args)),
     )
     held = None if args.loop else facts(args.recording)
     for problem in held.problems if held else ():

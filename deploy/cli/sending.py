@@ -13,8 +13,8 @@ from phenostream.engine.errors import BadConfig, PhenostreamError
 
 if TYPE_CHECKING:
     from phenostream.daemon.client.sender import Sender
-    from phenostream.daemon.client.sender_options import SenderState
-    from phenostream.daemon.wire.ingest import Ack, Encoding, Report
+    from phenostream.daemon.client.sender_options import SenderSettings, SenderState
+    from phenostream.daemon.wire.ingest import Ack, Report
 
 _PATIENCE_S: Final = 2.0
 _HINT: Final = "start one with `phenostream run --config FILE`"
@@ -88,7 +88,7 @@ class Acknowledged:
 
 @contextmanager
 def sending(
-    url: str, instrument: str, total: int | None, encoding: "Encoding" = "raw"
+    url: str, instrument: str, total: int | None, settings: "SenderSettings"
 ) -> "Iterator[tuple[Sender, Acknowledged]]":
     """A sender to a daemon that answered, with a progress bar, that says on standard error what it waits for.
 
@@ -96,16 +96,15 @@ def sending(
         url: The daemon's ingest endpoint, ``--to``.
         instrument: Name of the microscope.
         total: Frames that are going to be sent; None when unknown.
-        encoding: How counts are packed.
+        settings: Patience, encoding and keys.
 
     Raises:
         Unreachable: No daemon answers; the text says how to start one.
     """
     from phenostream.daemon.client.sender import Sender
-    from phenostream.daemon.client.sender_options import SenderSettings
 
     with (
-        Sender(url, instrument, SenderSettings(encoding=encoding)) as sender,
+        Sender(url, instrument, settings) as sender,
         progress(total, "acknowledged", "frame") as bar,
         accounted(sender, total),
     ):

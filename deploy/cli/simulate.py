@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phenostream.deploy.cli.endpoints import INGEST
+from phenostream.deploy.cli.endpoints import INGEST, add_keys, client_keys
 from phenostream.deploy.cli.sending import (
     add_encoding,
     add_rate,
@@ -60,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_encoding(parser, "raw", "default raw")
     add_single_shots(parser)
     add_best_effort(parser)
+    add_keys(parser)
     parser.add_argument("--json", action="store_true", help="print the ledger as JSON")
 
 
@@ -112,6 +113,7 @@ def build_microscope(settings: "MicroscopeSettings") -> "SimulatedMicroscope":
 
 def run(args: argparse.Namespace) -> int:
     """Simulate and stream."""
+    from phenostream.daemon.client.sender_options import SenderSettings
     from phenostream.daemon.client.stream import stream
     from phenostream.daemon.run_id import new_run_id
     from phenostream.deploy.bench.truth import write_truth
@@ -125,10 +127,8 @@ def run(args: argparse.Namespace) -> int:
     foreign = best_effort_settings(args)
     if foreign is not None:
         return _run_unanswered(args, settings, rate, foreign)
-    with sending(args.to, settings.instrument, args.frames, args.encoding) as (
-        sender,
-        acknowledged,
-    ):
+    patience = SenderSettings(encoding=args.encoding, keys=client_keys(args))
+    with sending(args.to, settings.instrument, args.frames, patience) as (sender, acknowledged):
         microscope = build_microscope(settings)  # after the daemon answered: it may take a while
         start = microscope.start(new_run_id(), args.frames)
         frames, order = microscope.frames(args.frames), args.single_shots

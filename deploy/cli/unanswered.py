@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from threading import Timer
 from typing import TYPE_CHECKING, Final
 
+from phenostream.deploy.cli.endpoints import client_keys
 from phenostream.deploy.cli.terminal import note, say, say_json
 from phenostream.engine.errors import BadConfig
 
@@ -51,6 +52,7 @@ def best_effort_settings(args: argparse.Namespace) -> "BestEffortSettings | None
         topic=args.topic,
         encoding=args.encoding or "raw",
         single_shots=args.single_shots,
+        keys=client_keys(args),
     )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from phenostream.deploy.cli.endpoints import RESULTS
+from phenostream.deploy.cli.endpoints import RESULTS, add_keys, client_keys
 from phenostream.deploy.cli.terminal import note, say, say_json
 from phenostream.engine.errors import BadConfig
 
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="control endpoint (default: beside an ipc results endpoint, if it is there)",
     )
+    add_keys(parser)
     parser.add_argument(
         "--since", type=int, metavar="OFFSET", help="first offset; 0 = the whole journal"
     )
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         lost += last - first + 1
         note(f"phenostream watch: offsets {first} to {last} are lost")
 
-    with Subscriber(args.url, control, args.since) as results:
+    with Subscriber(args.url, control, args.since, keys=client_keys(args)) as results:
         results.on_gap = count
         results.wait_subscribed()
         note(f"phenostream watch: subscribed to {args.url}")

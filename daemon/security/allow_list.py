@@ -1,0 +1,110 @@
+"""Who is allowed what: ``allowed/ROLE/NAME.pub`` in the daemon's key folder, one public key a file.
+
+A source may send frames; a subscriber may subscribe, read the journal and ask; an operator may do all of that, and
+drain. Read as a whole: a folder with one bad file is refused, so that a slip never locks out or lets in by silence.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+from phenostream.daemon.security.keys import read_public
+from phenostream.engine.errors import BadConfig
+
+Role = Literal["source", "subscriber", "operator"]
+Place = Literal["ingest", "results", "control"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+FOLDER: Final = "allowed"
+SUFFIX: Final = ".pub"
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_MAY: Final[Mapping[Place, tuple[Role, ...]]] = {
+    "ingest": ("operator", "source"),
+    "results": ("operator", "subscriber"),
+    "control": ("operator", "subscriber"),
+}
+_MOST: Final = 10_000
+_OTHERS_WRITE: Final = 0o022
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One entry: who, as what, by which public key (Z85)."""
+
+    name: str
+    role: Role
+    public: bytes
+
+
+class AllowList:
+    """All entries at one moment; never changed, only replaced."""
+
+    def __init__(self, grants: Iterator[Grant]) -> None:
+        self.grants = tuple(grants)
+        self._of_key: dict[bytes, list[Grant]] = {}
+        for grant in self.grants:
+            self._of_key.setdefault(grant.public, []).append(grant)
+
+    @classmethod
+    def read(cls, directory: Path) -> "AllowList":
+        """The entries of a key folder.
+
+        Raises:
+            BadConfig: A folder is missing or others may write in it, or a file is no public key.
+        """
+        return cls(_grants(directory / FOLDER))
+
+    def user(self, public: bytes, place: Place) -> str | None:
+        """Who a key is at a socket, as ``ROLE/NAME``; None for whoever may not speak there."""
+        held = {grant.role: grant for grant in self._of_key.get(public, ())}
+        for role in _MAY[place]:
+            if role in held:
+                return f"{role}/{held[role].name}"
+        return None
+
+
+def is_name(text: str) -> bool:
+    """Whether somebody can be called so."""
+    return NAME.fullmatch(text) is not None
+
+
+def _grants(folder: Path) -> Iterator[Grant]:
+    _check_folder(folder)
+    count = 0
+    for role in ROLES:
+        _check_folder(folder / role)
+        for path in sorted((folder / role).iterdir()):
+            if path.name.startswith("."):
+                continue  # an editor's or a copy's, half written
+            count += 1
+            if count > _MOST:
+                raise BadConfig(f"{folder}: more than {_MOST} entries")
+            name = path.name.removesuffix(SUFFIX)
+            if path.suffix != SUFFIX or not is_name(name):
+                raise BadConfig(f"{path}: allowed NAME{SUFFIX}, NAME of letters, digits, . _ -")
+            _check_writers(path)
+            yield Grant(name, role, read_public(path))
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise BadConfig(f"{folder}: no such folder; `phenostream keys server DIR` makes it")
+    _check_writers(folder)
+
+
+def _check_writers(path: Path) -> None:
+    """Whoever may write here lets himself in."""
+    try:
+        facts = path.stat()
+    except OSError as err:
+        raise BadConfig(f"{path}: {(err.strerror or str(err)).lower()}") from err
+    mode = stat.S_IMODE(facts.st_mode)
+    if mode & _OTHERS_WRITE:
+        raise BadConfig(
+            f"{path}: mode {mode:04o} lets others write, allowed 0755 or stricter (chmod go-w {path})"
+        )
+    if facts.st_uid not in (0, os.geteuid()):
+        raise BadConfig(f"{path}: belongs to user {facts.st_uid}, allowed {os.geteuid()} or root")

@@ -1,0 +1,106 @@
+"""Keys for tcp: make the daemon's, make and let in a client's, list who is let in. Secrets are never printed.
+
+`server` makes the folder that the daemon's configuration names as `[security] keys`. `client` makes a folder to hand
+over, for --keys of the other commands, and lets it in. To shut somebody out, remove DIR/allowed/ROLE/NAME.pub and send
+the daemon SIGHUP.
+
+Examples:
+  phenostream keys server keys
+  phenostream keys client keys --name scope-1 --role source --out scope-1.keys
+  phenostream keys list keys
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from phenostream.deploy.cli.terminal import say, say_json, say_table
+
+_ROLES: Final = ("source", "subscriber", "operator")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the subcommands."""
+    kinds = parser.add_subparsers(dest="kind", metavar="WHAT", required=True)
+    for name, (declare, act, help_line) in _KINDS.items():
+        sub = kinds.add_parser(name, help=help_line, description=help_line)
+        declare(sub)
+        sub.add_argument("--json", action="store_true", help="print one JSON object")
+        sub.set_defaults(act=act)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the chosen subcommand."""
+    act: Callable[[argparse.Namespace], int] = args.act
+    return act(args)
+
+
+def _declare_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", type=Path, metavar="DIR", help="the daemon's key folder")
+
+
+def _declare_client(parser: argparse.ArgumentParser) -> None:
+    _declare_folder(parser)
+    parser.add_argument("--name", required=True, help="who it is, in the list and in logs")
+    parser.add_argument(
+        "--role",
+        required=True,
+        choices=_ROLES,
+        help="source: send frames; subscriber: read and ask; operator: all, also drain",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="folder to hand over (default NAME.keys)"
+    )
+
+
+def _server(args: argparse.Namespace) -> int:
+    from phenostream.daemon.security.key_folder import make_server
+
+    public = make_server(args.directory).decode()
+    if args.json:
+        say_json({"directory": str(args.directory), "public": public})
+    else:
+        say(f"{args.directory}: the daemon's keys, public {public}")
+        say(f"next: [security] keys = {str(args.directory.resolve())!r} in its configuration")
+    return 0
+
+
+def _client(args: argparse.Namespace) -> int:
+    from phenostream.daemon.security.key_folder import make_client
+
+    out = args.out or Path(f"{args.name}.keys")
+    public = make_client(args.directory, args.name, args.role, out).decode()
+    if args.json:
+        told = {"name": args.name, "role": args.role, "public": public, "folder": str(out)}
+        say_json(told)
+    else:
+        say(f"{args.role} {args.name} is let in, public {public}")
+        say(
+            f"next: hand over {out}, by a way nobody else reads, for --keys; a running daemon: SIGHUP"
+        )
+    return 0
+
+
+def _list(args: argparse.Namespace) -> int:
+    from phenostream.daemon.security.allow_list import AllowList
+    from phenostream.daemon.security.keys import SERVER_PUBLIC, read_public
+
+    server = read_public(args.directory / SERVER_PUBLIC).decode()
+    rows = [
+        (one.role, one.name, one.public.decode()) for one in AllowList.read(args.directory).grants
+    ]
+    if args.json:
+        allowed = [dict(zip(("role", "name", "public"), row, strict=True)) for row in rows]
+        say_json({"server": server, "allowed": allowed})
+    else:
+        say(f"the daemon: {server}")
+        say_table(["role", "name", "public key"], rows)
+    return 0
+
+
+_KINDS: Final = {
+    "server": (_declare_folder, _server, "make the daemon's keys and empty allow-lists"),
+    "client": (_declare_client, _client, "make a client's keys and let it in"),
+    "list": (_declare_folder, _list, "who is let in"),
+}
