@@ -38,6 +38,10 @@ class Health:
         """Whether any fault is open."""
         return bool(self._faults)
 
+    def faults(self) -> tuple[str, ...]:
+        """Names of the open faults, the oldest first."""
+        return tuple(self._faults) if self._faults else ()
+
     def beat(self, thread: str) -> None:
         """A thread shows that it makes progress or waits for work."""
         with self._lock:

@@ -14,7 +14,7 @@ from phenostream.daemon.sequences import SequenceSet
 from phenostream.daemon.wire.ingest import Fate
 
 FATES: Final[tuple[Fate, ...]] = ("published", "dropped", "quarantined", "failed")
-CELL_COUNTS: Final = ("found", "classified", "edge", "rejected", "over_limit")
+CELL_COUNTS: Final = ("found", "classified", "edge", "rejected", "over_limit", "failed")
 Incident = Literal[
     "duplicates",
     "restarts",
@@ -134,7 +134,7 @@ class Ledger:
             frame_seq: A received frame, or one found in the journal at start.
             fate: What became of it.
             reason: ``code: text`` for any fate but published; the code is counted.
-            cells: found, classified, edge, rejected, over_limit of a published frame.
+            cells: found, classified, edge, rejected, over_limit, failed of a published frame.
         """
         with self._lock:
             account = self._runs[run]

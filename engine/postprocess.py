@@ -8,7 +8,7 @@
 | diameter_um | f32 (N,) | um | apparent (optical) diameter, as `detect` measures it |
 | contrast | f32 (N,) | 1 | strength of the detection over the frame's noise |
 | edge | bool (N,) | 1 | the crop would leave the frame |
-| status | u8 (N,) | 1 | index in `STATUSES`: classified, edge, rejected, over_limit |
+| status | u8 (N,) | 1 | index in `STATUSES`: classified, edge, rejected, over_limit, failed |
 | class | u8 (N,) | 1 | index in the manifest's classes; 255 (`NO_CLASS`) unless classified |
 | class_probability | f32 (N, 3) | 1 | calibrated, if the manifest says so; rows sum to 1 |
 | class_logits | f32 (N, 3) | 1 | as the network gave them |
@@ -20,8 +20,9 @@
 | reject_probability | f32 (N,) | 1 | that this is no white cell |
 | feature | f16 (N, 256) | 1 | shared representation; only when asked for |
 
-Cells the model did not see (edge, over_limit) have NaN in every float column of the model. Rejected cells keep their
-numbers, for whoever doubts the rejection, but no class. What a model does not have (intervals, a score, a reject head:
+Cells the model did not see (edge, over_limit) have NaN in every float column of the model, and so have failed ones: the
+backend gave no finite outputs for them, alone or in company. Rejected cells keep their numbers, for whoever doubts the
+rejection, but no class. What a model does not have (intervals, a score, a reject head:
 see `Calibration`) is NaN for every cell, and then nothing is flagged or rejected. Pure.
 """
 
@@ -36,8 +37,8 @@ from phenostream.engine.manifest import Calibration, Manifest
 from phenostream.engine.reduce import full_from_reduced
 from phenostream.engine.types import F32, FEATURE_DIM, U8, Bool, Detections, Outputs
 
-STATUSES: Final = ("classified", "edge", "rejected", "over_limit")
-CLASSIFIED, EDGE, REJECTED, OVER_LIMIT = range(4)
+STATUSES: Final = ("classified", "edge", "rejected", "over_limit", "failed")
+CLASSIFIED, EDGE, REJECTED, OVER_LIMIT, FAILED = range(5)
 NO_CLASS: Final = 255
 
 
@@ -73,13 +74,14 @@ class FieldOfView:
 
 @dataclass(frozen=True, slots=True)
 class CellCounts:
-    """What became of the cells; found = classified + edge + rejected + over_limit."""
+    """What became of the cells; found = classified + edge + rejected + over_limit + failed."""
 
     found: int = 0
     classified: int = 0
     edge: int = 0
     rejected: int = 0
     over_limit: int = 0
+    failed: int = 0
 
 
 def frame_columns(
@@ -96,7 +98,7 @@ def frame_columns(
     Args:
         detections: N found cells.
         seen: (N,) bool, cells that went through the model; never an edge cell.
-        outputs: One row per seen cell, in order; None if there is none.
+        outputs: One row per seen cell, in order; None if there is none. A row that is not finite is a failed cell.
         view: Where the frame lies.
         manifest: Of the model that gave the outputs.
         feature: Also return the 256 features.
@@ -108,10 +110,12 @@ def frame_columns(
     if rows != int(seen.sum()):
         raise EngineFault(f"outputs: {rows} rows for {int(seen.sum())} cells")
     columns = _found_columns(detections, view)
-    model = _model_arrays(seen, outputs, feature)
+    failed = _failed(seen, outputs)
+    model = _model_arrays(seen & ~failed, _without(outputs, failed[seen]), feature)
     for name in _absent(manifest.calibration):
         model[name].fill(np.nan)
     status = _status(detections.edge, seen, model["reject_probability"], manifest)
+    status[failed] = FAILED
     ood = seen & _exceeds(np.greater, model["ood_score"], manifest.calibration.ood_threshold)
     columns["status"] = Column(status, "1")
     columns["class"] = Column(_classes(status, model["class_logits"]), "1")
@@ -127,8 +131,7 @@ def frame_columns(
 def count_cells(status: U8) -> CellCounts:
     """Count the fates of cells from a ``status`` column (N,)."""
     counts = np.bincount(status, minlength=len(STATUSES))
-    classified, edge, rejected, over_limit = (int(n) for n in counts[: len(STATUSES)])
-    return CellCounts(len(status), classified, edge, rejected, over_limit)
+    return CellCounts(len(status), *(int(n) for n in counts[: len(STATUSES)]))
 
 
 def _found_columns(detections: Detections, view: FieldOfView) -> dict[str, Column]:
@@ -182,6 +185,21 @@ def _model_arrays(
         if outputs is not None:
             arrays[name][seen] = _output(outputs, name)
     return arrays
+
+
+def _failed(seen: Bool, outputs: Outputs | None) -> Bool:
+    """(N,) cells whose row of outputs is not finite."""
+    failed = np.zeros(len(seen), np.bool_)
+    if outputs is not None:
+        failed[seen] = ~outputs.finite_rows()
+    return failed
+
+
+def _without(outputs: Outputs | None, failed: Bool) -> Outputs | None:
+    """The outputs of the cells that did not fail."""
+    if outputs is None or not failed.any():
+        return outputs
+    return outputs.take(~failed)
 
 
 def _output(outputs: Outputs, name: str) -> npt.NDArray[Any]:

@@ -174,6 +174,18 @@ class Outputs:
     def __len__(self) -> int:
         return len(self.class_logits)
 
+    def finite_rows(self) -> Bool:
+        """(N,) crops whose every output is finite."""
+        finite = np.ones(len(self), np.bool_)
+        for name in OUTPUT_SHAPES:
+            column: F32 = getattr(self, name)
+            finite &= np.isfinite(column.reshape(len(self), -1)).all(axis=1)
+        return finite
+
+    def take(self, rows: Bool | slice) -> "Outputs":
+        """The same outputs of some of the crops."""
+        return Outputs(*(getattr(self, name)[rows] for name in OUTPUT_SHAPES))
+
 
 OUTPUT_SHAPES: Final[dict[str, tuple[int, ...]]] = {
     "class_logits": (3,),

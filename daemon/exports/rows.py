@@ -72,6 +72,11 @@ _FRAME_COLUMNS: Final = (
     RowColumn("model", "text", "", "name of the model"),
     RowColumn("model_version", "text", "", "version of the model"),
     RowColumn("model_sha256", "text", "", "identity of the model bundle"),
+    RowColumn("backend", "text", "", "runtime that inferred the frame"),
+    RowColumn("precision", "text", "", "arithmetic that inferred the frame"),
+    RowColumn(
+        "degraded", "text", "", "faults of the daemon that were open then; empty without one"
+    ),
     RowColumn("four_shot_residual", "f32", "1", "how far light fails to add in the whole frame"),
     *(RowColumn(name, "bool", "", meaning) for name, meaning in _FLAGS.items()),
     RowColumn(
@@ -232,6 +237,9 @@ def _frame_rows(meta: Mapping[str, Any], offset: int, found: int) -> Rows:
         "model": model.get("name"),
         "model_version": model.get("version"),
         "model_sha256": model.get("sha256"),
+        "backend": model.get("backend"),
+        "precision": model.get("precision"),
+        "degraded": _faults(meta),
         "four_shot_residual": np.nan if residual is None else residual,
         **{name: flags.get(name) is True for name in _FLAGS},
         "orientation": flags.get("orientation"),
@@ -243,6 +251,12 @@ def _frame_rows(meta: Mapping[str, Any], offset: int, found: int) -> Rows:
         else:
             rows[column.name] = np.full(found, values[column.name], _DTYPES[column.kind])
     return rows
+
+
+def _faults(meta: Mapping[str, Any]) -> str | None:
+    """Names of the faults; None for a record that tells of none."""
+    told = meta.get("degraded")
+    return ", ".join(map(str, told)) or None if isinstance(told, list) else None
 
 
 def _cell_rows(columns: Mapping[str, WireColumn], found: int) -> Rows:

@@ -167,7 +167,7 @@ class Commit:
 
     def _enter_frame(self, passage: Passage, group: _Group, beat: Beat) -> None:
         start, frame_seq = passage.arrival.start, passage.arrival.frame_seq
-        end = end_frame(passage, self._model, _now())
+        end = end_frame(passage, self._model, _now(), self._books.health.faults())
         if end.fate == "published":
             self._recall(start, beat)
             self._books.summaries.add(start, end.columns, _now(), end.flags)

@@ -5,7 +5,7 @@ gives the same record. Two things follow from the frames of its run that were pr
 be (`orientation`), and what it is divided by where the field is estimated from the stream.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -37,13 +37,16 @@ class FrameEnd:
     payload: bytes
 
 
-def end_frame(passage: Passage, model: ServedModel, now_s: float) -> FrameEnd:
+def end_frame(
+    passage: Passage, model: ServedModel, now_s: float, faults: Collection[str] = ()
+) -> FrameEnd:
     """Turn a finished passage into its record.
 
     Args:
         passage: Finished.
         model: Who inferred it.
         now_s: Monotonic clock.
+        faults: Names of the daemon's faults that are open.
     """
     fate, reason = passage.failure or ("published", None)
     prepared = passage.prepared if fate == "published" else None
@@ -58,6 +61,7 @@ def end_frame(passage: Passage, model: ServedModel, now_s: float) -> FrameEnd:
     meta = _meta(passage, model) | {
         "fate": fate,
         "reason": reason,
+        "degraded": sorted(faults),
         "counts": asdict(cells),
         "timing_ms": _timing_ms(passage, now_s),
     }

@@ -49,8 +49,8 @@ class FrameRecord:
 
     Attributes:
         meta: Everything but the columns: run, instrument, frame_seq, fate, reason, received_utc_ns, source_utc_ns,
-            stage_um, counts {found, classified, edge, rejected, over_limit}, flags, model {name, version, sha256,
-            backend, precision, calibrated, ...}, synthetic, timing_ms. The keys are listed in `docs/wire.md`.
+            stage_um, degraded, counts {found, classified, edge, rejected, over_limit, failed}, flags, model {name,
+            version, sha256, backend, precision, calibrated, ...}, synthetic, timing_ms. The keys are in `docs/wire.md`.
         columns: By name; equal first axis.
     """
 

@@ -40,7 +40,8 @@ class KindScore:
     Attributes:
         cells: True cells.
         found: Of these.
-        called: How the found ones were called: a class name, ``rejected``, ``edge`` or ``over_limit``.
+        called: How the found ones were called: a class name, ``rejected``, ``edge``, ``over_limit`` or
+            ``failed``.
     """
 
     cells: int

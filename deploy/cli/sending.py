@@ -197,7 +197,7 @@ def say_report(report: "Report", as_json: bool, recorded: int = 0) -> int:
 def ledger_line(ledger: dict[str, int]) -> str:
     """The exact account of a run's frames and cells in one line."""
     frames = ("received", "published", "dropped", "quarantined", "failed", "missing", "duplicates")
-    cells = ("found", "classified", "edge", "rejected", "over_limit")
+    cells = ("found", "classified", "edge", "rejected", "over_limit", "failed")
     shots = [
         f"{ledger[key]} {name}"
         for key, name in (("shots_repeated", "repeated"), ("shots_late", "late"))

@@ -162,7 +162,7 @@ def frame_line(frame: "FrameRecord") -> str:
     return (
         f"{place}  {counts['found']:>4} cells: {shares}  {rejected}"
         f"  {counts['edge']:>2} at edge  {_trust(frame)}  {meta['timing_ms']['total']:>6.1f} ms"
-        f"{'  synthetic' if meta['synthetic'] else ''}{_flags(meta)}"
+        f"{'  synthetic' if meta['synthetic'] else ''}{_flags(meta)}{_faults(meta)}"
     )
 
 
@@ -173,6 +173,15 @@ def _flags(facts: dict[str, Any]) -> str:
     if flags.get("misoriented") is True:
         raised.append(f"({flags.get('orientation')})")
     return "".join(f"  {name}" for name in raised)
+
+
+def _faults(meta: dict[str, Any]) -> str:
+    """What failed in the daemon while the frame was there; nothing where all worked."""
+    failed = meta["counts"].get("failed", 0)
+    faults = meta.get("degraded") or ()
+    return (f"  {failed} FAILED" if failed else "") + (
+        f"  DEGRADED ({', '.join(faults)})" if faults else ""
+    )
 
 
 def _source(facts: dict[str, Any]) -> str:

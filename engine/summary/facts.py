@@ -104,7 +104,7 @@ class ClassFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One window; found = classified + edge + rejected + over_limit.
+    """One window; found = classified + edge + rejected + over_limit + failed.
 
     Attributes:
         frames: Frames merged into the window.
@@ -122,6 +122,7 @@ class Facts:
         source_synthetic: The latter.
         model: Name and version.
         flagged: Of the frames.
+        failed: Cells for which the engine gave no numbers.
         rejects: The model can tell other objects from white cells.
     """
 
@@ -146,6 +147,7 @@ class Facts:
     account: FrameAccount | None = None
     flagged: FlaggedFrames = NONE_FLAGGED
     rejects: bool = True
+    failed: int = 0
 
     @property
     def majority(self) -> ClassFacts | None:

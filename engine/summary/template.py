@@ -47,6 +47,7 @@ def _counts(facts: Facts) -> str:
     fates += [f"{facts.rejected:,} rejected as not a white cell"] if facts.rejected else []
     fates += [f"{facts.edge:,} at a frame's edge"] if facts.edge else []
     fates += [f"{facts.over_limit:,} beyond the limit per frame"] if facts.over_limit else []
+    fates += [f"{facts.failed:,} that the engine failed on"] if facts.failed else []
     return f"{_listed(fates)} of {facts.found:,} cell{_s(facts.found)} found in {frames}."
 
 

@@ -86,7 +86,7 @@ class Tally:
 
     Attributes:
         frames: Frames added.
-        status: (4,) cells per fate, order `STATUSES`.
+        status: (5,) cells per fate, order `STATUSES`.
         count: (C,) classified cells per class.
         confidence: (C,) sum of the predicted class's probability.
         unusual: Classified cells flagged as out of distribution.
@@ -165,7 +165,7 @@ class WindowStatistics:
 
     def facts(self) -> Facts:
         """The facts so far."""
-        classified, edge, rejected, over_limit = (int(n) for n in self.tally.status)
+        classified, edge, rejected, over_limit, failed = (int(n) for n in self.tally.status)
         seen = classified + rejected
         unusual = self.tally.unusual if self.context.scores_ood else None
         return Facts(
@@ -189,6 +189,7 @@ class WindowStatistics:
             model=self.context.model,
             flagged=FlaggedFrames(*(int(n) for n in self.tally.flagged)),
             rejects=self.context.rejects,
+            failed=failed,
         )
 
     def _class(self, index: int, classified: int) -> ClassFacts:

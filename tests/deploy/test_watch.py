@@ -86,6 +86,12 @@ def test_a_frame_line_names_run_and_instrument_confidence_and_unusual_cells() ->
     assert "confidence 80 %    1 unusual" in line
 
 
+def test_failed_cells_and_a_degraded_daemon_are_told_in_capitals() -> None:
+    counts = {"found": 3, "rejected": 1, "edge": 0, "failed": 1}
+    line = frame_line(a_frame(counts=counts, degraded=["engine", "journal"]))
+    assert line.endswith("  1 FAILED  DEGRADED (engine, journal)")
+
+
 def test_a_model_that_cannot_decide_is_not_said_to_have_found_nothing() -> None:
     bare = {"calibrated": False, "ood_threshold": None, "reject_threshold": None}
     frame = a_frame()

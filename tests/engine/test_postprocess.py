@@ -133,3 +133,23 @@ def test_what_a_model_does_not_have_is_nan_and_flags_and_rejects_nothing() -> No
     assert not columns["ood"].array.any()
     assert {STATUSES[s] for s in columns["status"].array} == {"classified"}
     assert np.isfinite(columns["marker_estimate"].array).all()
+
+
+def test_a_cell_whose_outputs_are_not_finite_has_failed_and_its_neighbours_have_not() -> None:
+    outputs = _outputs(4)
+    outputs.feature[1, 7] = np.inf
+    outputs.marker_interval[3, 0, 1] = np.nan
+    seen = np.array([1, 1, 0, 1, 1], bool)
+    columns = frame_columns(_detections(5), seen, outputs, VIEW, _manifest())
+    whole = frame_columns(_detections(5), seen, _outputs(4), VIEW, _manifest())
+    status = columns["status"].array
+    assert [STATUSES[s] for s in status] == [
+        "classified", "failed", "over_limit", "rejected", "failed",
+    ]  # fmt: skip
+    counts = count_cells(status)
+    assert (counts.found, counts.failed) == (5, 2)
+    for name in ("class_logits", "marker_z", "marker_low", "ood_score", "reject_probability"):
+        assert np.isnan(columns[name].array[[1, 4]]).all(), name
+        np.testing.assert_array_equal(columns[name].array[[0, 3]], whole[name].array[[0, 3]])
+    assert columns["class"].array[[1, 4]].tolist() == [NO_CLASS] * 2
+    assert not columns["ood"].array[[1, 4]].any()

@@ -129,7 +129,7 @@ def test_cells_beyond_the_limit_are_counted_and_not_classified(
 ) -> None:
     ledger, _ = stream(make_served(max_cells_per_frame=3).ingest, small_start(), small_frame, 4)
     assert (ledger["cells_found"], ledger["cells_over_limit"]) == (16, 4)
-    found = ("classified", "edge", "rejected", "over_limit")
+    found = ("classified", "edge", "rejected", "over_limit", "failed")
     assert sum(ledger[f"cells_{name}"] for name in found) == 16
 
 

@@ -195,6 +195,7 @@ def test_a_published_frame_reads_back_with_its_columns(desk: Desk) -> None:
         "edge": 2,
         "rejected": 0,
         "over_limit": 0,
+        "failed": 0,
     }
     assert meta["stage_um"] == [1.0, 2.0, None]
     assert meta["flags"] == {
