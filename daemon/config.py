@@ -49,6 +49,10 @@ def _bundle(name: str, info: ValidationInfo) -> str:
     return name if name == "demo" else str(based(Path(name), info))
 
 
+def _one_or_many(value: object) -> object:
+    return (value,) if isinstance(value, str | Path) else value
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
@@ -102,6 +106,7 @@ class ModelConfig(_Section):
         max_wait_ms: Longest time an idle engine waits for a batch to fill.
         streams: Batches at the same time; 0 = as many as the backend takes.
         compile: Of the torch backend on a GPU: compile the graph at the start, for a minute of patience.
+        trusted_keys: Files with the public keys of who may vouch for a bundle; if any, one of them must have signed it.
     """
 
     model_config = ConfigDict(
@@ -113,6 +118,8 @@ class ModelConfig(_Section):
     max_wait_ms: Annotated[float, Field(ge=0, le=1000)] = 2.0
     streams: Annotated[int, Field(ge=0, le=64)] = 0
     compile: bool = False
+    trusted_keys: Annotated[tuple[BasedPath, ...], Field(max_length=64)] = ()
+    _trusted_keys = field_validator("trusted_keys", mode="before")(_one_or_many)
 
 
 class FieldConfig(_Section):
@@ -129,10 +136,7 @@ class FieldConfig(_Section):
     background: Annotated[tuple[BasedPath, ...], Field(max_length=64)] = ()
     stream_frames: Annotated[int, Field(ge=LEAST_FRAMES, le=64)] = 16
 
-    @field_validator("background", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: object) -> object:
-        return (value,) if isinstance(value, str | Path) else value
+    _background = field_validator("background", mode="before")(_one_or_many)
 
     @model_validator(mode="after")
     def _consistent(self) -> "FieldConfig":

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import cv2
 
@@ -50,7 +50,7 @@ class Ready:
         ingest: Endpoint for sources, with its real port.
         results: Endpoint for subscribers.
         control: Endpoint for status, drain and replay.
-        model: Name, version, backend and precision, for a person.
+        model: Name, version, backend, precision and who signed it, for a person.
         startup_s: From the call of `serve` to now.
         sources: Endpoints of the best-effort sources, by name.
     """
@@ -128,7 +128,7 @@ def _announce(
     }
     ready = Ready(
         **{key: assembly.endpoints[key] for key in ("ingest", "results", "control")},
-        model=f"{model['name']} {model['version']} on {model['backend']} {model['precision']}",
+        model=_served(model),
         startup_s=time.monotonic() - began_s,
         sources=sources,
     )
@@ -185,6 +185,14 @@ def _shut_down(assembly: Assembly, health: Health, wake: Wake, signals: list[int
         _said(assembly.status()["ledger"]["total"]),
     )
     return DEGRADED if health.degraded else GOOD
+
+
+def _served(model: Mapping[str, Any]) -> str:
+    """The model in a few words; that nobody signed it is one of them."""
+    signed = f"signed by {model['signed_by']}" if model["signed_by"] else "unsigned"
+    return (
+        f"{model['name']} {model['version']} on {model['backend']} {model['precision']}, {signed}"
+    )
 
 
 def _said(total: Mapping[str, int]) -> str:

@@ -1,5 +1,6 @@
 """The model this daemon serves: a verified bundle, the backend it runs on, and what every result says about it."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,12 +10,15 @@ from typing import Any
 import numpy as np
 
 from phenostream.daemon.config import ModelConfig
+from phenostream.daemon.trusted_keys import read_trusted_keys
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.bundle import load_bundle
 from phenostream.engine.errors import BadConfig, BadInput
 from phenostream.engine.manifest import Manifest
 from phenostream.engine.types import CROP_PX
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +28,14 @@ class ServedModel:
     Attributes:
         sha256: Identity of the bundle.
         max_batch: Cells a batch may hold.
+        signed_by: Name (if it is a trusted one) and fingerprint of the key that signed the bundle; None: unsigned.
     """
 
     manifest: Manifest
     sha256: str
     backend: Backend
     max_batch: int
+    signed_by: str | None = None
 
     def check_shots(self, shots: Sequence[str]) -> None:
         """Whether the model can see frames of these shots, in any order.
@@ -48,6 +54,7 @@ class ServedModel:
             "name": self.manifest.name,
             "version": self.manifest.version,
             "sha256": self.sha256,
+            "signed_by": self.signed_by,
             "classes": list(self.manifest.classes),
             "markers": list(self.manifest.markers),
             "backend": self.backend.name,
@@ -66,10 +73,20 @@ def served_model(config: ModelConfig) -> Iterator[ServedModel]:
     """Load, verify and warm the configured model; closes the backend at the end.
 
     Raises:
-        BadBundle: The bundle is refused.
-        BadConfig: The backend does not take the configured batch.
+        BadBundle: The bundle is refused, or signed by none of the trusted keys; no backend has seen it then.
+        BadConfig: The backend does not take the configured batch, or a key file is refused.
     """
-    bundle = load_bundle(Path(config.bundle))
+    bundle = load_bundle(Path(config.bundle), read_trusted_keys(config.trusted_keys))
+    signed_by = str(bundle.signed_by) if bundle.signed_by else None
+    if config.trusted_keys:
+        logger.info("bundle %s: signed by %s, a trusted key", bundle.identity, signed_by)
+    else:
+        said = (
+            f"signed by key {signed_by}, which nothing says to trust" if signed_by else "unsigned"
+        )
+        logger.warning(
+            "bundle %s: %s; model.trusted_keys would let only signed ones in", bundle.identity, said
+        )
     backend = open_backend(
         bundle,
         config.backend,
@@ -86,6 +103,6 @@ def served_model(config: ModelConfig) -> Iterator[ServedModel]:
             np.full((config.max_batch, 4, CROP_PX, CROP_PX), 0.5, np.float32),
             np.full((config.max_batch, 4), 0.5, np.float32),
         )
-        yield ServedModel(bundle.manifest, bundle.sha256, backend, config.max_batch)
+        yield ServedModel(bundle.manifest, bundle.sha256, backend, config.max_batch, signed_by)
     finally:
         backend.close()

@@ -9,7 +9,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,13 @@ from pydantic import ValidationError
 from phenostream.engine.errors import BadBundle
 from phenostream.engine.external_data import has_external_data
 from phenostream.engine.manifest import SEAL, FileEntry, Manifest, seal_of
+from phenostream.engine.signature import (
+    SIGNATURE,
+    SIGNATURE_BYTES,
+    PublicKey,
+    signer,
+    trusted_signer,
+)
 from phenostream.engine.types import (
     CLASSES,
     CROP_PX,
@@ -55,6 +62,9 @@ class Bundle:
         files: Verified content of every file but the manifest, by name.
         golden: Inputs and outputs of the self-test.
         sha256: Hash of the manifest, which holds the hashes of all else: the identity of the model.
+        text: The manifest as its file has it, which is what a signature is of.
+        signed_by: Whose signature of `text` holds; None: the bundle is unsigned. A key has a name only where it was
+            given as trusted.
     """
 
     path: Path
@@ -62,6 +72,8 @@ class Bundle:
     files: Mapping[str, bytes]
     golden: Golden
     sha256: str
+    text: bytes
+    signed_by: PublicKey | None
 
     @property
     def identity(self) -> str:
@@ -69,30 +81,50 @@ class Bundle:
         return f"{self.manifest.name} {self.manifest.version} ({self.sha256[:12]})"
 
 
-def load_bundle(path: Path) -> Bundle:
+def load_bundle(path: Path, trusted: Sequence[PublicKey] = ()) -> Bundle:
     """Read and verify a bundle directory.
+
+    The signature is judged first, on the bytes that are parsed afterwards: of a bundle that is not signed as wanted,
+    nothing is parsed and no other file is opened. A signature that does not hold is refused also where none is wanted.
 
     Args:
         path: The directory with `manifest.json`.
+        trusted: One of these must have signed it; empty: nobody need have.
 
     Returns:
         The bundle; its golden outputs are not yet compared with any runtime (`open_backend` does).
 
     Raises:
-        BadBundle: Anything is missing, extra, altered, linked, of another version or not understood.
+        BadBundle: Anything is missing, extra, altered, linked, signed by somebody else, of another version or not
+            understood.
     """
     found = _listing(path)
     if MANIFEST not in found:
         raise BadBundle(f"{path}: {MANIFEST} is missing")
     text = _read(path / MANIFEST, _MANIFEST_LIMIT)
+    signed_by = _judged(path, text, trusted, signed=SIGNATURE in found)
     manifest = _parse_manifest(text)
-    _check_names(path, found - {MANIFEST}, set(manifest.files))
+    _check_names(path, found - {MANIFEST, SIGNATURE}, set(manifest.files))
     files = {name: _verified(path / name, entry) for name, entry in manifest.files.items()}
     for name, content in files.items():
         if name.endswith(".onnx"):
             _refuse_external_data(name, content)
     golden = _parse_golden(files["golden.npz"])
-    return Bundle(path, manifest, files, golden, hashlib.sha256(text).hexdigest())
+    sha256 = hashlib.sha256(text).hexdigest()
+    return Bundle(path, manifest, files, golden, sha256, text, signed_by)
+
+
+def _judged(
+    path: Path, manifest: bytes, trusted: Sequence[PublicKey], *, signed: bool
+) -> PublicKey | None:
+    """Whose signature of these bytes of the manifest holds."""
+    key = signer(manifest, _read(path / SIGNATURE, SIGNATURE_BYTES)) if signed else None
+    if not trusted:
+        return key
+    try:
+        return trusted_signer(key, trusted)
+    except BadBundle as err:
+        raise BadBundle(f"{path}: {err}") from err
 
 
 def _listing(path: Path) -> set[str]:
@@ -107,8 +139,8 @@ def _listing(path: Path) -> set[str]:
 
 
 def _check_names(path: Path, found: set[str], listed: set[str]) -> None:
-    if MANIFEST in listed:
-        raise BadBundle(f"{MANIFEST}: files: lists itself")
+    for name in sorted(listed & {MANIFEST, SIGNATURE}):
+        raise BadBundle(f"{MANIFEST}: files: lists {'itself' if name == MANIFEST else name}")
     for name in sorted(listed - found):
         raise BadBundle(f"{path}: {name} is missing; the manifest lists it")
     for name in sorted(found - listed):

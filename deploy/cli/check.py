@@ -98,6 +98,7 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest"]:
             f"{', SYNTHETIC weights' if model.manifest.synthetic else ''}"
             f"{'' if said['calibrated'] else ', UNCALIBRATED'}"
         )
+        found["model.trusted_keys"] = _vouched(said["signed_by"], bool(config.model.trusted_keys))
         recorded = read_backgrounds(config.field.background, model.manifest.reduction_kernel)
         found["field.source"] = ", ".join(
             [
@@ -109,6 +110,15 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest"]:
             f"{said['backend']} {said['precision']} on {said['device']}, golden self-test passed"
         )
     return found, model.manifest
+
+
+def _vouched(signed_by: str | None, checked: bool) -> str:
+    """Who signed the bundle, and whether that was asked for."""
+    if signed_by is None:
+        return "none, and the bundle is unsigned"
+    return (
+        f"the bundle is signed by {signed_by}{'' if checked else ', which no key here vouches for'}"
+    )
 
 
 def _try_tcp(url: str, key: str) -> None:

@@ -1,11 +1,17 @@
 """What a result says of its model is enough to judge its numbers by."""
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from phenostream.daemon.model import ServedModel
-from phenostream.engine.errors import BadInput
+from phenostream.daemon.config import ModelConfig
+from phenostream.daemon.model import ServedModel, served_model
+from phenostream.deploy.bundle_signing import make_signing_keys, sign_bundle
+from phenostream.deploy.bundles import demo_bundle
+from phenostream.engine.backends.registry import BACKENDS
+from phenostream.engine.errors import BadBundle, BadInput
 from phenostream.engine.manifest import Calibration
 
 
@@ -57,3 +63,48 @@ def test_a_model_without_intervals_or_thresholds_says_nil(
     said = make_model(calibration=bare).describe()
     for key in ("interval_coverage", "ood_threshold", "reject_threshold"):
         assert said[key] is None
+
+
+@pytest.fixture
+def signing(tmp_path: Path) -> tuple[Path, Path, Path]:
+    """A bundle, and the secret and public file of a key that has not signed it yet."""
+    shutil.copytree(demo_bundle(), tmp_path / "bundle")
+    secret, public, _ = make_signing_keys(tmp_path / "keys", "lab")
+    return tmp_path / "bundle", secret, public
+
+
+def test_no_byte_of_a_bundle_that_nobody_trusted_signed_reaches_a_runtime(
+    signing: tuple[Path, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered: list[str] = []
+    for row in BACKENDS:
+        monkeypatch.setitem(BACKENDS, row, lambda *_, row=row: entered.append(row))
+    bundle, _, public = signing
+    for name in ("openvino", "onnxruntime", "fake", "auto"):
+        config = ModelConfig(bundle=str(bundle), trusted_keys=(public,), backend=name)
+        with pytest.raises(BadBundle, match=r"is not signed, trusted are lab \(\w{16}\)$"):
+            served_model(config).__enter__()
+    other, _, key = make_signing_keys(tmp_path / "keys", "other")
+    sign_bundle(bundle, other)
+    with pytest.raises(BadBundle, match=rf"is signed by key {key.fingerprint}, trusted are lab \("):
+        served_model(config).__enter__()
+    (bundle / "model.onnx").write_bytes(b"another model")
+    with pytest.raises(BadBundle):
+        served_model(config).__enter__()
+    assert entered == []
+
+
+def test_results_say_who_signed_the_bundle_and_an_unsigned_one_is_warned_of(
+    signing: tuple[Path, Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    bundle, secret, public = signing
+    plain = ModelConfig(bundle=str(bundle), backend="fake", max_batch=1)
+    with served_model(plain) as model:
+        assert model.describe()["signed_by"] is None
+    assert any(": unsigned;" in line.getMessage() for line in caplog.records)
+    key = sign_bundle(bundle, secret)
+    with served_model(plain) as model:
+        assert model.describe()["signed_by"] == key.fingerprint
+    assert "which nothing says to trust" in caplog.text
+    with served_model(plain.model_copy(update={"trusted_keys": (public,)})) as model:
+        assert model.describe()["signed_by"] == f"lab ({key.fingerprint})"
