@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 from pydantic import ValidationError
 
+from phenostream.engine.confinement import confinement_fault
 from phenostream.engine.errors import BadBundle
-from phenostream.engine.external_data import has_external_data
 from phenostream.engine.manifest import SEAL, FileEntry, Manifest, seal_of
 from phenostream.engine.signature import (
     SIGNATURE,
@@ -108,7 +108,7 @@ def load_bundle(path: Path, trusted: Sequence[PublicKey] = ()) -> Bundle:
     files = {name: _verified(path / name, entry) for name, entry in manifest.files.items()}
     for name, content in files.items():
         if name.endswith(".onnx"):
-            _refuse_external_data(name, content)
+            _check_confined(name, content)
     golden = _parse_golden(files["golden.npz"])
     sha256 = hashlib.sha256(text).hexdigest()
     return Bundle(path, manifest, files, golden, sha256, text, signed_by)
@@ -210,13 +210,13 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def _refuse_external_data(name: str, content: bytes) -> None:
+def _check_confined(name: str, content: bytes) -> None:
     try:
-        external = has_external_data(content)
+        fault = confinement_fault(content)
     except ValueError as err:
         raise BadBundle(f"{name}: not an ONNX file ({err})") from err
-    if external:
-        raise BadBundle(f"{name}: keeps tensors in other files; expected one self-contained file")
+    if fault is not None:
+        raise BadBundle(f"{name}: {fault}")
 
 
 def _parse_golden(content: bytes) -> Golden:
