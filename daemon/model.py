@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from phenostream.daemon.config import ModelConfig
-from phenostream.daemon.trusted_keys import read_trusted_keys
+from phenostream.daemon.security.trusted_keys import read_trusted_keys
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.bundle import load_bundle

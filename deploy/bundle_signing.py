@@ -9,12 +9,11 @@ import os
 import tempfile
 from pathlib import Path
 
-from phenostream.daemon.trusted_keys import NAME, key_file_content
+from phenostream.daemon.security.secret_file import read_secret, write_new, write_secret
+from phenostream.daemon.security.trusted_keys import NAME
 from phenostream.engine.bundle import load_bundle
 from phenostream.engine.errors import BadConfig, BadInput
 from phenostream.engine.signature import SIGNATURE, PublicKey, signature_of, signer
-
-_OTHERS = 0o077
 
 
 def make_signing_keys(directory: Path, name: str) -> tuple[Path, Path, PublicKey]:
@@ -36,9 +35,8 @@ def make_signing_keys(directory: Path, name: str) -> tuple[Path, Path, PublicKey
     if NAME.fullmatch(name) is None:
         raise BadConfig(f"--name {name!r:.80}: allowed 1 to 64 letters, digits, '.', '_' and '-'")
     secret, public = directory / f"{name}.key", directory / f"{name}.pub"
-    for path in (secret, public):
-        if path.exists():
-            raise BadConfig(f"{path}: is there already, and a key is never overwritten")
+    if public.exists():
+        raise BadConfig(f"{public}: there already; a key is never overwritten")
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(
         serialization.Encoding.PEM,
@@ -50,10 +48,10 @@ def make_signing_keys(directory: Path, name: str) -> tuple[Path, Path, PublicKey
     )
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _create(secret, pem, 0o600)
-        _create(public, public_pem, 0o644)
     except OSError as err:
         raise BadConfig(f"{directory}: {(err.strerror or str(err)).lower()}") from err
+    write_secret(secret, pem)
+    write_new(public, public_pem, 0o644)
     return secret, public, PublicKey(key.public_key().public_bytes_raw(), name)
 
 
@@ -84,7 +82,7 @@ def _secret_key(path: Path) -> bytes:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     expected = "expected a secret key of `phenostream keys signing`"
-    content = key_file_content(path, forbidden_mode=_OTHERS)
+    content = read_secret(path)
     try:
         key = load_pem_private_key(content, password=None)
     except TypeError as err:
@@ -95,15 +93,6 @@ def _secret_key(path: Path) -> bytes:
         kind = type(key).__name__.removesuffix("PrivateKey")
         raise BadConfig(f"{path}: a key for {kind}; {expected}, which is Ed25519")
     return key.private_bytes_raw()
-
-
-def _create(path: Path, content: bytes, mode: int) -> None:
-    """A new file that nobody else could read meanwhile."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, mode), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _replace(bundle: Path, content: bytes) -> None:

@@ -1,13 +1,18 @@
-"""Keys for tcp: make the daemon's, make and let in a client's, list who is let in. Secrets are never printed.
+"""Keys for tcp, and keys that sign bundles: make them, let them in, list them, sign. Secrets are never printed.
 
 `server` makes the folder that the daemon's configuration names as `[security] keys`. `client` makes a folder to hand
 over, for --keys of the other commands, and lets it in. To shut somebody out, remove DIR/allowed/ROLE/NAME.pub and send
 the daemon SIGHUP.
 
+`signing` makes a pair of keys for whoever releases models, and `sign` signs a bundle with the secret one. A daemon
+whose configuration names the public file in `[model] trusted_keys` serves no bundle that was not signed so.
+
 Examples:
   phenostream keys server keys
   phenostream keys client keys --name scope-1 --role source --out scope-1.keys
   phenostream keys list keys
+  phenostream keys signing release-keys --name lab
+  phenostream keys sign --bundle bundle --key release-keys/lab.key
 """
 
 import argparse
@@ -52,6 +57,16 @@ def _declare_client(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="folder to hand over (default NAME.keys)"
     )
+
+
+def _declare_signing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", type=Path, metavar="DIR", help="folder for the pair of files")
+    parser.add_argument("--name", required=True, help="what the key is called where it is trusted")
+
+
+def _declare_sign(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bundle", required=True, type=Path, metavar="DIR", help="what to sign")
+    parser.add_argument("--key", required=True, type=Path, metavar="FILE", help="the secret key")
 
 
 def _server(args: argparse.Namespace) -> int:
@@ -99,8 +114,35 @@ def _list(args: argparse.Namespace) -> int:
     return 0
 
 
+def _signing(args: argparse.Namespace) -> int:
+    from phenostream.deploy.bundle_signing import make_signing_keys
+
+    secret, public, key = make_signing_keys(args.directory, args.name)
+    if args.json:
+        told = {"name": key.name, "fingerprint": key.fingerprint}
+        say_json({**told, "secret_file": str(secret), "public_file": str(public)})
+    else:
+        say(f"{secret}: signs bundles; keep it from every box that serves them")
+        say(f"{public}: key {key}, to be handed over")
+        say(f"next: [model] trusted_keys = [{str(public.resolve())!r}] in a daemon's configuration")
+    return 0
+
+
+def _sign(args: argparse.Namespace) -> int:
+    from phenostream.deploy.bundle_signing import sign_bundle
+
+    key = sign_bundle(args.bundle, args.key)
+    if args.json:
+        say_json({"bundle": str(args.bundle), "signed_by": key.fingerprint})
+    else:
+        say(f"{args.bundle}: signed by key {key}")
+    return 0
+
+
 _KINDS: Final = {
     "server": (_declare_folder, _server, "make the daemon's keys and empty allow-lists"),
     "client": (_declare_client, _client, "make a client's keys and let it in"),
     "list": (_declare_folder, _list, "who is let in"),
+    "signing": (_declare_signing, _signing, "make a pair of keys that signs bundles"),
+    "sign": (_declare_sign, _sign, "sign a bundle"),
 }

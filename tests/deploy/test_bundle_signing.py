@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from phenostream.daemon.trusted_keys import read_trusted_keys
+from phenostream.daemon.security.trusted_keys import read_trusted_keys
 from phenostream.deploy.bundle_signing import make_signing_keys, sign_bundle
 from phenostream.deploy.bundles import demo_bundle
 from phenostream.engine.bundle import load_bundle
-from phenostream.engine.errors import BadBundle, BadConfig, BadInput
+from phenostream.engine.errors import BadBundle, BadConfig
 
 
 @pytest.fixture
@@ -43,7 +43,11 @@ def test_another_signature_takes_the_place_of_the_first(tmp_path: Path, bundle: 
 def test_a_key_is_never_overwritten_and_has_a_proper_name(tmp_path: Path) -> None:
     secret, _, _ = make_signing_keys(tmp_path, "lab")
     before = secret.read_bytes()
-    with pytest.raises(BadConfig, match=r"lab\.key: is there already"):
+    with pytest.raises(BadConfig, match=r"lab\.pub: there already; a key is never"):
+        make_signing_keys(tmp_path, "lab")
+    assert secret.read_bytes() == before
+    (tmp_path / "lab.pub").unlink()
+    with pytest.raises(BadConfig, match=r"lab\.key: there already"):
         make_signing_keys(tmp_path, "lab")
     assert secret.read_bytes() == before
     with pytest.raises(BadConfig, match=r"^--name '\.\./lab': allowed"):
@@ -79,10 +83,10 @@ def of_a_curve(path: Path) -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[Path], object], int, str]] = {
-    "readable by others": (lambda p: None, 0o640, "mode 0640, allowed 0600"),
+    "readable by others": (lambda p: None, 0o640, "mode 0640 lets others at a secret"),
     "public": (lambda p: shutil.copy(p.with_suffix(".pub"), p), 0o600, "not a usable key file"),
     "garbage": (lambda p: p.write_bytes(b"\x00" * 100), 0o600, "not a usable key file"),
-    "large": (lambda p: p.write_bytes(b"-" * 5000), 0o600, "more than the 4096 bytes"),
+    "large": (lambda p: p.write_bytes(b"-" * 20000), 0o600, "longer than 16384 bytes"),
     "passphrase": (with_passphrase, 0o600, "needs a passphrase"),
     "other algorithm": (of_a_curve, 0o600, "a key for .* Ed25519"),
     "not there": (lambda p: p.unlink(), 0, "no such file"),
@@ -103,7 +107,7 @@ def test_a_secret_that_is_none_or_not_secret_signs_nothing(
     assert not (bundle / "manifest.sig").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(BadInput, match=r"file: file exists$|file/keys: not a directory$"):
+    with pytest.raises(BadConfig, match=r"file/keys: not a directory$"):
         make_signing_keys(tmp_path / "file" / "keys", "lab")

@@ -1,11 +1,13 @@
 """`phenostream keys`: what it makes, what it says, and that it never says a secret."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from phenostream.daemon.security.keys import ClientKeys, KeyPair
+from phenostream.deploy.bundles import demo_bundle
 from phenostream.deploy.cli.main import BAD_USAGE, GOOD, main
 
 
@@ -62,3 +64,23 @@ def test_keys_that_cannot_be_read_are_told_before_anything_is_sent(
 ) -> None:
     assert main([*command, "--keys", str(tmp_path)]) == BAD_USAGE
     assert f"{tmp_path}/client.key: no such file" in capsys.readouterr().err
+
+
+def test_a_bundle_is_signed_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(demo_bundle(), "bundle")
+    assert main(["keys", "signing", "keys", "--name", "lab", "--json"]) == GOOD
+    made = json.loads(capsys.readouterr().out)
+    assert (made["public_file"], made["name"]) == ("keys/lab.pub", "lab")
+    assert main(["info", "bundle"]) == GOOD
+    assert "\nunsigned\n" in capsys.readouterr().out
+    assert main(["keys", "sign", "--bundle", "bundle", "--key", made["secret_file"]]) == GOOD
+    assert f"signed by key {made['fingerprint']}" in capsys.readouterr().out
+    assert main(["info", "bundle", "--json"]) == GOOD
+    assert json.loads(capsys.readouterr().out)["signed_by"] == made["fingerprint"]
+    assert main(["keys", "sign", "--bundle", "bundle", "--key", "keys/lab.pub"]) == BAD_USAGE
+    err = capsys.readouterr().err
+    assert err.startswith("phenostream keys: keys/lab.pub: mode 0644 lets others at a secret")
+    assert err.count("\n") == 1

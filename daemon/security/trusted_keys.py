@@ -35,44 +35,12 @@ def read_trusted_keys(paths: Sequence[Path]) -> tuple[PublicKey, ...]:
     return tuple(keys.values())
 
 
-def key_file_content(path: Path, forbidden_mode: int) -> bytes:
-    """The whole of a key file, which must be small, regular, and closed to whom it should be.
-
-    Args:
-        path: The file.
-        forbidden_mode: Permission bits that it must not have, such as 0o077 for a secret.
-
-    Raises:
-        BadConfig: It is none of this; the line begins with the path.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            mode = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(mode):
-                raise BadConfig(f"{path}: not a regular file, expected a key file")
-            if mode & forbidden_mode:
-                allowed = stat.S_IMODE(mode) & ~forbidden_mode
-                raise BadConfig(f"{path}: mode {stat.S_IMODE(mode):04o}, allowed {allowed:04o}")
-            content = os.read(descriptor, MOST_KEY_BYTES + 1)
-        finally:
-            os.close(descriptor)
-    except OSError as err:
-        raise BadConfig(f"{path}: {(err.strerror or str(err)).lower()}") from err
-    if len(content) > MOST_KEY_BYTES:
-        raise BadConfig(f"{path}: more than the {MOST_KEY_BYTES} bytes of a key file")
-    return content
-
-
 def _read(path: Path) -> PublicKey:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-    try:
-        content = key_file_content(path, forbidden_mode=stat.S_IWOTH)
-    except BadConfig as err:
-        raise BadConfig(f"{_KEY}: {err}") from err
+    content = _content(path)
     if NAME.fullmatch(path.stem) is None:
         raise BadConfig(
             f"{_KEY}: {path}: a key is named by its file: 1 to 64 letters, digits, '.', '_' and '-'"
@@ -88,3 +56,24 @@ def _read(path: Path) -> PublicKey:
         return PublicKey(key.public_bytes_raw(), path.stem)
     except (ValueError, UnsupportedAlgorithm) as err:
         raise BadConfig(f"{_KEY}: {path}: not a usable key file; {expected}") from err
+
+
+def _content(path: Path) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            mode = os.fstat(descriptor).st_mode
+            if not stat.S_ISREG(mode):
+                raise BadConfig(f"{_KEY}: {path}: not a plain file")
+            if mode & stat.S_IWOTH:
+                raise BadConfig(
+                    f"{_KEY}: {path}: mode {stat.S_IMODE(mode):04o} lets everybody write, allowed 0664 or stricter"
+                )
+            content = os.read(descriptor, MOST_KEY_BYTES + 1)
+        finally:
+            os.close(descriptor)
+    except OSError as err:
+        raise BadConfig(f"{_KEY}: {path}: {(err.strerror or str(err)).lower()}") from err
+    if len(content) > MOST_KEY_BYTES:
+        raise BadConfig(f"{_KEY}: {path}: longer than {MOST_KEY_BYTES} bytes")
+    return content

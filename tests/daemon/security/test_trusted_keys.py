@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from phenostream.daemon.trusted_keys import MOST_KEY_BYTES, read_trusted_keys
+from phenostream.daemon.security.trusted_keys import MOST_KEY_BYTES, read_trusted_keys
 from phenostream.engine.errors import BadConfig
 
 PUBLIC = Ed25519PrivateKey.from_private_bytes(bytes(range(32))).public_key()
@@ -49,8 +49,8 @@ EC = ec.generate_private_key(ec.SECP256R1()).public_key()
 WEAK = Ed25519PublicKey.from_public_bytes(bytes(32))
 REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "not there": (lambda p: None, "no such file"),
-    "a folder": (lambda p: p.mkdir(), "not a regular file"),
-    "a pipe": (os.mkfifo, "not a regular file"),
+    "a folder": (lambda p: p.mkdir(), "not a plain file"),
+    "a pipe": (os.mkfifo, "not a plain file"),
     "empty": (lambda p: p.write_bytes(b""), "not a usable key file"),
     "garbage": (lambda p: p.write_bytes(os.urandom(200)), "not a usable key file"),
     "cut short": (lambda p: p.write_bytes(pem(PUBLIC)[:60]), "not a usable key file"),
@@ -61,9 +61,9 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "weak": (lambda p: p.write_bytes(pem(WEAK)), "not a usable key file"),
     "large": (
         lambda p: p.write_bytes(pem(PUBLIC) + b"#" * MOST_KEY_BYTES),
-        f"more than the {MOST_KEY_BYTES} bytes",
+        f"longer than {MOST_KEY_BYTES} bytes",
     ),
-    "open to all": (world_writable, "mode 0666, allowed 0664"),
+    "open to all": (world_writable, "mode 0666 lets everybody write, allowed 0664"),
 }
 
 
