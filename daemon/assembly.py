@@ -22,6 +22,7 @@ from phenostream.daemon.health import Health
 from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.ledger import Ledger
 from phenostream.daemon.model import ServedModel
+from phenostream.daemon.open_runs import OpenRuns
 from phenostream.daemon.pipeline.commit import Books, Commit
 from phenostream.daemon.pipeline.entries import Answer, Entry, Passage, ReceivedFrame
 from phenostream.daemon.pipeline.expansion import Expander
@@ -98,6 +99,7 @@ class Assembly:
         self.drain_wanted = Event()
         self._config, self._model, self._journal = config, model, journal
         self._ledger, runs = accounts
+        self._open_runs = OpenRuns(self._most_runs(), self._ledger.run)
         self._fields = self._make_fields()
         self._health, self._wake = health, wake
         self._began_s = time.monotonic()
@@ -226,10 +228,12 @@ class Assembly:
         self._fields.check(start)
 
     def _make_fields(self) -> Fields:
-        field, ingest = self._config.field, self._config.ingest
+        field = self._config.field
         recorded = read_backgrounds(field.background, self._model.manifest.reduction_kernel)
-        most_runs = ingest.max_open_runs + len(self._config.sources)
-        return Fields(field.source, recorded, field.stream_frames, most_runs)
+        return Fields(field.source, recorded, field.stream_frames, self._most_runs())
+
+    def _most_runs(self) -> int:
+        return self._config.ingest.max_open_runs + len(self._config.sources)
 
     def _make_preparation(self) -> Preparation:
         limits, model = self._config.limits, self._config.model
@@ -254,21 +258,23 @@ class Assembly:
         summaries = SummaryBook(
             self._model.manifest, config.summary.window_s, config.ingest.max_open_runs
         )
-        books = Books(self._ledger, self._health, summaries)
+        books = Books(self._ledger, self._health, summaries, self._open_runs)
         return Commit(self._model, self._journal, books, self._entries, self._answers)
 
     def _publisher(self) -> Publisher:
         results = self._config.results
         cells = self._config.limits.max_cells_per_frame
         high_water = send_high_water(results.send_budget_bytes, cells)
-        return Publisher(self._context, results.endpoint, high_water, self._journal)
+        return Publisher(
+            self._context, results.endpoint, high_water, self._journal, self._open_runs.counts
+        )
 
     def _control(self) -> Control:
         def drain() -> None:
             self.drain_wanted.set()
             self._wake.set()
 
-        answers = Answers(self._journal, self.status, self._model_card, drain)
+        answers = Answers(self._journal, self.status, self._model_card, self._open_runs.told, drain)
         return Control(self._context, self._config.control.endpoint, answers)
 
     def _intake(self) -> Intake:

@@ -1,4 +1,4 @@
-"""The control thread: status, model, drain, and replay of journal records, for whoever may open the socket.
+"""The control thread: status, model, open runs, drain, and replay of journal records, for whoever may open the socket.
 
 One request is one msgpack map with an `id` that the reply repeats; the schema is closed. A replay reply is its header
 and then three parts a record, exactly as they were published. Nothing here can delay a frame.
@@ -44,6 +44,10 @@ class _Model(_Request):
     type: Literal["model"]
 
 
+class _Runs(_Request):
+    type: Literal["runs"]
+
+
 class _Drain(_Request):
     type: Literal["drain"]
 
@@ -54,8 +58,8 @@ class _Get(_Request):
     max_bytes: Annotated[int, Field(ge=1, le=MOST_BYTES)] = 1 << 20
 
 
-_REQUEST: Final[TypeAdapter[_Status | _Model | _Drain | _Get]] = TypeAdapter(
-    Annotated[_Status | _Model | _Drain | _Get, Field(discriminator="type")]
+_REQUEST: Final[TypeAdapter[_Status | _Model | _Runs | _Drain | _Get]] = TypeAdapter(
+    Annotated[_Status | _Model | _Runs | _Drain | _Get, Field(discriminator="type")]
 )
 
 
@@ -66,6 +70,7 @@ class Answers:
     journal: Journal
     status: Callable[[], dict[str, Any]]
     model: Callable[[], dict[str, Any]]
+    runs: Callable[[], list[dict[str, Any]]]
     drain: Callable[[], None]
 
 
@@ -124,6 +129,8 @@ class Control:
             head["status"] = self._answers.status()
         elif isinstance(request, _Model):
             head["model"] = self._answers.model()
+        elif isinstance(request, _Runs):
+            head["runs"] = self._answers.runs()
         else:
             self._answers.drain()
             head["type"] = "draining"

@@ -5,7 +5,8 @@ offsets and asks the replay service; it never delays anyone.
 """
 
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import zmq
 
@@ -33,14 +34,27 @@ class Publisher:
     """An XPUB socket; made, used and closed in one thread."""
 
     def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], url: str, high_water: int, journal: Journal
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        url: str,
+        high_water: int,
+        journal: Journal,
+        run_counts: Callable[[], dict[str, Any]],
     ) -> None:
         """Bind.
+
+        Args:
+            context: Of the process.
+            url: Where to bind.
+            high_water: Messages that may wait for one subscriber.
+            journal: Whose newest record the marks tell.
+            run_counts: How the frames of each open run stand, for the marks.
 
         Raises:
             BadConfig: The endpoint cannot be bound.
         """
         self._journal = journal
+        self._run_counts = run_counts
         self._next_mark_s = 0.0
         self.socket = bounded(context.socket(zmq.XPUB), high_water)
         self.socket.setsockopt(zmq.XPUB_VERBOSE, 1)
@@ -57,13 +71,15 @@ class Publisher:
         """Answer each subscription to the welcome topic.
 
         A subscriber's subscriptions arrive in its order, so one that subscribes to the welcome topic last and reads
-        the answer knows that all of them hold.
+        the answer knows that all of them hold. A mark is due then: it tells the newcomer where the journal and the
+        runs stand, before it can have missed anything.
         """
         for _ in range(_SUBSCRIPTIONS_AT_ONCE):
             if not self.socket.poll(0):
                 return
             if self.socket.recv() == _SUBSCRIBED:
                 self.socket.send(WELCOME_TOPIC)
+                self._next_mark_s = 0.0
 
     def mark_if_due(self) -> float:
         """Publish the high-water mark once a second; seconds until the next one is due."""
@@ -74,7 +90,11 @@ class Publisher:
         return self._next_mark_s - now_s
 
     def mark(self) -> None:
-        """Publish the newest durable offset: a subscriber sees from it whether it missed the tail."""
+        """Publish the newest durable offset, and the counts of the open runs up to it.
+
+        A subscriber sees from them whether it missed the tail, and of which runs: fates are counted in this thread,
+        when they are on disk, so the counts are those of the records up to `newest`.
+        """
         newest = self._journal.newest
         payload = {
             "v": 1,
@@ -82,6 +102,7 @@ class Publisher:
             "newest": newest,
             "next": 0 if newest is None else newest + 1,
             "oldest": self._journal.oldest,
+            "runs": self._run_counts(),
             "utc_ns": time.time_ns(),
         }
         offset = encode_offset(NO_OFFSET if newest is None else newest)

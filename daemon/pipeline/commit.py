@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
 from typing import Final
 
@@ -22,8 +23,9 @@ from phenostream.daemon.journal.log import Journal, JournalFull
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.ledger import Ledger
 from phenostream.daemon.model import ServedModel
+from phenostream.daemon.open_runs import OpenRuns
 from phenostream.daemon.pipeline.entries import Answer, Entry, Passage, RunEnded, RunStarted
-from phenostream.daemon.pipeline.records import end_frame, run_ended, run_started
+from phenostream.daemon.pipeline.records import end_frame, run_ended, run_open, run_started
 from phenostream.daemon.publisher import Publisher
 from phenostream.daemon.summaries import SummaryBook
 from phenostream.daemon.wake import Wake
@@ -53,6 +55,7 @@ class Books:
     ledger: Ledger
     health: Health
     summaries: SummaryBook
+    open_runs: OpenRuns
 
 
 class Commit:
@@ -110,10 +113,10 @@ class Commit:
         group = _Group(windows, [], [])
         for entry in entries:
             self._enter(entry, group, beat)
-        if not group.items:
-            return
-        records = self._append(group.items, beat)
-        self._journal.sync()
+        records: list[Record] = []
+        if group.items:
+            records = self._append(group.items, beat)
+            self._journal.sync()
         for settle in group.settle:
             settle()
         publisher.publish(records)
@@ -151,12 +154,14 @@ class Commit:
     def _enter_start(self, entry: RunStarted, group: _Group) -> None:
         self.source_synthetic |= entry.start.synthetic
         first, resumed = entry.resumed_from, entry.resumed_from is not None
+        synthetic = self._model.manifest.synthetic
         if first is None:
             first = self._journal.next_offset + len(group.items)
-            synthetic = self._model.manifest.synthetic
             payload = run_started(entry, model_synthetic=synthetic)
             group.items.append(("status", payload))
         self._books.summaries.begin(entry.start.run, first, resumed=resumed)
+        told = run_open(entry, model_synthetic=synthetic)
+        group.settle.append(partial(self._books.open_runs.opened, first, told))
 
     def _recall(self, start: Start, beat: Beat) -> None:
         """Read what only the journal knows of a run; all of it that precedes this group is durable."""
@@ -175,6 +180,7 @@ class Commit:
         group.settle.append(
             lambda: self._books.ledger.settle(start.run, frame_seq, end.fate, end.reason, end.cells)
         )
+        group.settle.append(partial(self._books.open_runs.heard, start.run))
         group.answers.append(
             Ack(run=start.run, frame_seq=frame_seq, fate=end.fate, reason=end.reason)
         )
@@ -187,6 +193,7 @@ class Commit:
         synthetic = self._model.manifest.synthetic
         payload = run_ended(entry, ledger, model_synthetic=synthetic)
         group.items.append(("status", payload))
+        group.settle.append(partial(self._books.open_runs.ended, entry.start.run))
         group.answers.append(Report(run=entry.start.run, ledger=ledger))
         group.runs_ended = True
 

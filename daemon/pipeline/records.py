@@ -78,18 +78,18 @@ def flags_of(told: Mapping[str, Any]) -> FrameFlags:
 
 def run_started(entry: RunStarted, *, model_synthetic: bool) -> bytes:
     """The status record of a run that opens."""
-    more = {
-        "source": entry.source,
-        "start": entry.start.model_dump(mode="json"),
-        "channel_map": entry.channel_map,
-    }
-    return _status("run_started", entry, model_synthetic, more)
+    return pack(_started("run_started", entry, model_synthetic))
+
+
+def run_open(entry: RunStarted, *, model_synthetic: bool) -> dict[str, Any]:
+    """What its run_started record says of a run, told to a subscriber that came later."""
+    return _started("run_open", entry, model_synthetic)
 
 
 def run_ended(entry: RunEnded, ledger: dict[str, int], *, model_synthetic: bool) -> bytes:
     """The status record of a run whose every frame is settled."""
     more = {"ended_by": entry.ended_by, "ledger": ledger}
-    return _status("run_ended", entry, model_synthetic, more)
+    return pack(_status("run_ended", entry, model_synthetic, more))
 
 
 def mode_of(source: str | None) -> Mode:
@@ -123,13 +123,22 @@ def summary(start: Start, scope: str, text: str, facts: dict[str, Any]) -> bytes
     )
 
 
+def _started(event: str, entry: RunStarted, model_synthetic: bool) -> dict[str, Any]:
+    more = {
+        "source": entry.source,
+        "start": entry.start.model_dump(mode="json"),
+        "channel_map": entry.channel_map,
+    }
+    return _status(event, entry, model_synthetic, more)
+
+
 def _status(
     event: str, entry: RunStarted | RunEnded, model_synthetic: bool, more: dict[str, Any]
-) -> bytes:
+) -> dict[str, Any]:
     start = entry.start
     run = {"run": start.run, "instrument": start.instrument, "mode": mode_of(entry.source)}
     simulated = origin(model_synthetic=model_synthetic, source_synthetic=start.synthetic)
-    return pack({"v": 1, "type": "status", "event": event, **run, **simulated, **more})
+    return {"v": 1, "type": "status", "event": event, **run, **simulated, **more}
 
 
 def _view(passage: Passage, prepared: Prepared) -> FieldOfView:

@@ -39,7 +39,13 @@ def drained() -> threading.Event:
 def ask(journal: Journal, drained: threading.Event) -> Iterator[Ask]:
     stopping, bound = Wake(), threading.Event()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    answers = Answers(journal, lambda: {"state": "ready"}, lambda: {"name": "toy"}, drained.set)
+    answers = Answers(
+        journal,
+        lambda: {"state": "ready"},
+        lambda: {"name": "toy"},
+        lambda: [{"run": "r", "event": "run_open"}],
+        drained.set,
+    )
 
     def serve() -> None:
         control = Control(context, URL, answers)
@@ -69,13 +75,15 @@ def get(since: int, **more: Any) -> bytes:
     return pack({"v": 1, "type": "get", "id": 5, "since": since, **more})
 
 
-def test_status_model_and_drain(ask: Ask, drained: threading.Event) -> None:
+def test_status_model_runs_and_drain(ask: Ask, drained: threading.Event) -> None:
     def one(kind: str) -> dict[str, Any]:
         (reply,) = ask(pack({"v": 1, "type": kind, "id": 9}))
         return unpack_result(reply)
 
     assert one("status") == {"v": 1, "type": "status", "id": 9, "status": {"state": "ready"}}
     assert one("model") == {"v": 1, "type": "model", "id": 9, "model": {"name": "toy"}}
+    runs = [{"run": "r", "event": "run_open"}]
+    assert one("runs") == {"v": 1, "type": "runs", "id": 9, "runs": runs}
     assert not drained.is_set()
     assert one("drain") == {"v": 1, "type": "draining", "id": 9}
     assert drained.is_set()

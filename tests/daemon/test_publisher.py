@@ -26,7 +26,7 @@ def context() -> Iterator[Context]:
 @pytest.fixture
 def publisher(context: Context, tmp_path: Path) -> Iterator[Publisher]:
     journal = Journal(tmp_path)
-    publisher = Publisher(context, URL, 10, journal)
+    publisher = Publisher(context, URL, 10, journal, dict)
     yield publisher
     publisher.close()
     journal.close()

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from phenostream.daemon.control import MOST_BYTES, MOST_RECORDS
 from phenostream.daemon.ledger import CELL_COUNTS, FATES, INCIDENTS, Ledger
 from phenostream.daemon.model import ServedModel
+from phenostream.daemon.open_runs import COUNTS, MOST_TOLD
 from phenostream.daemon.pipeline.entries import Arrival, Passage, Prepared, RunEnded, RunStarted
 from phenostream.daemon.pipeline.records import end_frame, run_ended, run_started, summary
 from phenostream.daemon.wire import ingest
@@ -176,6 +177,18 @@ def test_status_and_summary_have_the_documented_keys(a_passage: Passage) -> None
         assert all(f"`{key}`" in status for key in unpack_result(payload))
     for key in unpack_result(summary(start, "run", "text", told_of)):
         assert f"`{key}`" in told
+
+
+def test_the_requests_are_those_of_the_code() -> None:
+    named = {word for row in table("## Control")[:-1] for word in re.findall("`([^`]+)`", row)[:1]}
+    assert named == {"status", "model", "runs", "drain", "get"}
+    assert f"At most {MOST_TOLD} runs" in PAGE
+
+
+def test_a_marks_keys_and_its_counts_are_those_that_are_sent() -> None:
+    told = PAGE.split("**Losing the tail.**")[1].split("**Being")[0].split("\n###")[0]
+    assert all(f"`{key}`" in told for key in ("newest", "next", "oldest", "runs", "utc_ns"))
+    assert all(f"`{key}`" in told for key in ("first_offset", *COUNTS))
 
 
 def test_the_refusal_codes_are_those_the_desk_uses() -> None:

@@ -17,6 +17,7 @@ from phenostream.daemon.journal.log import Journal, JournalFull
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.ledger import Ledger
 from phenostream.daemon.model import ServedModel
+from phenostream.daemon.open_runs import OpenRuns
 from phenostream.daemon.pipeline.commit import Books, Commit
 from phenostream.daemon.pipeline.entries import (
     Answer,
@@ -79,7 +80,9 @@ class Desk:
         self.journal.events = self.events
         self.entries: Channel[Entry] = Channel(64, on_item=self.wake.set)
         self.answers: Channel[Answer] = Channel(None, on_item=lambda: self.events.append("answer"))
-        books = Books(self.ledger, self.health, SummaryBook(self.model.manifest, 60.0, 2))
+        self.open_runs = OpenRuns(2, self.ledger.run)
+        summaries = SummaryBook(self.model.manifest, 60.0, 2)
+        books = Books(self.ledger, self.health, summaries, self.open_runs)
         self.commit = Commit(self.model, self.journal, books, self.entries, self.answers)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.ledger.open(self.start.run, None)
@@ -95,7 +98,7 @@ class Desk:
         go = threading.Event()
 
         def body() -> None:
-            publisher = Publisher(self.context, url, 100, self.journal)
+            publisher = Publisher(self.context, url, 100, self.journal, self.open_runs.counts)
             bound.set()
             go.wait(20)
             self.commit.run(publisher, self.wake, self._beat)
@@ -109,6 +112,8 @@ class Desk:
             subscriber.connect(url)
             go.set()
             for entry in entries:
+                if isinstance(entry, RunStarted):
+                    self.ledger.open(entry.start.run, None)
                 self.entries.put(entry)
             self.entries.close()
             thread.join(20)
@@ -157,8 +162,10 @@ def bodies(seen: list[list[bytes]], topic: bytes) -> list[dict[str, Any]]:
 def test_it_knows_whether_any_run_is_of_a_simulated_microscope(
     desk: Desk, make_start: StartMaker, resumed_from: int | None
 ) -> None:
-    desk.entries.put(RunStarted(make_start(synthetic=False)))
-    desk.run(RunStarted(make_start(synthetic=True), resumed_from))
+    desk.run(
+        RunStarted(make_start(synthetic=False)),
+        RunStarted(make_start(synthetic=True), resumed_from),
+    )
     assert desk.commit.source_synthetic
 
 
@@ -243,6 +250,42 @@ def test_a_run_ends_with_its_summary_its_ledger_and_a_high_water_mark(desk: Desk
     answers = desk.answers.take_all()
     assert isinstance(answers[-1], Report)
     assert answers[-1].ledger == status["ledger"]
+
+
+def test_a_run_is_told_as_open_from_its_start_to_its_end(desk: Desk) -> None:
+    desk.run(RunStarted(desk.start), finished(desk.receive(0), 2))
+    (told,) = desk.open_runs.told()
+    assert (told["event"], told["first_offset"]) == ("run_open", 0)
+    assert told["start"] == desk.start.model_dump(mode="json")
+    assert told["counts"]["published"] == 1
+    desk.entries._producers = 1
+    seen = desk.run(RunEnded(desk.start))
+    assert desk.open_runs.told() == []
+    assert bodies(seen, b"highwater")[-1]["runs"] == {}
+
+
+@pytest.mark.parametrize("resumed_from", [None, 7])
+def test_a_mark_tells_the_counts_of_each_open_run(desk: Desk, resumed_from: int | None) -> None:
+    frame = finished(desk.receive(0), 2)
+    desk.receive(1)
+    seen = desk.run(RunStarted(desk.start, resumed_from), frame)
+    assert bodies(seen, b"highwater")[-1]["runs"] == {
+        desk.start.run: {
+            "first_offset": resumed_from or 0,
+            "received": 2,
+            "published": 1,
+            "dropped": 0,
+            "quarantined": 0,
+            "failed": 0,
+            "in_flight": 1,
+        }
+    }
+
+
+def test_a_run_that_goes_on_is_open_before_anything_of_it_is_written(desk: Desk) -> None:
+    desk.run(RunStarted(desk.start, 7))
+    assert [run["first_offset"] for run in desk.open_runs.told()] == [7]
+    assert desk.journal.newest is None
 
 
 def test_a_run_within_one_window_is_summarised_once(desk: Desk) -> None:
@@ -354,7 +397,7 @@ def test_reading_a_long_run_again_shows_life_all_the_while(
 def _quietly(desk: Desk, entry: Entry) -> None:
     from phenostream.daemon.channel import Aborted
 
-    publisher = Publisher(desk.context, URL, 100, desk.journal)
+    publisher = Publisher(desk.context, URL, 100, desk.journal, dict)
     desk.entries.put(entry)
     try:
         desk.commit.run(publisher, desk.wake, lambda: None)
