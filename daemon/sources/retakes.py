@@ -14,7 +14,8 @@ class Retakes:
     Attributes:
         first: (frame_seq, illumination of a shot, source_utc_ns) of the frame or shot that came first.
         newest_utc_ns: The highest source time of a frame or shot.
-        highest_seq: The highest number of a frame or shot; a late shot of it or above is the rest of its frame.
+        highest_seq: The highest number of a frame or shot; a used number above it was used in an earlier process, and a
+            late shot of it is the rest of its frame.
         going_on: The frames that come now are retaken ones.
     """
 
@@ -39,9 +40,9 @@ class Retakes:
         again = [frame_seq, shot] == named and source_utc_ns != utc_ns
         if again:
             self.first = (frame_seq, shot, source_utc_ns)
-        newer = source_utc_ns > self.newest_utc_ns and (
-            shot is None or frame_seq < self.highest_seq
-        )
+        # A number above the highest that came has its fate from an earlier process: nobody knows when it was taken.
+        known_to = self.highest_seq if shot is None else self.highest_seq - 1
+        newer = source_utc_ns > self.newest_utc_ns and frame_seq <= known_to
         begins = again or (newer and not self.going_on)
         self.going_on |= begins
         return begins

@@ -34,18 +34,11 @@ class ShotReception:
         self, peer: bytes, run: Run, header: ShotHeader, data: memoryview, clock: Clock
     ) -> list[Letter]:
         """A shot of an open run."""
-        frame = self._assembler.waiting(header.run, header.frame_seq)
-        if frame is None:
-            turned_away = self._turn_away(peer, run, header.frame_seq, data)
-            if turned_away is not None:
+        frame = self._frame_of(peer, run, header.frame_seq, data, clock)
+        if not isinstance(frame, PartialFrame):
+            if self._assembler.waiting(header.run, header.frame_seq) is None:
                 self._reception.note_retake(run, header)
-                return turned_away
-            frame = self._assembler.begin(run, header.frame_seq, peer, clock)
-        elif peer in frame.left:
-            self._ledger.count("shots_repeated", header.run)
-            return []
-        elif frame.peer != peer:
-            frame = self._begin_anew(peer, frame, clock)
+            return frame
         reason = fault(header, run.start, data, self._outlets.encodings)
         if reason is not None:
             self._end_broken(frame, reason, Part(header.model_dump(), data), clock)
@@ -60,12 +53,9 @@ class ShotReception:
         self, peer: bytes, run: Run, frame_seq: int, error: str, data: memoryview, clock: Clock
     ) -> list[Letter]:
         """A shot of an open run whose header names its frame but breaks the schema."""
-        frame = self._assembler.waiting(run.start.run, frame_seq)
-        if frame is None:
-            turned_away = self._turn_away(peer, run, frame_seq, data)
-            if turned_away is not None:
-                return turned_away
-            frame = self._assembler.begin(run, frame_seq, peer, clock)
+        frame = self._frame_of(peer, run, frame_seq, data, clock)
+        if not isinstance(frame, PartialFrame):
+            return frame
         self._end_broken(frame, f"header: {error}", Part({}, data), clock)
         return []
 
@@ -96,6 +86,21 @@ class ShotReception:
             else:
                 self._end_incomplete(frame, "when the daemon stopped")
         return runs
+
+    def _frame_of(
+        self, peer: bytes, run: Run, frame_seq: int, data: memoryview, clock: Clock
+    ) -> PartialFrame | list[Letter]:
+        """The waiting frame that a shot of this connection belongs to; or the answer to one that is not taken."""
+        frame = self._assembler.waiting(run.start.run, frame_seq)
+        if frame is None:
+            turned_away = self._turn_away(peer, run, frame_seq, data)
+            if turned_away is not None:
+                return turned_away
+            return self._assembler.begin(run, frame_seq, peer, clock)
+        if peer in frame.left:
+            self._ledger.count("shots_repeated", run.start.run)
+            return []
+        return frame if frame.peer == peer else self._begin_anew(peer, frame, clock)
 
     def _turn_away(
         self, peer: bytes, run: Run, frame_seq: int, data: memoryview

@@ -47,11 +47,13 @@ def make_start() -> StartMaker:
 def make_model() -> ModelMaker:
     """A served model on the fake backend, or on the one given; other arguments change its manifest."""
 
-    def make(backend: Backend | None = None, max_batch: int = 8, **changes: Any) -> ServedModel:
-        manifest = _manifest().model_copy(update=changes)
-        return ServedModel(manifest, "0" * 64, backend or FakeBackend(), max_batch)
+    return toy_model
 
-    return make
+
+def toy_model(backend: Backend | None = None, max_batch: int = 8, **changes: Any) -> ServedModel:
+    """See `make_model`."""
+    manifest = _manifest().model_copy(update=changes)
+    return ServedModel(manifest, "0" * 64, backend or FakeBackend(), max_batch)
 
 
 def _manifest() -> Manifest:

@@ -53,3 +53,12 @@ def test_the_rest_of_a_frame_that_was_given_up_is_no_retake() -> None:
     assert not retakes.begins(2, 22, "top"), "right was broken, and the frame with it"
     assert not retakes.begins(3, 31, "right"), "left was broken: nothing of frame 3 was received"
     assert retakes.begins(1, 40, "left")
+
+
+def test_a_number_that_an_earlier_process_settled_is_no_retake() -> None:
+    retakes = Retakes()
+    retakes.received(
+        0, 1_000
+    )  # what the source sends again after the daemon died: 0, and 1, which has its fate
+    assert not retakes.begins(1, 1_001)
+    assert not retakes.going_on
