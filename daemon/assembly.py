@@ -52,6 +52,7 @@ _BATCHES_PER_STREAM: Final = 1
 _ENTRIES_QUEUED: Final = 64
 _BIND_TIMEOUT_S: Final = 10.0
 _RUNS_SHOWN: Final = 64
+_LOSSES_SHOWN: Final = 64
 CONTROL: Final = "control"
 INGEST: Final = "ingest"
 
@@ -187,7 +188,11 @@ class Assembly:
                 "total": self._ledger.total(),
                 "runs": {run: self._ledger.run(run) for run in self._ledger.runs()[-_RUNS_SHOWN:]},
             },
-            "journal": {"oldest": self._journal.oldest, "newest": self._journal.newest},
+            "journal": {
+                "oldest": self._journal.oldest,
+                "newest": self._journal.newest,
+                "losses": [loss.as_dict() for loss in self._journal.losses[:_LOSSES_SHOWN]],
+            },
             "queues": {
                 "frames": len(self._frames),
                 "batches": len(self._batches),

@@ -138,23 +138,26 @@ class Control:
 
     def _records(self, request: _Get) -> list[bytes]:
         journal = self._answers.journal
+        newest = journal.newest
+        reached = max(request.since, 0 if newest is None else newest + 1)
         parts: list[bytes] = []
         size = count = 0
         for record in journal.read(request.since):
             size += len(record.payload)
-            if count and size > request.max_bytes:
+            if record.offset >= reached:  # became durable meanwhile
+                break
+            if count == MOST_RECORDS or (count and size > request.max_bytes):
+                reached = record.offset
                 break
             parts += [record.topic.encode(), encode_offset(record.offset), record.payload]
             count += 1
-            if count == MOST_RECORDS:
-                break
         head = {
             "v": 1,
             "type": "records",
             "id": request.id,
             "n": count,
-            "next": max(request.since, journal.oldest) + count if count else request.since,
-            "newest": journal.newest,
+            "next": reached,
+            "newest": newest,
             "oldest": journal.oldest,
         }
         return [pack(head), *parts]

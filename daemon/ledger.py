@@ -92,9 +92,11 @@ class Ledger:
         self._ends: dict[tuple[Fate, str | None], tuple[Fate, str | None]] = {}
 
     def open(self, run: str, n_expected: int | None) -> None:
-        """Begin a run's account; opening it again changes nothing."""
+        """Begin a run's account; opening it again changes nothing but a count that was not known."""
         with self._lock:
-            self._runs.setdefault(run, _Account(n_expected))
+            account = self._runs.setdefault(run, _Account(n_expected))
+            if account.announced is None and not account.ended:
+                account.announced = n_expected
 
     def standing(self, run: str, frame_seq: int) -> Standing:
         """What to do with a frame number that arrives. The run must be open."""

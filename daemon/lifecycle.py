@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from phenostream.daemon.claims import claimed, claimed_endpoint
 from phenostream.daemon.config import Config
 from phenostream.daemon.health import Health
 from phenostream.daemon.journal.log import Journal
+from phenostream.daemon.journal.loss import describe_losses
 from phenostream.daemon.ledger import FATES, Ledger
 from phenostream.daemon.memory import keep_large_blocks
 from phenostream.daemon.model import served_model
@@ -33,6 +35,8 @@ from phenostream.daemon.wake import Wake
 
 logger = logging.getLogger(__name__)
 
+DAMAGE: Final = "journal_damage"
+"""Fault of a journal that has lost something for good."""
 GOOD: Final = 0
 FAILED: Final = 1
 DEGRADED: Final = 3
@@ -77,7 +81,7 @@ def serve(config: Config, on_ready: Callable[[Ready], None] | None = None) -> in
         BadConfig: An endpoint or the journal is in use or cannot be opened.
         BadBundle: The model is refused.
         BadInput: A configured background is refused.
-        BadRecording: The journal is damaged.
+        BadRecording: The journal is refused; one that is damaged is not, see `loss`.
         EngineFault: No backend works.
     """
     began_s = time.monotonic()
@@ -106,6 +110,9 @@ def _start(config: Config, health: Health, wake: Wake, stack: ExitStack) -> Asse
     runs = RunBook(config.ingest.max_open_runs, ledger.in_flight)
     journal = Journal(directory, config.journal.segment_bytes, Recovery(ledger, runs).replay)
     stack.callback(journal.close)
+    journal.on_loss = partial(health.degrade, DAMAGE)
+    if journal.losses:
+        health.degrade(DAMAGE, describe_losses(journal.losses))
     model = stack.enter_context(served_model(config.model))
     assembly = Assembly(config, model, journal, (ledger, runs), health, wake)
     try:

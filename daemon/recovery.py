@@ -1,4 +1,8 @@
-"""What the journal says about earlier processes: every frame's fate, every run that began, every run that ended."""
+"""What the journal says about earlier processes: every frame's fate, every run that began, every run that ended.
+
+The record that opened a run may be lost or removed. What became of its frames is remembered all the same, so that none
+is taken twice; the run itself begins anew when its source sends START again.
+"""
 
 from typing import Any
 
@@ -42,6 +46,7 @@ class Recovery:
             ) from err
 
     def _result(self, payload: dict[str, Any]) -> None:
+        self._ledger.open(payload["run"], None)
         self._ledger.settle(
             payload["run"],
             payload["frame_seq"],
@@ -56,6 +61,7 @@ class Recovery:
             self._runs.restore(start, offset, payload.get("source"))
             self._ledger.open(start.run, start.n_expected)
         elif payload["event"] == "run_ended":
+            self._ledger.open(payload["run"], None)
             self._ledger.restore_end(payload["run"], payload["ledger"])
             self._runs.restore_report(
                 payload["run"], Report(run=payload["run"], ledger=payload["ledger"])

@@ -16,6 +16,8 @@ from phenostream.daemon.exports.csv import CsvFile
 from phenostream.daemon.exports.parquet import ParquetFile
 from phenostream.daemon.exports.rows import RowColumn, RowMaker, Rows, joined
 from phenostream.daemon.exports.sources import results
+from phenostream.daemon.journal.loss import Loss, describe_losses
+from phenostream.daemon.wire.results import FrameRecord
 from phenostream.engine.errors import BadConfig, BadInput
 
 ROWS_A_BATCH: Final = 1 << 15
@@ -62,6 +64,7 @@ class ExportFacts:
         fates: Frames by fate, and by ``fate.code``.
         synthetic: Whether any weight or image behind it is synthetic.
         bytes: Of the target.
+        losses: What the journal has lost for good, one line each: the table may lack frames.
     """
 
     target: Path
@@ -71,10 +74,16 @@ class ExportFacts:
     runs: tuple[str, ...]
     synthetic: bool
     bytes: int
+    losses: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return {**asdict(self), "target": str(self.target), "runs": list(self.runs)}
+        return {
+            **asdict(self),
+            "target": str(self.target),
+            "runs": list(self.runs),
+            "losses": list(self.losses),
+        }
 
 
 def export(
@@ -103,11 +112,14 @@ def export(
     if not target.parent.is_dir():
         raise BadConfig(f"{target}: no folder {target.parent}")
     maker = RowMaker()
-    batches = _batches(source, maker, runs, on_frame or (lambda fate: None))
+    losses: list[Loss] = []
+    found = results(source, losses.append)
+    batches = _batches(found, maker, runs, on_frame or (lambda fate: None))
     first = next(batches, None)  # tells the marker unit, which the columns need
     if not maker.frames:
         of = f" of run {', '.join(runs)}" if runs else ""
-        raise BadInput(f"{source}: holds no result{of}")
+        lost = f"; {describe_losses(losses)}" if losses else ""
+        raise BadInput(f"{source}: holds no result{of}{lost}")
     columns = maker.columns()
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     partial_about = partial.with_name(f"{partial.name}.units.json")
@@ -119,7 +131,7 @@ def export(
         except BaseException:
             file.close({})
             raise
-        about = _about(maker)
+        about = _about(maker, losses)
         file.close(about)
         if chosen.sidecar:
             partial_about.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -136,18 +148,19 @@ def export(
         tuple(maker.runs),
         maker.synthetic,
         target.stat().st_size,
+        tuple(map(str, losses)),
     )
 
 
 def _batches(
-    source: Path,
+    found: Iterator[tuple[int, FrameRecord]],
     maker: RowMaker,
     runs: Collection[str] | None,
     on_frame: Callable[[str], None],
 ) -> Iterator[Rows]:
     gathered: list[Rows] = []
     count = 0
-    for offset, record in results(source):
+    for offset, record in found:
         if runs is not None and record.meta.get("run") not in runs:
             continue
         rows = maker.take(offset, record)
@@ -163,7 +176,7 @@ def _batches(
         yield joined(gathered)
 
 
-def _about(maker: RowMaker) -> dict[str, Any]:
+def _about(maker: RowMaker, losses: Sequence[Loss]) -> dict[str, Any]:
     """What the whole table is about; known when its last result was read."""
     return {
         "format": "phenostream-cells/1",
@@ -176,6 +189,7 @@ def _about(maker: RowMaker) -> dict[str, Any]:
         "cells": maker.rows,
         "frames": maker.frames,
         "fates": dict(maker.fates),
+        "losses": [str(loss) for loss in losses],
         "columns": {
             column.name: {"type": column.kind, "unit": column.unit, "meaning": column.meaning}
             for column in maker.columns()

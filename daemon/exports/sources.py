@@ -1,62 +1,53 @@
 """Where an export gets its results: a journal directory, also of a running daemon, or a file of ``watch --json``.
 
-A journal is read beside its owner: no lock is taken and nothing is changed; reading ends at the last whole record.
+A journal is read beside its owner: no lock is taken and nothing is changed; reading ends at the last whole record. What
+is damaged is told and stepped over.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from phenostream.daemon.exports.jsonl import frame_of
-from phenostream.daemon.journal.segment import Segment, list_segments, scan, was_promised
+from phenostream.daemon.journal.loss import Loss
+from phenostream.daemon.journal.record import Record
+from phenostream.daemon.journal.segment import Segment, list_segments, walk_segments
+from phenostream.daemon.journal.walk import Torn
 from phenostream.daemon.wire.results import FrameRecord, decode_frame
 from phenostream.engine.errors import BadInput, BadMessage, BadRecording
 
+OnLoss = Callable[[Loss], None]
 
-def results(source: Path) -> Iterator[tuple[int, FrameRecord]]:
+
+def results(source: Path, on_loss: OnLoss = lambda loss: None) -> Iterator[tuple[int, FrameRecord]]:
     """Every result with its offset, in order.
+
+    Args:
+        source: A directory or a file.
+        on_loss: Called with what a journal has lost for good.
 
     Raises:
         BadInput: The source is not there, or is neither a journal nor JSON lines.
-        BadRecording: A record that was promised is damaged: names the file and the position.
+        BadRecording: Files that are no journal, or a whole record that is no result of this version.
     """
     if source.is_dir():
-        return _from_journal(source)
+        return _from_journal(source, on_loss)
     if not source.exists():
         raise BadInput(f"{source}: no such file or directory")
     return _from_lines(source)
 
 
-def _from_journal(directory: Path) -> Iterator[tuple[int, FrameRecord]]:
+def _from_journal(directory: Path, on_loss: OnLoss) -> Iterator[tuple[int, FrameRecord]]:
     segments = list_segments(directory)
     if not segments:
         raise BadInput(f"{directory}: no journal in it")
-    for segment, follower in zip(segments, [*segments[1:], None], strict=True):
-        yield from _from_segment(segment, follower)
-
-
-def _from_segment(segment: Segment, follower: Segment | None) -> Iterator[tuple[int, FrameRecord]]:
-    suspect = False
-    while True:
-        came_from = segment.end
-        for record, length in scan(segment, (segment.end, segment.size)):
-            segment.grow(length)
-            if record.topic == "result":
-                yield record.offset, _decoded(segment, record.offset, record.payload)
-        if follower is not None:
-            if segment.end != follower.first:
-                raise _damage(segment)
-            return
-        if was_promised(segment) is None:
-            return
-        # The owner may have finished and promised this record between our two looks: look once more.
-        if suspect and segment.end == came_from:
-            raise _damage(segment)
-        suspect = True
-
-
-def _damage(segment: Segment) -> BadRecording:
-    return BadRecording(f"{segment.path}: damaged at byte {segment.size} (offset {segment.end})")
+    for segment, found in walk_segments(segments):
+        if isinstance(found, Loss):
+            on_loss(found)
+        elif isinstance(found, Torn) or not isinstance(found.entry, Record):
+            continue
+        elif found.entry.topic == "result":
+            yield found.entry.offset, _decoded(segment, found.entry.offset, found.entry.payload)
 
 
 def _decoded(segment: Segment, offset: int, payload: bytes) -> FrameRecord:

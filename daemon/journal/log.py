@@ -2,10 +2,10 @@
 
 `append` writes, `sync` makes durable; only what is durable is counted by `newest` and given to readers. One thread
 appends and syncs; any thread may read. At opening, every record is checked and shown to the owner once; a torn tail of
-the last segment is cut and reported, damage to anything that was promised refuses the journal.
+the last segment is cut and reported. Where something that was promised is damaged, now or later, the loss is reported,
+the rest is kept and read, and no lost offset is ever given to another record.
 """
 
-import errno
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -14,21 +14,22 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from phenostream.daemon.journal.inspection import gap, judge_end, refuse
+from phenostream.daemon.journal.durable import is_full, sync_directory, write_all
+from phenostream.daemon.journal.loss import Loss, describe_losses
 from phenostream.daemon.journal.record import HEADER, Record, encode_record
 from phenostream.daemon.journal.segment import (
     Segment,
     list_segments,
-    scan,
     segment_path,
+    walk_segments,
 )
+from phenostream.daemon.journal.walk import Limit, Torn, Whole, walk
 from phenostream.daemon.wire.results import Topic
 from phenostream.engine.errors import PhenostreamError
 
 logger = logging.getLogger(__name__)
 
 SEGMENT_BYTES: Final = 64 << 20
-_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class JournalFull(PhenostreamError):
@@ -37,10 +38,11 @@ class JournalFull(PhenostreamError):
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What opening found: records checked, and bytes of a torn tail that were cut."""
+    """What opening found: whole records, bytes of a torn tail that were cut, and what is lost."""
 
     records: int
     cut_bytes: int
+    losses: tuple[Loss, ...] = ()
 
 
 class Journal:
@@ -48,6 +50,7 @@ class Journal:
 
     Attributes:
         recovery: What was found at opening.
+        on_loss: Called with everything that is known to be lost, in one line, when a reader finds more of it.
     """
 
     def __init__(
@@ -61,25 +64,26 @@ class Journal:
         Args:
             directory: Made with mode 0700 if it is not there.
             segment_bytes: A segment is followed by a new one when it has reached this size.
-            on_record: Sees every record in order before the journal is open.
+            on_record: Sees every whole record in order before the journal is open.
 
         Raises:
-            BadRecording: A record that was promised is damaged or gone: names the file and the position.
+            BadRecording: A file that belongs to no journal, or two that claim the same offset: names the file.
+            OSError: The directory or a file cannot be read or written.
         """
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.on_loss: Callable[[str], object] = lambda told: None
         self._directory = directory
         self._segment_bytes = segment_bytes
         self._lock = Lock()
+        self._losses: dict[tuple[Path, int], Loss] = {}
         self._segments = list_segments(directory)
-        cut = self._recover(on_record or (lambda record: None))
-        if not self._segments:
-            self._create(0)
+        self.recovery = self._recover(on_record or (lambda record: None))
         self._fd = os.open(self._segments[-1].path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        if cut:
+        if self.recovery.cut_bytes:
             os.ftruncate(self._fd, self._segments[-1].size)
         os.fsync(self._fd)
         self._durable = self._segments[-1].end
-        self.recovery = Recovery(self._durable - self._segments[0].first, cut)
+        self._durable_bytes = self._segments[-1].size
 
     @property
     def next_offset(self) -> int:
@@ -96,6 +100,12 @@ class Journal:
         """Offset of the oldest record held (or of the first to come)."""
         return self._segments[0].first
 
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """Everything that is known to be lost, in the order of the offsets."""
+        with self._lock:
+            return tuple(sorted(self._losses.values(), key=lambda loss: loss.first))
+
     def append(self, items: Sequence[tuple[Topic, bytes]]) -> list[Record]:
         """Write records behind each other; they are durable after `sync`.
 
@@ -110,9 +120,9 @@ class Journal:
         ]
         parts = [part for record in records for part in encode_record(record, self._durable)]
         try:
-            _write_all(self._fd, b"".join(parts))
+            write_all(self._fd, b"".join(parts))
         except OSError as err:
-            if err.errno not in _NO_SPACE:
+            if not is_full(err):
                 raise
             os.ftruncate(self._fd, segment.size)
             raise JournalFull(f"{segment.path}: {os.strerror(err.errno or 0)}") from err
@@ -124,20 +134,22 @@ class Journal:
     def sync(self) -> None:
         """Make everything appended durable; on return `newest` includes it."""
         os.fdatasync(self._fd)
-        self._durable = self._segments[-1].end
+        with self._lock:
+            self._durable = self._segments[-1].end
+            self._durable_bytes = self._segments[-1].size
 
     def read(self, since: int) -> Iterator[Record]:
-        """Durable records from `since` on, in order; ends at what is durable when it gets there."""
+        """Durable records from `since` on, in order; ends at what was durable when it came to the newest segment.
+
+        What is lost is stepped over, and reported if nobody knew.
+        """
         with self._lock:
             segments = [s for s in self._segments if s.end > since or s is self._segments[-1]]
         for segment in segments:
-            with self._lock:
-                start = segment.position_near(since)
-            for record, _ in scan(segment, start):
-                if record.offset >= self._durable:
-                    return
-                if record.offset >= since:
-                    yield record
+            try:
+                yield from self._read_segment(segment, since)
+            except FileNotFoundError:
+                continue  # removed meanwhile, or gone: what was in it is lost
 
     def close(self) -> None:
         """Close the file; what was not synced stays unpromised."""
@@ -145,25 +157,56 @@ class Journal:
             os.close(self._fd)
             self._fd = -1
 
-    def _recover(self, on_record: Callable[[Record], None]) -> int:
-        """Scan all segments; the number of bytes to cut from the last one."""
-        for before, segment in zip([None, *self._segments], self._segments, strict=False):
-            refuse(gap(before, segment))
-            for record, length in scan(segment):
-                segment.grow(length)
-                on_record(record)
-            damage, excess = judge_end(segment, last=segment is self._segments[-1])
-            refuse(damage)
-            if not excess:
-                continue
-            logger.warning(
-                "%s: torn tail after offset %d: %d bytes were never promised and are cut",
-                segment.path,
-                segment.end - 1,
-                excess,
+    def _read_segment(self, segment: Segment, since: int) -> Iterator[Record]:
+        with self._lock:
+            start = segment.position_near(since)
+            newest = segment is self._segments[-1]
+            limit = Limit(
+                *((self._durable, self._durable_bytes) if newest else (segment.end, segment.size))
             )
-            return excess
-        return 0
+        for found in walk(segment.path, start, limit):
+            if isinstance(found, Loss):
+                self._report(found, segment)
+                continue
+            entry = found.entry if isinstance(found, Whole) else None
+            if isinstance(entry, Record) and entry.offset >= since:
+                yield entry
+
+    def _report(self, loss: Loss, segment: Segment) -> None:
+        """A reader came upon damage."""
+        with self._lock:
+            new = (loss.path, loss.byte) not in self._losses
+            self._losses[loss.path, loss.byte] = loss
+            segment.damaged = True
+        if new:
+            logger.error("journal: %s", loss)
+            self.on_loss(describe_losses(self.losses))
+
+    def _recover(self, on_record: Callable[[Record], None]) -> Recovery:
+        """Read all segments; a new one is begun where the end of the newest is lost."""
+        records = cut = 0
+        found: Whole | Loss | Torn | None = None
+        for segment, found in walk_segments(self._segments):
+            if isinstance(found, Loss):
+                self._losses[found.path, found.byte] = found
+                logger.error("journal: %s", found)
+            elif isinstance(found, Torn):
+                cut = found.length
+                logger.warning(
+                    "%s: torn tail after offset %d: %d bytes were never promised and are cut",
+                    segment.path,
+                    segment.end - 1,
+                    cut,
+                )
+            elif isinstance(found.entry, Record):
+                records += 1
+                on_record(found.entry)
+        newest = self._segments[-1] if self._segments else None
+        if newest is None or (
+            isinstance(found, Loss) and newest.damaged and newest.end == found.end
+        ):
+            self._create(newest.end if newest else 0)
+        return Recovery(records, cut, self.losses)
 
     def _rotate_if_full(self) -> None:
         if self._segments[-1].size < self._segment_bytes:
@@ -172,7 +215,7 @@ class Journal:
         try:
             self._create(self.next_offset)
         except OSError as err:
-            if err.errno not in _NO_SPACE:
+            if not is_full(err):
                 raise
             raise JournalFull(f"{self._directory}: {os.strerror(err.errno or 0)}") from err
         os.close(self._fd)
@@ -182,23 +225,10 @@ class Journal:
         path = segment_path(self._directory, first)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         try:
-            _sync_directory(self._directory)
+            sync_directory(self._directory)
         except OSError:
             path.unlink()  # an empty file: the next try must be able to make it
             raise
         with self._lock:
             self._segments.append(Segment(path, first, first))
-
-
-def _sync_directory(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+            self._durable, self._durable_bytes = first, 0

@@ -1,19 +1,19 @@
-"""One journal file, `<first offset, 20 digits>.journal`: scanning it and judging its end.
+"""One journal file, `<first offset, 20 digits>.journal`: its place among the others and where its records lie.
 
-Knows one file; `log` knows how files follow each other.
+`walk` reads it; `log` knows how files follow each other.
 """
 
-import mmap
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from phenostream.daemon.journal.record import HEADER, MAGIC, Record, is_whole, parse_header
+from phenostream.daemon.journal.loss import Loss
+from phenostream.daemon.journal.walk import Limit, Place, Torn, Whole, walk
 from phenostream.engine.errors import BadRecording
 
 SUFFIX: Final = ".journal"
+_DIGITS: Final = 20
 _INDEX_STEP_BYTES: Final = 1 << 20
 
 
@@ -23,29 +23,47 @@ class Segment:
 
     Attributes:
         first: Offset of its first record.
-        end: Offset after its last whole record.
-        size: Bytes of its whole records.
-        index: (offset, position) about every MiB, ascending.
+        end: Offset after its last record, be that whole or lost.
+        size: Bytes up to there.
+        damaged: Whether something in it is known to be lost.
+        index: (offset, position) about every MiB, ascending; complete up to `indexed`.
+        indexed: Where the next entry may be made.
     """
 
     path: Path
     first: int
     end: int
     size: int = 0
-    index: list[tuple[int, int]] = field(default_factory=list)
+    damaged: bool = False
+    index: list[Place] = field(default_factory=list)
+    indexed: int = 0
 
     def grow(self, length: int) -> None:
         """Account for one more record of `length` bytes, header included."""
-        if not self.index or self.size - self.index[-1][1] >= _INDEX_STEP_BYTES:
-            self.index.append((self.end, self.size))
+        self.note(Place(self.end, self.size))
         self.end += 1
         self.size += length
 
-    def position_near(self, offset: int) -> tuple[int, int]:
-        """(offset, position) of an indexed record at or before `offset`."""
-        best = (self.first, 0)
+    def meet(self, found: Whole | Loss) -> None:
+        """Account for what was read at its end."""
+        if isinstance(found, Loss):
+            self.damaged = True
+            self.end, self.size = found.end, found.until_byte
+        else:
+            self.note(Place(self.end, self.size))
+            self.end, self.size = found.after
+
+    def note(self, place: Place) -> None:
+        """Index a record if the last indexed one is a MiB away; places are noted in order, some of them twice."""
+        if place.byte >= self.indexed:
+            self.index.append(place)
+            self.indexed = place.byte + _INDEX_STEP_BYTES
+
+    def position_near(self, offset: int) -> Place:
+        """An indexed record at or before `offset`."""
+        best = Place(self.first, 0)
         for entry in self.index:
-            if entry[0] > offset:
+            if entry.offset > offset:
                 break
             best = entry
         return best
@@ -53,61 +71,42 @@ class Segment:
 
 def segment_path(directory: Path, first: int) -> Path:
     """Where the segment that starts with `first` lives."""
-    return directory / f"{first:020d}{SUFFIX}"
+    return directory / f"{first:0{_DIGITS}d}{SUFFIX}"
 
 
 def list_segments(directory: Path) -> list[Segment]:
-    """The segments of a directory in order, not yet scanned.
+    """The segments of a directory in order, not yet read.
 
     Raises:
         BadRecording: A ``.journal`` file whose name is no offset.
     """
     segments = []
     for path in sorted(directory.glob(f"*{SUFFIX}")):
-        if not (path.stem.isdigit() and len(path.stem) == 20):
-            raise BadRecording(f"{path}: not a journal segment name, expected 20 digits")
+        if not (path.stem.isdigit() and len(path.stem) == _DIGITS):
+            raise BadRecording(f"{path}: not a journal segment name, expected {_DIGITS} digits")
         segments.append(Segment(path, int(path.stem), int(path.stem)))
     return segments
 
 
-def scan(segment: Segment, start: tuple[int, int] | None = None) -> Iterator[tuple[Record, int]]:
-    """Whole records in order with their length on disk; ends at the first byte that is no whole record.
+def walk_segments(
+    segments: list[Segment], floor: int = 0
+) -> Iterator[tuple[Segment, Whole | Loss | Torn]]:
+    """Everything that follows what the segments account for already; they grow as it is given out.
 
     Args:
-        segment: The file.
-        start: (offset, position) to begin at; default: the beginning.
+        segments: In order; a file that is gone by the time it is read gives nothing.
+        floor: Offsets below were promised, whoever says so.
+
+    Raises:
+        BadRecording: Two files claim the same offset.
     """
-    offset, position = start or (segment.first, 0)
-    with segment.path.open("rb", buffering=1 << 20) as file:
-        file.seek(position)
-        while True:
-            header = file.read(HEADER.size)
-            parsed = parse_header(header)
-            if parsed is None or parsed.offset != offset:
-                return
-            payload = file.read(parsed.length)
-            if not is_whole(header, parsed, payload):
-                return
-            yield Record(offset, parsed.topic, payload), HEADER.size + parsed.length
-            offset += 1
-
-
-def was_promised(segment: Segment) -> int | None:
-    """Position of a later whole record which shows that the one at `segment.end` was once on disk, or None."""
-    size = os.path.getsize(segment.path)
-    if size <= segment.size:
-        return None
-    with (
-        segment.path.open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view,
-    ):
-        position = view.find(MAGIC, segment.size + 1)
-        while position >= 0:
-            header = view[position : position + HEADER.size]
-            parsed = parse_header(header)
-            if parsed is not None and parsed.synced > segment.end:
-                body = position + HEADER.size
-                if is_whole(header, parsed, view[body : body + parsed.length]):
-                    return position
-            position = view.find(MAGIC, position + 1)
-    return None
+    followers: list[Segment | None] = [*segments[1:], None]
+    for segment, follower in zip(segments, followers, strict=False):
+        limit = Limit(None if follower is None else follower.first, floor=floor)
+        try:
+            for found in walk(segment.path, Place(segment.end, segment.size), limit):
+                if not isinstance(found, Torn):
+                    segment.meet(found)
+                yield segment, found
+        except FileNotFoundError:
+            continue

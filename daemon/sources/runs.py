@@ -64,8 +64,9 @@ class RunBook:
         self._runs[start.run] = Run(start, source, first_offset)
 
     def restore_report(self, run: str, report: Report) -> None:
-        """The end of a run found in the journal."""
-        self._runs[run].report = report
+        """The end of a run found in the journal; of one whose start is lost, nothing is known here."""
+        if run in self._runs:
+            self._runs[run].report = report
 
     def get(self, run: str | None) -> Run | None:
         """The run, if it is known."""

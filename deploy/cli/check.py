@@ -1,7 +1,8 @@
 """Validate a configuration, its bundle, its journal folder and its endpoints; start nothing.
 
 Does in the daemon's own code what the daemon does first: reads the configuration, takes the locks, verifies the
-bundle's hashes and runs the golden self-test. Exit code 0: `phenostream run` would start. 2: it would not, and why.
+bundle's hashes and runs the golden self-test. Exit code 0: `phenostream run` would start.
+3: it would, degraded, as the journal is damaged. 2: it would not, and why.
 
 Example:
   phenostream check --config deploy/config.example.toml
@@ -36,11 +37,11 @@ def run(args: argparse.Namespace) -> int:
     """Check everything and say what was found."""
     from phenostream.deploy.bundles import load_site_config
 
-    found, manifest = _check(load_site_config(args.config))
+    found, manifest, code = _check(load_site_config(args.config))
     if args.json:
         figures = [metric.model_dump(mode="json") for metric in manifest.metrics]
         say_json({"config": str(args.config), "good": True, "found": found, "metrics": figures})
-        return 0
+        return code
     say_table(["what", "found"], list(found.items()))
     shown = manifest.metrics if args.metrics else manifest.headline()
     if shown:
@@ -51,15 +52,17 @@ def run(args: argparse.Namespace) -> int:
         )
     if len(shown) < len(manifest.metrics):
         say(f"({len(manifest.metrics) - len(shown)} more figures with --metrics)")
-    say(f"{args.config}: good; `phenostream run --config {args.config}` would start")
-    return 0
+    how = "would start, degraded" if code else "would start"
+    say(f"{args.config}: good; `phenostream run --config {args.config}` {how}")
+    return code
 
 
-def _check(config: "Config") -> tuple[dict[str, str], "Manifest"]:
-    """What stands behind each key, and what the model says of itself; raises the error that `run` would end with."""
+def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
+    """What stands behind each key, what the model says, and the exit code; raises what `run` would end with."""
     from phenostream.daemon.backgrounds import read_backgrounds
     from phenostream.daemon.claims import claimed, claimed_endpoint
-    from phenostream.daemon.journal.inspection import inspect, refuse
+    from phenostream.daemon.journal.inspection import inspect
+    from phenostream.daemon.journal.loss import describe_losses
     from phenostream.daemon.ledger import Ledger
     from phenostream.daemon.model import served_model
     from phenostream.daemon.quarantine import Quarantine
@@ -73,9 +76,9 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest"]:
         ledger = Ledger()
         runs = RunBook(config.ingest.max_open_runs, ledger.in_flight)
         journal = inspect(directory, Recovery(ledger, runs).replay)
-        refuse(journal.damage)
         found["journal.directory"] = (
             f"{directory}, {journal.records} whole records, {_free(directory)}"
+            f"{f'; DEGRADED: {describe_losses(journal.losses)}' if journal.losses else ''}"
         )
         kept = Quarantine(config.quarantine.directory, config.quarantine.max_bytes)
         found["quarantine.directory"] = f"{config.quarantine.directory}, {len(kept)} frames in it"
@@ -109,7 +112,7 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest"]:
         found["model.backend"] = (
             f"{said['backend']} {said['precision']} on {said['device']}, golden self-test passed"
         )
-    return found, model.manifest
+    return found, model.manifest, 3 if journal.losses else 0
 
 
 def _vouched(signed_by: str | None, checked: bool) -> str:

@@ -1,7 +1,8 @@
 """Results to a file of another tool: .csv or .parquet, one row per cell, with units.
 
 RESULTS is a journal directory (also of a running daemon) or what `watch --json` wrote. Parquet needs the extra:
-pip install 'phenostream[exports]'. Simulated results say "synthetic" in every row.
+pip install 'phenostream[exports]'. Simulated results say "synthetic" in every row. Of a damaged journal everything that
+is whole is exported, what is missing is said, and the exit code is 3.
 
 Example:
   phenostream export /tmp/phenostream/journal cells.parquet
@@ -10,7 +11,7 @@ Example:
 import argparse
 from pathlib import Path
 
-from phenostream.deploy.cli.terminal import progress, say, say_json
+from phenostream.deploy.cli.terminal import note, progress, say, say_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,11 +34,14 @@ def run(args: argparse.Namespace) -> int:
         written = export(
             args.results, args.target, runs=args.runs, on_frame=lambda _fate: bar.update()
         )
+    for loss in written.losses:
+        note(f"phenostream export: {loss}")
     if args.json:
         say_json(written.as_dict())
     else:
         say(
             f"{written.target}: {written.rows} cells of {written.frames} frames"
-            f"{', SYNTHETIC' if written.synthetic else ''}; research use only"
+            f"{', SYNTHETIC' if written.synthetic else ''}"
+            f"{', NOT COMPLETE: the journal is damaged' if written.losses else ''}; research use only"
         )
-    return 0
+    return 3 if written.losses else 0

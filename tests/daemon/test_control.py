@@ -10,11 +10,11 @@ import msgpack
 import pytest
 import zmq
 
-from phenostream.daemon.control import MOST_RECORDS, Answers, Control
+from phenostream.daemon.control import MOST_RECORDS, Answers, Control, _Get
 from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.codec import pack, unpack_result
-from phenostream.daemon.wire.results import encode_offset
+from phenostream.daemon.wire.results import decode_offset, encode_offset
 
 Ask = Callable[..., list[bytes]]
 URL = "inproc://control"
@@ -128,6 +128,31 @@ def test_beyond_the_newest_there_is_nothing_and_no_error(ask: Ask, since: int) -
         "newest": 599,
         "oldest": 0,
     }
+
+
+def test_lost_offsets_are_stepped_over_and_next_says_so(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, segment_bytes=300)
+    for number in range(9):
+        journal.append([("result", bytes([number]) * 100)])
+        journal.sync()
+    files = sorted(tmp_path.glob("*.journal"))
+    content = files[0].read_bytes()
+    files[0].write_bytes(b"X" + content[1:])  # 0 of 0, 1, 2
+    files[2].write_bytes(b"X" * 399)  # all of 6, 7, 8
+    control = Control.__new__(Control)
+    control._answers = Answers(journal, dict, dict, lambda: None)
+
+    def asked(since: int, **more: int) -> tuple[list[int], int]:
+        request = _Get(v=1, type="get", id=5, since=since, **more)
+        head, *parts = control._records(request)
+        return [decode_offset(part) for part in parts[1::3]], unpack_result(head)["next"]
+
+    assert asked(0, max_bytes=200) == ([1, 2], 3)
+    assert asked(3) == ([3, 4, 5], 9)
+    assert asked(6) == ([], 9)
+    assert asked(9) == ([], 9)
+    assert [(loss.first, loss.end) for loss in journal.losses] == [(0, 1), (6, 9)]
+    journal.close()
 
 
 HOSTILE: list[tuple[list[bytes], int]] = [

@@ -76,11 +76,27 @@ def test_the_columns_of_a_result_are_not_decoded(make_start: StartMaker) -> None
     assert ledger.run(start.run)["published"] == 1
 
 
+def test_frames_of_a_run_whose_start_is_lost_are_remembered(make_start: StartMaker) -> None:
+    ledger = Ledger()
+    runs = RunBook(8, ledger.in_flight)
+    recovery = Recovery(ledger, runs)
+    start, ended = make_start(n_expected=3), make_start()
+    recovery.replay(Record(1, "result", result(start, 0)))
+    account = {"announced": 1, "received": 1, "published": 1}
+    payload = run_ended(RunEnded(ended), account, model_synthetic=True)
+    recovery.replay(Record(2, "status", payload))
+    assert runs.open(start, b"peer", 0.0) == "new"
+    ledger.open(start.run, start.n_expected)
+    assert ledger.standing(start.run, 0).kind == "settled"
+    assert ledger.run(start.run)["announced"] == 3
+    assert ledger.ended(ended.run)
+
+
 @pytest.mark.parametrize(
     ("topic", "payload"),
     [
         ("result", b"\xc1"),
-        ("result", pack({"run": "unheard of", "frame_seq": 0, "fate": "published"})),
+        ("result", pack({"run": "no reason", "frame_seq": 0, "fate": "published"})),
         ("status", pack({"event": "run_started", "start": {"run": "x"}})),
         ("status", pack({})),
     ],

@@ -43,7 +43,7 @@ def test_a_person_sees_the_headline_and_asks_for_the_rest(
     assert "golden self-test passed" in few
 
 
-def test_a_journal_that_run_would_refuse_is_refused_and_left_as_it_is(
+def test_a_damaged_journal_is_told_and_left_as_it_is(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     directory = load_config(config).journal.directory
@@ -55,10 +55,11 @@ def test_a_journal_that_run_would_refuse_is_refused_and_left_as_it_is(
     (path,) = directory.glob("*.journal")
     damaged = b"X" + path.read_bytes()[1:]
     path.write_bytes(damaged)
-    assert main(["check", "--config", str(config)]) == 2
-    said = capsys.readouterr().err
-    assert f"{path}: damaged at byte 0 (offset 0)" in said
-    assert "move the folder aside" in said
+    assert main(["check", "--config", str(config)]) == 3
+    said = capsys.readouterr().out
+    assert f"{path}: damaged at byte 0" in said
+    assert "offset 0 is lost" in said
+    assert "would start, degraded" in said
     assert path.read_bytes() == damaged
 
 

@@ -183,7 +183,7 @@ def test_a_flipped_bit_in_the_bundle_refuses_to_start(
     assert "golden.npz: expected sha256" in daemon.log.read_text().splitlines()[-1]
 
 
-def test_damage_in_the_journal_refuses_to_start_and_changes_nothing(
+def test_damage_in_the_journal_is_told_and_the_rest_is_served(
     make_daemon: Callable[..., Any], small_start: Callable[..., Start], small_frame: Image
 ) -> None:
     daemon = make_daemon()
@@ -196,12 +196,21 @@ def test_damage_in_the_journal_refuses_to_start_and_changes_nothing(
     daemon.kill()
     (path,) = (daemon.folder / "journal").glob("*.journal")
     content = bytearray(path.read_bytes())
-    content[40] ^= 1
+    content[40] ^= 1  # of the record that opened the run
     path.write_bytes(content)
-    daemon.spawn()
-    assert daemon.wait() == 2
-    assert f"{path}: damaged at byte 0 (offset 0)" in daemon.log.read_text().splitlines()[-1]
+    control = daemon.start()["control"]
+    status = unpack_result(ask(control, {"type": "status"})[0])["status"]
+    assert status["state"] == "degraded"
+    assert "offset 0 is lost" in status["faults"]["journal_damage"]
+    assert [loss["first"] for loss in status["journal"]["losses"]] == [0]
+    assert (status["ledger"]["total"]["published"], status["ledger"]["total"]["missing"]) == (3, 0)
+    head, *parts = ask(control, {"type": "get", "since": 0})
+    assert unpack_result(head)["next"] == status["journal"]["newest"] + 1
+    assert decode_offset(parts[1]) == 1
+    assert f"{path}: damaged at byte 0" in daemon.log.read_text()
     assert path.read_bytes() == content
+    daemon.send(signal.SIGTERM)
+    assert daemon.wait() == 3
 
 
 def test_a_subscriber_sees_every_offset_and_replay_gives_the_same_bytes(

@@ -1,14 +1,16 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from phenostream.daemon.exports.jsonl import json_line
 from phenostream.daemon.exports.sources import results
+from phenostream.daemon.journal import walk
 from phenostream.daemon.journal.log import Journal
-from phenostream.daemon.journal.segment import Segment
+from phenostream.daemon.journal.loss import Loss
+from phenostream.daemon.journal.walk import Whole
 from phenostream.daemon.wire.results import FrameRecord, encode_frame
-from phenostream.engine.errors import BadInput, BadRecording
+from phenostream.engine.errors import BadInput
 
 RecordMaker = Callable[..., FrameRecord]
 
@@ -59,23 +61,23 @@ def test_every_cut_of_the_last_segment_gives_the_whole_records_before_it(
         assert numbers(tmp_path / "j") == list(range(length // size))
 
 
-def test_damage_to_what_was_promised_is_one_line(tmp_path: Path, make_record: RecordMaker) -> None:
+def test_damage_is_told_and_stepped_over(tmp_path: Path, make_record: RecordMaker) -> None:
     path = a_journal(tmp_path / "j", payloads(make_record, 3))
     whole = bytearray(path.read_bytes())
     whole[len(whole) // 3 + 50] ^= 1
     path.write_bytes(whole)
-    with pytest.raises(
-        BadRecording, match=rf"{path}: damaged at byte {len(whole) // 3} \(offset 1"
-    ):
-        numbers(tmp_path / "j")
+    losses: list[Loss] = []
+    assert [offset for offset, _ in results(tmp_path / "j", losses.append)] == [0, 2]
+    assert losses == [Loss(path, len(whole) // 3, 2 * len(whole) // 3, 1, 2)]
 
 
-def test_damage_in_an_earlier_segment_is_one_line(tmp_path: Path, make_record: RecordMaker) -> None:
+def test_damage_in_an_earlier_segment_is_told(tmp_path: Path, make_record: RecordMaker) -> None:
     a_journal(tmp_path / "j", payloads(make_record, 4), segment_bytes=100)
     first = sorted((tmp_path / "j").iterdir())[0]
     first.write_bytes(first.read_bytes()[:-1])
-    with pytest.raises(BadRecording, match=r"damaged at byte 0 \(offset 0\)"):
-        numbers(tmp_path / "j")
+    losses: list[Loss] = []
+    assert [offset for offset, _ in results(tmp_path / "j", losses.append)] == [1, 2, 3]
+    assert [(loss.first, loss.end) for loss in losses] == [(0, 1)]
 
 
 def test_a_record_finished_between_two_looks_is_no_damage(
@@ -86,14 +88,15 @@ def test_a_record_finished_between_two_looks_is_no_damage(
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 3 + 40])
 
-    def promised(segment: Segment) -> int | None:
-        if segment.end == 1:
-            path.write_bytes(whole)
-            return 2 * len(whole) // 3
-        return None
+    def later(fd: int, byte: int, end: int) -> Iterator[Whole]:
+        path.write_bytes(whole)
+        return search(fd, byte, len(whole))
 
-    monkeypatch.setattr("phenostream.daemon.exports.sources.was_promised", promised)
-    assert numbers(tmp_path / "j") == [0, 1, 2]
+    search = walk._later
+    monkeypatch.setattr(walk, "_later", later)
+    losses: list[Loss] = []
+    assert [offset for offset, _ in results(tmp_path / "j", losses.append)] == [0, 1, 2]
+    assert losses == []
 
 
 def test_a_line_being_written_ends_the_file(tmp_path: Path, make_record: RecordMaker) -> None:

@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from phenostream.daemon.exports.sources import results
-from phenostream.daemon.journal.inspection import REMEDY, JournalFacts, inspect
+from phenostream.daemon.journal.inspection import JournalFacts, inspect
 from phenostream.daemon.journal.log import Journal
-from phenostream.engine.errors import BadRecording
 
 
 def _fill(directory: Path, records: int = 6, segment_bytes: int = 200) -> list[Path]:
@@ -33,7 +31,7 @@ def _flip(path: Path, byte: int) -> None:
 def test_a_whole_journal_is_counted_and_left_as_it_is(tmp_path: Path) -> None:
     files = _fill(tmp_path)
     before = _image(tmp_path)
-    assert inspect(tmp_path) == JournalFacts(len(files), 6, 5, None, 0)
+    assert inspect(tmp_path) == JournalFacts(len(files), 6, 5, (), 0)
     assert len(files) > 1
     assert _image(tmp_path) == before
 
@@ -50,7 +48,7 @@ def test_no_journal_is_an_empty_one_and_none_is_made(tmp_path: Path, there: bool
     directory = tmp_path / "j"
     if there:
         directory.mkdir()
-    assert inspect(directory) == JournalFacts(0, 0, None, None, 0)
+    assert inspect(directory) == JournalFacts(0, 0, None, (), 0)
     assert directory.exists() is there
 
 
@@ -60,7 +58,7 @@ def test_it_reads_beside_the_daemon_that_writes(tmp_path: Path) -> None:
     journal.sync()
     assert inspect(tmp_path).newest == 0
     journal.append([("status", b"two")])
-    assert inspect(tmp_path).damage is None
+    assert inspect(tmp_path).losses == ()
     journal.close()
 
 
@@ -69,7 +67,7 @@ def test_a_torn_tail_is_told_and_not_cut(tmp_path: Path) -> None:
     size = path.stat().st_size
     os.truncate(path, size - 5)
     facts = inspect(tmp_path)
-    assert (facts.records, facts.newest, facts.damage) == (5, 4, None)
+    assert (facts.records, facts.newest, facts.losses) == (5, 4, ())
     assert facts.torn_bytes > 0
     assert path.stat().st_size == size - 5
     journal = Journal(tmp_path)
@@ -77,42 +75,14 @@ def test_a_torn_tail_is_told_and_not_cut(tmp_path: Path) -> None:
     assert journal.recovery.cut_bytes == facts.torn_bytes
 
 
-def test_damage_is_located_and_is_what_opening_refuses_with_the_remedy(tmp_path: Path) -> None:
-    path = _fill(tmp_path)[0]
-    _flip(path, 3)
-    facts = inspect(tmp_path)
-    assert facts.damage is not None
-    assert (facts.damage.path, facts.damage.byte, facts.damage.offset) == (path, 0, 0)
-    assert (facts.records, facts.newest) == (0, None)
-    with pytest.raises(BadRecording) as refused:
-        Journal(tmp_path)
-    assert str(refused.value) == facts.damage.what
-    assert REMEDY in facts.damage.what
-    assert "\n" not in facts.damage.what
-
-
-def test_a_missing_file_is_damage(tmp_path: Path) -> None:
+def test_damage_is_what_opening_finds(tmp_path: Path) -> None:
     files = _fill(tmp_path)
+    _flip(files[0], 3)
     files[1].unlink()
     facts = inspect(tmp_path)
-    assert facts.damage is not None
-    assert facts.damage.path == files[2]
-    assert facts.newest == facts.damage.offset - 1
-    with pytest.raises(BadRecording, match="expected"):
-        Journal(tmp_path)
-
-
-def test_the_remedy_that_is_named_works(tmp_path: Path) -> None:
+    assert [loss.first for loss in facts.losses] == [0, 2]
+    assert (facts.records, facts.newest) == (3, 5)
     journal = Journal(tmp_path, 200)
-    for _ in range(9):
-        journal.append([("summary", b"x" * 90)])
-        journal.sync()
     journal.close()
-    files = sorted(tmp_path.glob("*.journal"))
-    _flip(files[1], 3)
-    with pytest.raises(BadRecording, match="damaged"):
-        list(results(tmp_path))
-    for path in files[1:]:
-        path.unlink()
-    assert list(results(tmp_path)) == []
-    assert inspect(tmp_path).records > 0
+    assert journal.losses == facts.losses
+    assert all("\n" not in str(loss) for loss in facts.losses)
