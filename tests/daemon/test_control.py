@@ -140,7 +140,7 @@ def test_lost_offsets_are_stepped_over_and_next_says_so(tmp_path: Path) -> None:
     files[0].write_bytes(b"X" + content[1:])  # 0 of 0, 1, 2
     files[2].write_bytes(b"X" * 399)  # all of 6, 7, 8
     control = Control.__new__(Control)
-    control._answers = Answers(journal, dict, dict, lambda: None)
+    control._answers = Answers(journal, dict, dict, list, lambda: None)
 
     def asked(since: int, **more: int) -> tuple[list[int], int]:
         request = _Get(v=1, type="get", id=5, since=since, **more)
