@@ -33,6 +33,8 @@ from phenostream.daemon.pipeline.preparation import FramePath, Preparation
 from phenostream.daemon.pipeline.records import origin
 from phenostream.daemon.publisher import Publisher, send_high_water
 from phenostream.daemon.quarantine import Quarantine
+from phenostream.daemon.security.gate import Gate
+from phenostream.daemon.security.guard import Guard
 from phenostream.daemon.sources.best_effort import BestEffortDoor
 from phenostream.daemon.sources.best_effort_desk import BestEffortDesk
 from phenostream.daemon.sources.desk import IngestDesk
@@ -54,6 +56,7 @@ _BIND_TIMEOUT_S: Final = 10.0
 _RUNS_SHOWN: Final = 64
 _LOSSES_SHOWN: Final = 64
 CONTROL: Final = "control"
+GATE: Final = "gate"
 INGEST: Final = "ingest"
 
 
@@ -80,6 +83,7 @@ class Assembly:
         model: ServedModel,
         journal: Journal,
         accounts: tuple[Ledger, RunBook],
+        guard: Guard,
         health: Health,
         wake: Wake,
     ) -> None:
@@ -90,6 +94,7 @@ class Assembly:
             model: Warm.
             journal: Open and recovered.
             accounts: What recovery found.
+            guard: Opens every socket.
             health: Of the process.
             wake: Set when a thread ends or a drain is asked for.
 
@@ -102,12 +107,13 @@ class Assembly:
         self._ledger, runs = accounts
         self._open_runs = OpenRuns(self._most_runs(), self._ledger.run)
         self._fields = self._make_fields()
-        self._health, self._wake = health, wake
+        self._guard, self._health, self._wake = guard, health, wake
         self._began_s = time.monotonic()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._signs = Signs(Wake(), Event())
         self._arrived = Wake()
         self._control_stops = Wake()
+        self._gate_stops = Wake()
         streams = model.backend.streams
         attention = self._signs.attention.set
         self._frames: Channel[ReceivedFrame] = Channel(
@@ -135,6 +141,7 @@ class Assembly:
             self._crew.on_abort(channel.abort)
         self._crew.on_abort(self._commit.abort)
         self._crew.on_abort(self._control_stops.set)
+        self._crew.on_abort(self._gate_stops.set)
 
     def start(self) -> None:
         """Start the threads from the end to the beginning; returns when every socket is bound.
@@ -142,6 +149,8 @@ class Assembly:
         Raises:
             BadConfig: An endpoint cannot be bound.
         """
+        self._start_bound(GATE, GATE, lambda: Gate(self._context, self._guard), self._run_gate)
+        del self.endpoints[GATE]  # nobody outside speaks to it
         self._start_bound("results", "commit", self._publisher, self._run_commit)
         inference = Inference(self._model.backend, self._health, self._batches, self._entries)
         for number in range(self._model.backend.streams):
@@ -162,12 +171,13 @@ class Assembly:
 
     @property
     def drained(self) -> bool:
-        """Whether only the control thread is left."""
-        return self._crew.running() <= {CONTROL}
+        """Whether only the control thread and the gate are left."""
+        return self._crew.running() <= {CONTROL, GATE}
 
     def stop(self, timeout_s: float, *, force: bool) -> list[str]:
         """End what still runs and release everything; the names of threads that did not end in time."""
         self._control_stops.set()
+        self._gate_stops.set()
         if force:
             self._crew.abort()
         late = self._crew.join(timeout_s)
@@ -177,6 +187,7 @@ class Assembly:
             self._signs.attention.close()
             self._arrived.close()
             self._control_stops.close()
+            self._gate_stops.close()
         return late
 
     def status(self) -> dict[str, Any]:
@@ -206,6 +217,7 @@ class Assembly:
             },
             "endpoints": dict(self.endpoints),
             "sources": {desk.config.name: desk.told() for desk in self._best_effort},
+            "security": self._guard.told(),
             "model": self._model.describe(),
             **origin(
                 model_synthetic=self._model.manifest.synthetic,
@@ -270,8 +282,9 @@ class Assembly:
         results = self._config.results
         cells = self._config.limits.max_cells_per_frame
         high_water = send_high_water(results.send_budget_bytes, cells)
+        counts = self._open_runs.counts
         return Publisher(
-            self._context, results.endpoint, high_water, self._journal, self._open_runs.counts
+            self._context, results.endpoint, high_water, self._journal, counts, self._guard
         )
 
     def _control(self) -> Control:
@@ -280,15 +293,15 @@ class Assembly:
             self._wake.set()
 
         answers = Answers(self._journal, self.status, self._model_card, self._open_runs.told, drain)
-        return Control(self._context, self._config.control.endpoint, answers)
+        return Control(self._context, self._config.control.endpoint, answers, self._guard)
 
     def _intake(self) -> Intake:
         with ExitStack() as opened:
-            lossless = LosslessDoor(self._context, self._config.ingest, self._desk)
+            lossless = LosslessDoor(self._context, self._config.ingest, self._desk, self._guard)
             opened.callback(lossless.close)
             others = []
             for desk in self._best_effort:
-                others.append(BestEffortDoor(self._context, desk))
+                others.append(BestEffortDoor(self._context, desk, self._guard))
                 opened.callback(others[-1].close)
             opened.pop_all()
         intake = Intake(lossless, others)
@@ -300,6 +313,9 @@ class Assembly:
 
     def _run_commit(self, publisher: Publisher, beat: Beat) -> None:
         self._commit.run(publisher, self._arrived, beat)
+
+    def _run_gate(self, gate: Gate, beat: Beat) -> None:
+        gate.run(self._gate_stops, beat)
 
     def _run_control(self, control: Control, beat: Beat) -> None:
         control.run(self._control_stops, beat)

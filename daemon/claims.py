@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from phenostream.daemon.security.ipc_folder import make_folder
 from phenostream.engine.errors import BadConfig
 
 
@@ -45,17 +46,18 @@ def claimed(lock: Path, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def claimed_endpoint(url: str, key: str) -> Iterator[None]:
-    """Hold an ipc endpoint while in the block; a tcp port is claimed by binding it.
+def claimed_endpoint(url: str, key: str, group: str | None = None) -> Iterator[None]:
+    """Hold an ipc endpoint while in the block, in a folder of ours; a tcp port is claimed by binding it.
 
     Raises:
-        BadConfig: The path is served by someone, or is no socket.
+        BadConfig: The path is served by someone or is no socket, or its folder is not safe (`make_folder`).
     """
     scheme, _, name = url.partition("://")
     if scheme != "ipc":
         yield
         return
     path = Path(name)
+    make_folder(path.parent, group, key)
     with claimed(path.with_name(path.name + ".lock"), f"{key}: {url}"):
         if path.exists() and not stat.S_ISSOCK(path.stat().st_mode):
             raise BadConfig(f"{key}: {url}: a file that is no socket is in the way")

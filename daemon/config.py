@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from phenostream.daemon.channel_map import ChannelMap
-from phenostream.daemon.endpoint import BasedPath, Endpoint, based
+from phenostream.daemon.endpoint import BasedPath, Endpoint, based, is_local
 from phenostream.daemon.source_config import MOST_SOURCES, SourceConfig
 from phenostream.daemon.wire.ingest import Name
 from phenostream.daemon.wire.validation import allowed
@@ -162,6 +162,27 @@ class QuarantineConfig(_Section):
     max_bytes: Annotated[int, Field(ge=0, le=1 << 44)] = 1 << 30
 
 
+class SecurityConfig(_Section):
+    """Who may come in: `daemon.security`.
+
+    Attributes:
+        keys: Folder of `phenostream keys server`: tcp endpoints speak CURVE. Empty: there are no keys.
+        plain: Sections (``ingest``, ``sources.NAME``) whose tcp endpoint speaks plain all the same.
+        most_peers: Connections at once, of every socket.
+        ipc_group: Group that may open ipc sockets too; empty: only the daemon's own user.
+    """
+
+    keys: BasedPath | None = None
+    plain: Annotated[tuple[str, ...], Field(max_length=MOST_SOURCES + 3)] = ()
+    most_peers: Annotated[int, Field(ge=1, le=4096)] = 64
+    ipc_group: Annotated[str, Field(max_length=32)] | None = None
+
+    @field_validator("keys", "ipc_group", mode="before")
+    @classmethod
+    def _none_if_empty(cls, value: object) -> object:
+        return None if value == "" else value
+
+
 class SummaryConfig(_Section):
     """How often the population is summarised, besides once at the end of a run."""
 
@@ -181,6 +202,7 @@ class Config(_Section):
     limits: LimitsConfig
     quarantine: QuarantineConfig
     summary: SummaryConfig
+    security: SecurityConfig
     sources: Annotated[tuple[SourceConfig, ...], Field(max_length=MOST_SOURCES)] = ()
 
     @field_validator("detect", mode="before")
@@ -208,6 +230,7 @@ class Config(_Section):
         if len(set(fixed)) != len(fixed):
             raise ValueError("ingest, results and control need three different endpoints")
         self._check_sources(fixed)
+        self._check_consent()
         kept, journal = self.quarantine.directory, self.journal.directory
         if kept == journal or kept in journal.parents or journal in kept.parents:
             raise ValueError(
@@ -227,6 +250,33 @@ class Config(_Section):
                 bound.count(source.endpoint) > (source.link == "bind")
             ):
                 raise ValueError(f"{key}.endpoint: {source.endpoint}: in use by another section")
+
+    def _check_consent(self) -> None:
+        """Nothing is plain on a network unless somebody said so, and nobody says so of what is not there."""
+        endpoints = dict(self.endpoints())
+        for section in self.security.plain:
+            if section not in endpoints:
+                raise ValueError(f"security.plain: {section!r}: allowed {', '.join(endpoints)}")
+        for section, url in endpoints.items():
+            if self.is_plain(section, url) and not (
+                is_local(url) or section in self.security.plain
+            ):
+                raise ValueError(
+                    f"{section}.endpoint: {url}: allowed on a network with security.keys "
+                    f"(`phenostream keys server DIR`), or plain with security.plain = [{section!r}]"
+                )
+
+    def is_plain(self, section: str, url: str) -> bool:
+        """Whether anyone on the way can read it, and whoever reaches it comes in: tcp without keys."""
+        keyed = self.security.keys is not None and section not in self.security.plain
+        return url.startswith("tcp://") and not keyed
+
+    def endpoints(self) -> Iterator[tuple[str, str]]:
+        """Section and endpoint of every socket."""
+        for section in ("ingest", "results", "control"):
+            yield section, getattr(self, section).endpoint
+        for source in self.sources:
+            yield f"sources.{source.name}", source.endpoint
 
     def listening(self) -> Iterator[tuple[str, str]]:
         """Key and endpoint of everything that this daemon binds."""

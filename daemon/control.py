@@ -1,4 +1,6 @@
-"""The control thread: status, model, open runs, drain, and replay of journal records, for whoever may open the socket.
+"""The control thread: status, model, open runs, drain, and replay of journal records, for whoever may.
+
+On ipc, and without keys, whoever may open the socket may do all. With keys only an operator may drain.
 
 One request is one msgpack map with an `id` that the reply repeats; the schema is closed. A replay reply is its header
 and then three parts a record, exactly as they were published. Nothing here can delay a frame.
@@ -15,7 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from phenostream.daemon.channel import BEAT_S
 from phenostream.daemon.crew import Beat
 from phenostream.daemon.journal.log import Journal
-from phenostream.daemon.socket_options import Context, bind, bounded
+from phenostream.daemon.security.guard import Guard, Opening
+from phenostream.daemon.security.turnstile import KERNEL_BYTES
+from phenostream.daemon.socket_options import SMALL_MESSAGE_BYTES, Context, bind, bounded
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.codec import pack, unpack_header
 from phenostream.daemon.wire.ingest import U64
@@ -28,6 +32,9 @@ logger = logging.getLogger(__name__)
 MOST_RECORDS: Final = 256
 MOST_BYTES: Final = 8 << 20
 _REPLIES_QUEUED: Final = 16
+_REQUESTS_QUEUED: Final = 64
+_REQUEST_BYTES: Final = (_REQUESTS_QUEUED + 2) * SMALL_MESSAGE_BYTES + KERNEL_BYTES
+"""What one client may have asked and not been answered."""
 
 
 class _Request(BaseModel):
@@ -77,7 +84,9 @@ class Answers:
 class Control:
     """A ROUTER; made, used and closed in one thread."""
 
-    def __init__(self, context: Context, url: str, answers: Answers) -> None:
+    def __init__(
+        self, context: Context, url: str, answers: Answers, guard: Guard | None = None
+    ) -> None:
         """Bind.
 
         Raises:
@@ -85,7 +94,13 @@ class Control:
         """
         self._answers = answers
         self._socket = bounded(context.socket(zmq.ROUTER), _REPLIES_QUEUED)
-        self.endpoint = bind(self._socket, url, "control.endpoint")
+        self._socket.setsockopt(zmq.RCVHWM, _REQUESTS_QUEUED)
+        self._turnstile, key = None, "control.endpoint"
+        if guard is None:
+            self.endpoint = bind(self._socket, url, key)
+        else:
+            opening = Opening(key, url, "control", _REQUEST_BYTES, "control")
+            self._turnstile, self.endpoint = guard.open(context, self._socket, opening)
 
     def run(self, stopping: Wake, beat: Beat) -> None:
         """Serve until `stopping` is set."""
@@ -99,11 +114,15 @@ class Control:
                 return
             if self._socket not in ready:
                 continue
-            peer, *parts = self._socket.recv_multipart()
+            peer, *frames = self._socket.recv_multipart(copy=False)
+            if self._turnstile is not None and not self._turnstile.passes(frames or [peer]):
+                continue
+            role = self._turnstile.role(peer) if self._turnstile is not None else None
+            parts = [frame.bytes for frame in frames]
             delimiter = parts[:1] if parts[:1] == [b""] else []
-            reply = self._reply(parts[len(delimiter) :])
+            reply = self._reply(parts[len(delimiter) :], role)
             try:
-                self._socket.send_multipart([peer, *delimiter, *reply], zmq.NOBLOCK)
+                self._socket.send_multipart([peer.bytes, *delimiter, *reply], zmq.NOBLOCK)
             except zmq.Again:
                 logger.debug("a control client reads no replies")
 
@@ -111,7 +130,7 @@ class Control:
         """Close; replies that are queued have a second to leave."""
         self._socket.close()
 
-    def _reply(self, parts: list[bytes]) -> list[bytes]:
+    def _reply(self, parts: list[bytes], role: str | None) -> list[bytes]:
         number = 0
         try:
             if len(parts) != 1:
@@ -119,6 +138,8 @@ class Control:
             raw = unpack_header(parts[0])
             number = _number(raw)
             request = _REQUEST.validate_python(raw)
+            if isinstance(request, _Drain) and role not in (None, "operator"):
+                raise BadMessage(f"drain: the key of a {role}, allowed an operator's")
         except (BadMessage, ValidationError) as err:
             reason = describe(err) if isinstance(err, ValidationError) else str(err)
             return [pack({"v": 1, "type": "refused", "id": number, "reason": reason})]

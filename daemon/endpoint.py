@@ -1,5 +1,6 @@
 """Paths and ZeroMQ addresses as a configuration may give them; relative ones start at the configuration's folder."""
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -25,6 +26,18 @@ def _endpoint(url: str, info: ValidationInfo) -> str:
     if scheme == "tcp" and host and (port == "*" or _is_port(port)):
         return url
     raise ValueError("allowed ipc://PATH or tcp://ADDRESS:PORT, PORT from 1 to 65535")
+
+
+def is_local(url: str) -> bool:
+    """Whether only this box can be at the other end."""
+    scheme, _, rest = url.partition("://")
+    host = rest.rpartition(":")[0].strip("[]")
+    if scheme == "ipc" or host in ("localhost", "lo"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_port(text: str) -> bool:

@@ -1,8 +1,9 @@
 """One life of the daemon: startup, loop, shutdown.
 
 Signal handlers set a flag and do nothing else. The first SIGTERM or SIGINT drains: every frame that was received gets
-its fate, the rest stays with its source. The second one forces. The exit code tells the truth: 0 drained, 1 a thread
-died or frames were left, 3 drained while degraded; a configuration, bundle or journal that is refused is raised.
+its fate, the rest stays with its source. The second one forces. SIGHUP has the allow-list read again. The exit code
+tells the truth: 0 drained, 1 a thread died or frames were left, 3 drained while degraded; a configuration, bundle or
+journal that is refused is raised.
 """
 
 import logging
@@ -30,6 +31,8 @@ from phenostream.daemon.memory import keep_large_blocks
 from phenostream.daemon.model import served_model
 from phenostream.daemon.notify import notify, watchdog_s
 from phenostream.daemon.recovery import Recovery
+from phenostream.daemon.security.consent import say_what_is_plain
+from phenostream.daemon.security.guard import Guard
 from phenostream.daemon.sources.runs import RunBook
 from phenostream.daemon.wake import Wake
 
@@ -89,23 +92,26 @@ def serve(config: Config, on_ready: Callable[[Ready], None] | None = None) -> in
         wake = stack.enter_context(Wake())
         signals = stack.enter_context(_signals(wake))
         health = Health()
-        assembly = _start(config, health, wake, stack)
+        guard = Guard(config.security, health)
+        stack.callback(guard.close)
+        assembly = _start(config, guard, health, wake, stack)
         try:
             _announce(assembly, health, began_s, on_ready)
-            _watch(assembly, health, wake, signals)
+            _watch(assembly, guard, health, wake, signals)
         except BaseException:
             assembly.stop(_STOP_TIMEOUT_S, force=True)
             raise
         return _shut_down(assembly, health, wake, signals)
 
 
-def _start(config: Config, health: Health, wake: Wake, stack: ExitStack) -> Assembly:
+def _start(config: Config, guard: Guard, health: Health, wake: Wake, stack: ExitStack) -> Assembly:
     cv2.setNumThreads(1)
     keep_large_blocks()
     directory = config.journal.directory
     stack.enter_context(claimed(directory / "lock", f"journal.directory: {directory}"))
     for key, url in config.listening():
-        stack.enter_context(claimed_endpoint(url, key))
+        stack.enter_context(claimed_endpoint(url, key, config.security.ipc_group))
+    say_what_is_plain(config)
     ledger = Ledger()
     runs = RunBook(config.ingest.max_open_runs, ledger.in_flight)
     journal = Journal(directory, config.journal.segment_bytes, Recovery(ledger, runs).replay)
@@ -114,7 +120,7 @@ def _start(config: Config, health: Health, wake: Wake, stack: ExitStack) -> Asse
     if journal.losses:
         health.degrade(DAMAGE, describe_losses(journal.losses))
     model = stack.enter_context(served_model(config.model))
-    assembly = Assembly(config, model, journal, (ledger, runs), health, wake)
+    assembly = Assembly(config, model, journal, (ledger, runs), guard, health, wake)
     try:
         assembly.start()
     except BaseException:
@@ -156,11 +162,16 @@ def _announce(
         on_ready(ready)
 
 
-def _watch(assembly: Assembly, health: Health, wake: Wake, signals: list[int]) -> None:
+def _watch(
+    assembly: Assembly, guard: Guard, health: Health, wake: Wake, signals: "_Signals"
+) -> None:
     """Wait for a reason to stop; meanwhile tell the watchdog, but only while every thread shows life."""
     limit_s = watchdog_s()
-    while not signals and assembly.failure is None and not assembly.drain_wanted.is_set():
+    while not signals.stops and assembly.failure is None and not assembly.drain_wanted.is_set():
         _wait(wake, min(_TICK_S, limit_s / 3) if limit_s else _TICK_S)
+        if signals.reloads:
+            signals.reloads.clear()
+            _reload(guard)
         stalled = health.stalled(limit_s or _STALLED_S)
         if not stalled:
             health.recover("stalled")
@@ -169,14 +180,21 @@ def _watch(assembly: Assembly, health: Health, wake: Wake, signals: list[int]) -
             logger.error("no sign of life from %s", ", ".join(stalled))
 
 
-def _shut_down(assembly: Assembly, health: Health, wake: Wake, signals: list[int]) -> int:
+def _reload(guard: Guard) -> None:
+    """Read the allow-list again; systemd learns when that is done."""
+    notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+    guard.reload()
+    notify("READY=1")
+
+
+def _shut_down(assembly: Assembly, health: Health, wake: Wake, signals: "_Signals") -> int:
     health.enter("draining")
     notify("STOPPING=1")
     logger.info("draining: received frames get their fate, new ones stay with their source")
     assembly.drain()
-    forcing, deadline_s = len(signals) + 1, time.monotonic() + DRAIN_TIMEOUT_S
+    forcing, deadline_s = len(signals.stops) + 1, time.monotonic() + DRAIN_TIMEOUT_S
     while not assembly.drained and assembly.failure is None:
-        if len(signals) >= forcing or time.monotonic() >= deadline_s:
+        if len(signals.stops) >= forcing or time.monotonic() >= deadline_s:
             break
         _wait(wake, _TICK_S)
     drained = assembly.drained and assembly.failure is None
@@ -214,19 +232,33 @@ def _wait(wake: Wake, timeout_s: float) -> None:
     wake.clear()
 
 
+@dataclass(frozen=True, slots=True)
+class _Signals:
+    """What arrived so far.
+
+    Attributes:
+        stops: SIGTERM and SIGINT.
+        reloads: SIGHUP, until it is attended to.
+    """
+
+    stops: list[int] = field(default_factory=list)
+    reloads: list[int] = field(default_factory=list)
+
+
 @contextmanager
-def _signals(wake: Wake) -> Iterator[list[int]]:
+def _signals(wake: Wake) -> Iterator[_Signals]:
     """The signals that arrived so far, in the main thread; anywhere else none ever arrives."""
-    arrived: list[int] = []
+    arrived = _Signals()
     if threading.current_thread() is not threading.main_thread():
         yield arrived
         return
 
     def flag(number: int, frame: FrameType | None) -> None:
-        arrived.append(number)
+        (arrived.reloads if number == signal.SIGHUP else arrived.stops).append(number)
         wake.set()
 
-    before = {number: signal.signal(number, flag) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.signal(number, flag) for number in numbers}
     try:
         yield arrived
     finally:

@@ -12,6 +12,7 @@ import zmq
 
 from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.journal.record import Record
+from phenostream.daemon.security.guard import Guard, Opening
 from phenostream.daemon.socket_options import bind, bounded
 from phenostream.daemon.wire.codec import pack
 from phenostream.daemon.wire.results import WELCOME_TOPIC, encode_offset
@@ -21,6 +22,8 @@ NO_OFFSET: Final = 2**64 - 1
 """Offset part of a high-water mark while the journal is empty."""
 _SUBSCRIBED: Final = b"\x01" + WELCOME_TOPIC
 _SUBSCRIPTIONS_AT_ONCE: Final = 100
+_SUBSCRIPTION_BYTES: Final = 64 << 10
+"""What one subscriber may say, and 1 KiB more a second: libzmq keeps its topics. It needs a few hundred bytes."""
 _BYTES_PER_CELL: Final = 256
 _BYTES_PER_FRAME: Final = 4096
 
@@ -40,6 +43,7 @@ class Publisher:
         high_water: int,
         journal: Journal,
         run_counts: Callable[[], dict[str, Any]],
+        guard: Guard | None = None,
     ) -> None:
         """Bind.
 
@@ -49,6 +53,7 @@ class Publisher:
             high_water: Messages that may wait for one subscriber.
             journal: Whose newest record the marks tell.
             run_counts: How the frames of each open run stand, for the marks.
+            guard: Opens the socket; None: it is open to whoever reaches it.
 
         Raises:
             BadConfig: The endpoint cannot be bound.
@@ -58,7 +63,13 @@ class Publisher:
         self._next_mark_s = 0.0
         self.socket = bounded(context.socket(zmq.XPUB), high_water)
         self.socket.setsockopt(zmq.XPUB_VERBOSE, 1)
-        self.endpoint = bind(self.socket, url, "results.endpoint")
+        self.socket.setsockopt(zmq.RCVHWM, _SUBSCRIPTIONS_AT_ONCE)
+        self._turnstile, key = None, "results.endpoint"
+        if guard is None:
+            self.endpoint = bind(self.socket, url, key)
+        else:
+            opening = Opening(key, url, "results", _SUBSCRIPTION_BYTES, "results", refunds=False)
+            self._turnstile, self.endpoint = guard.open(context, self.socket, opening)
 
     def publish(self, records: list[Record]) -> None:
         """Send records that are durable."""
@@ -77,7 +88,10 @@ class Publisher:
         for _ in range(_SUBSCRIPTIONS_AT_ONCE):
             if not self.socket.poll(0):
                 return
-            if self.socket.recv() == _SUBSCRIBED:
+            word = self.socket.recv(copy=False)
+            if self._turnstile is not None and not self._turnstile.passes([word]):
+                continue
+            if word.bytes == _SUBSCRIBED:
                 self.socket.send(WELCOME_TOPIC)
                 self._next_mark_s = 0.0
 

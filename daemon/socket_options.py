@@ -46,6 +46,16 @@ def bounded(socket: Socket, send_high_water: int, max_bytes: int = SMALL_MESSAGE
     return socket
 
 
+def connect(socket: Socket, url: str, key: str) -> str:
+    """Connect and return the endpoint; raises as `bind`."""
+    try:
+        socket.connect(url)
+    except zmq.ZMQError as err:
+        socket.close(0)
+        raise BadConfig(f"{key}: {url}: {zmq.strerror(err.errno or 0).lower()}") from err
+    return url
+
+
 def bind(socket: Socket, url: str, key: str) -> str:
     """Bind and return the endpoint with its real port.
 

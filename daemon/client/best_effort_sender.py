@@ -16,6 +16,7 @@ import zmq
 from phenostream.daemon.client.connect import set_keys
 from phenostream.daemon.client.errors import TimedOut, Unreachable
 from phenostream.daemon.client.outgoing import frame_message, shot_message
+from phenostream.daemon.client.rejection import HandshakeWatch
 from phenostream.daemon.client.stream import ShotOrder, SourceFrame, taken_apart
 from phenostream.daemon.security.keys import ClientKeys
 from phenostream.daemon.socket_options import Context, Socket, bounded
@@ -26,6 +27,8 @@ from phenostream.engine.errors import BadConfig, BadInput
 Way = Literal["push", "pub"]
 _KINDS: Final = {"push": zmq.PUSH, "pub": zmq.XPUB}
 _LINGER_MS: Final = 10_000
+_SLICE_S: Final = 0.1
+"""Between two looks at why no daemon takes anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class BestEffortSender:
         self._settings = settings or BestEffortSettings()
         self._context: Context | None = None
         self._socket: Socket | None = None
+        self._handshakes: HandshakeWatch | None = None
         self._start: ingest.Start | None = None
         self._said_s = 0.0
         self._end = 0
@@ -85,11 +89,12 @@ class BestEffortSender:
         self._context = zmq.Context()
         self._socket = bounded(self._context.socket(_KINDS[wanted.way]), wanted.high_water)
         self._socket.setsockopt(zmq.LINGER, _LINGER_MS)
-        self._socket.setsockopt(zmq.SNDTIMEO, int(wanted.reach_timeout_s * 1000))
         self._socket.setsockopt(
             zmq.IMMEDIATE, 1
         )  # nothing is queued for a daemon that is not there
         set_keys(self._socket, self.url, wanted.keys)
+        if not wanted.bind:
+            self._handshakes = HandshakeWatch(self._socket, self.url, wanted.keys)
         try:
             (self._socket.bind if wanted.bind else self._socket.connect)(self.url)
         except zmq.ZMQError as err:
@@ -104,23 +109,26 @@ class BestEffortSender:
 
     def __exit__(self, *exc: object) -> None:
         """Close; what is queued has some seconds to leave."""
+        if self._handshakes is not None:
+            self._handshakes.close()
         if self._socket is not None:
             self._socket.close()
         if self._context is not None:
             self._context.term()
-        self._socket = self._context = None
+        self._socket = self._context = self._handshakes = None
 
     def reach(self) -> None:
         """Wait until a daemon is there.
 
         Raises:
             Unreachable: None came in time.
+            Rejected: It does not take our connection.
         """
         wanted = self._settings
         event = (
             zmq.POLLIN if wanted.way == "pub" else zmq.POLLOUT
         )  # a subscription; a peer with room
-        if not self._open().poll(int(wanted.reach_timeout_s * 1000), event):
+        if not self._ready(event):
             raise Unreachable(f"{self.url}: no daemon within {wanted.reach_timeout_s:g} s")
 
     def start(self, start: ingest.Start) -> None:
@@ -176,6 +184,7 @@ class BestEffortSender:
 
         Raises:
             TimedOut: With ``push``: no room within `reach_timeout_s`.
+            Rejected: The daemon does not take our connection (any more).
             BadFrame: Shape, dtype or length is not what START announced.
         """
         start, encoding = self._begun(), self._settings.encoding
@@ -215,10 +224,25 @@ class BestEffortSender:
             raise BadInput("best-effort sender: use it inside `with`")
         return self._socket
 
+    def _ready(self, event: int) -> bool:
+        """Wait for a daemon, or for its room; False when there was none in time."""
+        deadline, socket = time.monotonic() + self._settings.reach_timeout_s, self._open()
+        while (left := deadline - time.monotonic()) > 0:
+            if self._handshakes is not None:
+                self._handshakes.check()
+            if socket.poll(int(1000 * min(left, _SLICE_S)) + 1, event):
+                return True
+        return False
+
     def _say(self, message: ingest.FromSource, *data: Any) -> None:
         lead = [] if self._settings.topic is None else [self._settings.topic.encode()]
-        try:
-            self._open().send_multipart([*lead, ingest.encode(message), *data], copy=False)
-        except zmq.Again as err:
-            waited = self._settings.reach_timeout_s
-            raise TimedOut(f"{self.url}: the daemon took nothing for {waited:g} s") from err
+        parts = [*lead, ingest.encode(message), *data]
+        while True:
+            try:
+                self._open().send_multipart(parts, zmq.NOBLOCK, copy=False)
+            except zmq.Again as err:
+                if not self._ready(zmq.POLLOUT):
+                    waited = self._settings.reach_timeout_s
+                    raise TimedOut(f"{self.url}: the daemon took nothing for {waited:g} s") from err
+            else:
+                return

@@ -10,6 +10,7 @@ import zmq
 from phenostream.daemon.client.connect import connect
 from phenostream.daemon.client.errors import Refusal, Unreachable
 from phenostream.daemon.client.readable import readable
+from phenostream.daemon.client.rejection import HandshakeWatch
 from phenostream.daemon.security.keys import ClientKeys
 from phenostream.daemon.socket_options import Context, bounded
 from phenostream.daemon.wire.codec import MAX_RESULT_BYTES, pack, unpack_result
@@ -18,6 +19,8 @@ from phenostream.engine.errors import BadConfig, BadMessage
 
 _REQUESTS_QUEUED: Final = 16
 _PARTS_A_RECORD: Final = 3
+_SLICE_S: Final = 0.1
+"""Between two looks at why nobody answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,11 @@ class Control:
         self._context: Context = zmq.Context()
         self._socket = bounded(self._context.socket(zmq.DEALER), _REQUESTS_QUEUED, MAX_RESULT_BYTES)
         self._socket.setsockopt(zmq.LINGER, 0)
+        self._handshakes = HandshakeWatch(self._socket, url, keys)
         try:
             connect(self._socket, url, keys)
         except BadConfig:
+            self._handshakes.close()
             self._context.term()
             raise
 
@@ -76,6 +81,7 @@ class Control:
 
     def close(self) -> None:
         """Close; calling it twice is harmless."""
+        self._handshakes.close()
         self._socket.close(0)
         self._context.term()
 
@@ -84,6 +90,7 @@ class Control:
 
         Raises:
             Unreachable: No answer within `timeout_s`.
+            Rejected: The daemon does not take our connection.
             Refusal: The daemon refused the question.
         """
         return self._map(self._ask("status")[0], "status")
@@ -105,7 +112,11 @@ class Control:
         number = self._send("get", since=since, max_bytes=max_bytes)
         deadline = time.monotonic() + self.timeout_s
         while (left := deadline - time.monotonic()) > 0:
-            if await readable(self._socket, left) and (answer := self._receive(number)) is not None:
+            self._handshakes.check()
+            if (
+                await readable(self._socket, min(left, _SLICE_S))
+                and (answer := self._receive(number)) is not None
+            ):
                 return self._batch(*answer)
         raise self._silent("get")
 
@@ -127,7 +138,10 @@ class Control:
         number = self._send(what, **fields)
         deadline = time.monotonic() + self.timeout_s
         while (left := deadline - time.monotonic()) > 0:
-            if self._socket.poll(int(1000 * left) + 1) and (answer := self._receive(number)):
+            self._handshakes.check()
+            if self._socket.poll(int(1000 * min(left, _SLICE_S)) + 1) and (
+                answer := self._receive(number)
+            ):
                 return answer
         raise self._silent(what)
 

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from phenostream.daemon.client.errors import Cancelled, Refusal, TimedOut, Unreachable
 from phenostream.daemon.client.link import Link, LinkLost
+from phenostream.daemon.client.rejection import Rejection
 from phenostream.daemon.security.keys import ClientKeys
 from phenostream.daemon.socket_options import Context
 from phenostream.daemon.wire import ingest
@@ -51,6 +52,7 @@ class Dialler:
 
         Raises:
             Unreachable: No daemon answered within `timeout_s`; the text says what the last attempt met.
+            Rejected: The daemon does not take our connection.
             Refusal: The daemon does not take this run.
             Cancelled: The cancel event was set.
         """
@@ -72,6 +74,7 @@ class Dialler:
     def _until_answered(self, ask: Callable[[Link, float], _Answer], timeout_s: float) -> _Answer:
         """Ask on fresh connections, each with its own deadline, until one answers; the link is then the asker's."""
         deadline, attempt = time.monotonic() + timeout_s, 0
+        rejection = Rejection(self.url, self.keys)
         while True:
             link = Link(self.context, self.url, self.keys)
             try:
@@ -79,6 +82,8 @@ class Dialler:
             except (LinkLost, TimedOut, _TryLater) as err:
                 link.close()
                 why: Exception = err
+                if isinstance(err, LinkLost):
+                    rejection.check(err.event)
             except BaseException:
                 link.close()
                 raise

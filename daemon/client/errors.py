@@ -15,6 +15,10 @@ class Cancelled(PhenostreamError):
     """The caller's cancel event was set while a call was waiting."""
 
 
+class Rejected(PhenostreamError):
+    """The daemon does not take our connection: keys that do not fit, or none; the text says what to do."""
+
+
 class Refusal(PhenostreamError):
     """The daemon refused a message; the text is its reason."""
 

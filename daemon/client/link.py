@@ -32,7 +32,15 @@ _EVENT: Final = struct.Struct("=HI")
 
 
 class LinkLost(Exception):
-    """The peer of a `Link` is gone; what was not acknowledged may or may not have arrived."""
+    """The peer of a `Link` is gone; what was not acknowledged may or may not have arrived.
+
+    Attributes:
+        event: Of libzmq's monitor; 0 when the loss was noticed otherwise.
+    """
+
+    def __init__(self, reason: str, event: int = 0) -> None:
+        super().__init__(reason)
+        self.event = event
 
 
 class Link:
@@ -55,7 +63,7 @@ class Link:
         keys: ClientKeys | None = None,
         max_message_bytes: int = MAX_HEADER_BYTES,
     ) -> None:
-        self._lost: str | None = None
+        self._lost: tuple[str, int] | None = None
         self._socket = context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.RECONNECT_IVL, _NEVER_MS)
@@ -94,7 +102,7 @@ class Link:
         try:
             self._socket.send_multipart(parts, zmq.NOBLOCK, copy=False, track=False)
         except zmq.ZMQError as err:
-            raise LinkLost(self._lost or "the connection closed") from err
+            raise LinkLost(*(self._lost or ("the connection closed",))) from err
 
     def receive(self, timeout_s: float) -> list[bytes] | None:
         """The next message, or None when none came in `timeout_s`; what arrived before a loss comes first."""
@@ -103,11 +111,11 @@ class Link:
             with contextlib.suppress(zmq.Again):
                 return self._socket.recv_multipart(zmq.NOBLOCK)
             if self._lost is not None:
-                raise LinkLost(self._lost)
+                raise LinkLost(*self._lost)
             remaining = deadline - time.monotonic()
             ready = dict(self._poller.poll(max(0, int(remaining * 1000 + 0.999))))
             if self._monitor in ready:
                 event, _ = _EVENT.unpack(self._monitor.recv_multipart()[0])
-                self._lost = _LOST.get(event, f"monitor event {event}")
+                self._lost = self._lost or (_LOST.get(event, f"monitor event {event}"), event)
             elif not ready and remaining <= 0:
                 return None

@@ -18,6 +18,7 @@ from phenostream.daemon.client.follower import Follower
 from phenostream.daemon.client.open_runs import OpenRuns
 from phenostream.daemon.client.readable import readable
 from phenostream.daemon.client.records import Record
+from phenostream.daemon.client.rejection import HandshakeWatch
 from phenostream.daemon.security.keys import ClientKeys
 from phenostream.daemon.socket_options import Context, Socket, bounded
 from phenostream.daemon.wire.codec import MAX_RESULT_BYTES
@@ -72,6 +73,7 @@ class Subscriber:
         self._resources = ExitStack()
         self._socket: Socket | None = None
         self._control: Control | None = None
+        self._handshakes: HandshakeWatch | None = None
 
     @property
     def on_gap(self) -> Callable[[int, int], None]:
@@ -93,6 +95,8 @@ class Subscriber:
             for topic in TOPICS:
                 socket.subscribe(topic)
             socket.subscribe(WELCOME_TOPIC)  # last: its answer proves that the others hold
+            self._handshakes = HandshakeWatch(socket, self.results_url, self._keys)
+            stack.callback(self._handshakes.close)
             connect(socket, self.results_url, self._keys)
             if self.control_url is not None:
                 self._control = stack.enter_context(Control(self.control_url, keys=self._keys))
@@ -102,7 +106,7 @@ class Subscriber:
 
     def __exit__(self, *exc: object) -> None:
         """Close."""
-        self._socket = self._control = None
+        self._socket = self._control = self._handshakes = None
         self._resources.close()
 
     def wait_subscribed(self) -> None:
@@ -110,6 +114,7 @@ class Subscriber:
 
         Raises:
             Unreachable: No daemon said so within `connect_timeout_s`.
+            Rejected: The daemon does not take our connection.
         """
         deadline, socket = time.monotonic() + self._connect_timeout_s, self._open()
         while not self._subscribed:
@@ -123,6 +128,7 @@ class Subscriber:
         After an exception a new iteration goes on behind the record that caused it.
 
         Raises:
+            Rejected: The daemon does not take our connection (any more).
             Unreachable: No daemon is there, or a gap could not be repaired because the control endpoint is silent.
             TimedOut: Silence for `silence_timeout_s`.
             JournalReplaced: The daemon came back with a journal that is shorter than what was seen.
@@ -195,12 +201,18 @@ class Subscriber:
         return self._socket
 
     def _check_connecting(self, deadline: float) -> None:
+        self._watch_handshakes()
         if time.monotonic() >= deadline:
             raise Unreachable(
                 f"{self.results_url}: no daemon publishes there ({self._connect_timeout_s:g} s)"
             )
 
+    def _watch_handshakes(self) -> None:
+        if self._handshakes is not None:
+            self._handshakes.check()
+
     def _check_silence(self) -> None:
+        self._watch_handshakes()
         limit_s = self._silence_timeout_s
         if limit_s is not None and self.silent_s > limit_s:
             raise TimedOut(f"{self.results_url}: silent for {limit_s:g} s")

@@ -87,7 +87,7 @@ def record(
         stack.enter_context(claimed_endpoint(config.endpoint, "endpoint"))
         context: Context = zmq.Context()
         stack.callback(context.term)
-        socket, endpoint = bound_router(context, config)
+        socket, endpoint, _ = bound_router(context, config)
         stack.callback(socket.close)
         writer = stack.enter_context(RecordingWriter(path, level=options.level, note=options.note))
         desk = RecordingDesk(config, writer, on_frame or (lambda ack: None))

@@ -18,6 +18,7 @@ from phenostream.engine.errors import BadConfig
 Role = Literal["source", "subscriber", "operator"]
 Place = Literal["ingest", "results", "control"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
+PLACES: Final[tuple[Place, ...]] = get_args(Place)
 FOLDER: Final = "allowed"
 SUFFIX: Final = ".pub"
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -38,12 +39,22 @@ class Grant:
     role: Role
     public: bytes
 
+    @property
+    def user(self) -> str:
+        """As libzmq attaches it to messages: ``ROLE/NAME/KEY``."""
+        return f"{self.role}/{self.name}/{self.public.decode()}"
+
 
 class AllowList:
-    """All entries at one moment; never changed, only replaced."""
+    """All entries at one moment; never changed, only replaced.
+
+    Attributes:
+        users: See `Grant.user`.
+    """
 
     def __init__(self, grants: Iterator[Grant]) -> None:
         self.grants = tuple(grants)
+        self.users = frozenset(grant.user for grant in self.grants)
         self._of_key: dict[bytes, list[Grant]] = {}
         for grant in self.grants:
             self._of_key.setdefault(grant.public, []).append(grant)
@@ -58,11 +69,11 @@ class AllowList:
         return cls(_grants(directory / FOLDER))
 
     def user(self, public: bytes, place: Place) -> str | None:
-        """Who a key is at a socket, as ``ROLE/NAME``; None for whoever may not speak there."""
+        """Who a key is at a socket, see `Grant.user`; None for whoever may not speak there."""
         held = {grant.role: grant for grant in self._of_key.get(public, ())}
         for role in _MAY[place]:
             if role in held:
-                return f"{role}/{held[role].name}"
+                return held[role].user
         return None
 
 

@@ -10,15 +10,18 @@ from typing import Final
 
 import zmq
 
-from phenostream.daemon.socket_options import Context, Socket, bind, bounded
+from phenostream.daemon.security.guard import Guard, Opening
+from phenostream.daemon.security.turnstile import KERNEL_BYTES, Turnstile
+from phenostream.daemon.socket_options import Context, Socket, bind, bounded, connect
 from phenostream.daemon.source_config import SourceConfig
 from phenostream.daemon.sources.best_effort_desk import BestEffortDesk
 from phenostream.daemon.sources.reception import Clock
-from phenostream.engine.errors import BadConfig
 
 _FEWEST_FRAMES: Final = 4
 _SUBSCRIPTIONS: Final = 0
 """No bound on what a SUB sends: its one subscription to each publisher."""
+_IN_HAND: Final = 2
+"""Frames that libzmq may hold beyond its high-water mark: the one that is coming, and one between two queues."""
 _RECONNECT_MAX_MS: Final = 2000
 _KINDS: Final = {"pull": zmq.PULL, "sub": zmq.SUB}
 
@@ -26,7 +29,7 @@ _KINDS: Final = {"pull": zmq.PULL, "sub": zmq.SUB}
 class BestEffortDoor:
     """A door that frames come in by; see `Door`."""
 
-    def __init__(self, context: Context, desk: BestEffortDesk) -> None:
+    def __init__(self, context: Context, desk: BestEffortDesk, guard: Guard | None = None) -> None:
         """Bind or connect.
 
         Raises:
@@ -34,7 +37,7 @@ class BestEffortDoor:
         """
         self._desk = desk
         self.name = f"sources.{desk.config.name}"
-        self.socket, self.endpoint = opened_socket(context, desk.config)
+        self.socket, self.endpoint, self._turnstile = opened_socket(context, desk.config, guard)
 
     def read(self) -> bool:
         """Take one message; False when there is none."""
@@ -42,6 +45,8 @@ class BestEffortDoor:
             parts = self.socket.recv_multipart(zmq.NOBLOCK, copy=False)
         except zmq.Again:
             return False
+        if self._turnstile is not None and not self._turnstile.passes(parts):
+            return True
         clock = Clock(time.time_ns(), time.monotonic())
         self._desk.receive([part.buffer for part in parts], clock)
         return True
@@ -59,8 +64,10 @@ class BestEffortDoor:
         self.socket.close(0)
 
 
-def opened_socket(context: Context, config: SourceConfig) -> tuple[Socket, str]:
-    """A socket with all its limits, and its endpoint with the real port; the caller closes it.
+def opened_socket(
+    context: Context, config: SourceConfig, guard: Guard | None = None
+) -> tuple[Socket, str, Turnstile | None]:
+    """A socket with all its limits, its endpoint with the real port, and its turnstile; see `bound_router`.
 
     Raises:
         BadConfig: See `BestEffortDoor`.
@@ -71,13 +78,12 @@ def opened_socket(context: Context, config: SourceConfig) -> tuple[Socket, str]:
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, _RECONNECT_MAX_MS)
     if config.socket == "sub":
         socket.setsockopt(zmq.SUBSCRIBE, (config.topic or "").encode())
-    key = f"sources.{config.name}.endpoint"
-    if config.link == "bind":
-        return socket, bind(socket, config.endpoint, key)
-    try:
-        socket.connect(config.endpoint)
-    except zmq.ZMQError as err:
-        socket.close(0)
-        why = zmq.strerror(err.errno or 0).lower()
-        raise BadConfig(f"{key}: {config.endpoint}: {why}") from err
-    return socket, config.endpoint
+    section, connects = f"sources.{config.name}", config.link == "connect"
+    key = f"{section}.endpoint"
+    if guard is None:
+        opened = (connect if connects else bind)(socket, config.endpoint, key)
+        return socket, opened, None
+    budget = (frames + _IN_HAND) * config.max_frame_bytes + KERNEL_BYTES
+    opening = Opening(key, config.endpoint, "ingest", budget, section, connects)
+    turnstile, endpoint = guard.open(context, socket, opening)
+    return socket, endpoint, turnstile

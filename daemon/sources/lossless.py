@@ -12,6 +12,8 @@ import zmq
 
 from phenostream.daemon.config import IngestConfig
 from phenostream.daemon.pipeline.entries import Answer
+from phenostream.daemon.security.guard import Guard, Opening
+from phenostream.daemon.security.turnstile import KERNEL_BYTES, Turnstile
 from phenostream.daemon.socket_options import Context, Socket, bind, bounded
 from phenostream.daemon.sources.desk import IngestDesk
 from phenostream.daemon.sources.reception import Clock, Letter
@@ -28,14 +30,16 @@ class LosslessDoor:
 
     name: Final = "ingest"
 
-    def __init__(self, context: Context, config: IngestConfig, desk: IngestDesk) -> None:
+    def __init__(
+        self, context: Context, config: IngestConfig, desk: IngestDesk, guard: Guard | None = None
+    ) -> None:
         """Bind.
 
         Raises:
             BadConfig: The endpoint cannot be bound.
         """
         self._desk = desk
-        self.socket, self.endpoint = bound_router(context, config)
+        self.socket, self.endpoint, self._turnstile = bound_router(context, config, guard)
 
     @property
     def idle(self) -> bool:
@@ -51,6 +55,8 @@ class LosslessDoor:
         if not int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:  # an exception would cost more
             return False
         identity, *parts = self.socket.recv_multipart(zmq.NOBLOCK, copy=False)
+        if self._turnstile is not None and not self._turnstile.passes(parts or [identity]):
+            return True
         clock = Clock(time.time_ns(), time.monotonic())
         parcel = [part.buffer for part in parts]
         post(self.socket, self._desk.receive(identity.bytes, parcel, clock))
@@ -73,8 +79,12 @@ class LosslessDoor:
         self.socket.close()
 
 
-def bound_router(context: Context, config: IngestConfig) -> tuple[Socket, str]:
-    """A ROUTER with all its limits, listening, and its endpoint with the real port; the caller closes it.
+def bound_router(
+    context: Context, config: IngestConfig, guard: Guard | None = None
+) -> tuple[Socket, str, Turnstile | None]:
+    """A ROUTER with all its limits, listening, its endpoint with the real port, and its turnstile.
+
+    The caller closes it. Without a guard it is open to whoever reaches it, and has no turnstile.
 
     Raises:
         BadConfig: The endpoint cannot be bound.
@@ -83,7 +93,12 @@ def bound_router(context: Context, config: IngestConfig) -> tuple[Socket, str]:
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
     frames = max(_FEWEST_FRAMES, config.credit_bytes // config.max_frame_bytes)
     socket.setsockopt(zmq.RCVHWM, frames)
-    return socket, bind(socket, config.endpoint, "ingest.endpoint")
+    key, most = "ingest.endpoint", config.credit_bytes + 2 * config.max_frame_bytes
+    if guard is None:
+        return socket, bind(socket, config.endpoint, key), None
+    opening = Opening(key, config.endpoint, "ingest", most + KERNEL_BYTES, "ingest")
+    turnstile, endpoint = guard.open(context, socket, opening)
+    return socket, endpoint, turnstile
 
 
 def post(socket: Socket, letters: list[Letter]) -> None:

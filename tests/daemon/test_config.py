@@ -28,7 +28,8 @@ SOURCE: dict[str, Any] = {"name": "b", "socket": "sub", "endpoint": "ipc://run/b
 
 def test_sources_have_a_port_each() -> None:
     two = [SOURCE, {**SOURCE, "name": "c", "link": "connect", "endpoint": "tcp://scope:5555"}]
-    config = parse_config(LEAST | {"sources": two}, Path("/site"))
+    security = {"plain": ["sources.c"]}
+    config = parse_config(LEAST | {"sources": two, "security": security}, Path("/site"))
     assert [source.endpoint for source in config.sources] == [
         "ipc:///site/run/b.sock",
         "tcp://scope:5555",
@@ -105,6 +106,18 @@ CASES: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"detect": {"scale_um": 300}}, ("detect.scale_um 300: allowed", "12")),
     ({"detect": {"scale_um": "x"}}, ("detect", "scale_um", "number")),
     ({"limits": {"max_cells_per_frame": 0}}, ("limits.max_cells_per_frame: 0",)),
+    (
+        {"ingest": {"endpoint": "tcp://*:5555"}},
+        (
+            "ingest.endpoint: tcp://*:5555: allowed on a network with security.keys",
+            "security.plain = ['ingest']",
+        ),
+    ),
+    (
+        {"security": {"plain": ["control", "sources.x"]}},
+        ("security.plain: 'sources.x': allowed ingest, results, control",),
+    ),
+    ({"security": {"most_peers": 0}}, ("security.most_peers: 0: allowed 1 to 4096",)),
     ({"summary": {"window_s": 0}}, ("summary.window_s: 0",)),
     (
         {"ingest": {"channel_map": {"scope-1": {"left": "right"}}}},
@@ -173,3 +186,24 @@ def test_the_digest_changes_with_any_value() -> None:
     same = parse_config(LEAST, Path("/site"))
     other = parse_config(LEAST | {"detect": {"scale_um": 3.0}}, Path("/site"))
     assert one.sha256 == same.sha256 != other.sha256
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "security", "plain"),
+    [
+        ("tcp://127.0.0.1:5555", {}, True),
+        ("tcp://[::1]:5555", {}, True),
+        ("tcp://lo:5555", {}, True),
+        ("tcp://127.0.0.1:5555", {"keys": "keys"}, False),
+        ("tcp://*:5555", {"keys": "keys"}, False),
+        ("tcp://10.0.0.1:5555", {"plain": ["ingest"]}, True),
+        ("tcp://10.0.0.1:5555", {"keys": "keys", "plain": ["ingest"]}, True),
+        ("ipc://run/x.sock", {}, False),
+    ],
+)
+def test_tcp_is_plain_without_keys_or_by_consent(
+    endpoint: str, security: dict[str, Any], plain: bool
+) -> None:
+    values = LEAST | {"ingest": {"endpoint": endpoint}, "security": security}
+    config = parse_config(values, Path("/site"))
+    assert config.is_plain("ingest", config.ingest.endpoint) is plain

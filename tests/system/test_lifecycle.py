@@ -152,7 +152,11 @@ def test_a_tcp_port_in_use_is_one_line_and_exit_2(
             "ingest.endpoit: unknown key, did you mean 'endpoint'?",
         ),
         ("[limits]\nframes_queued = 0\n", "limits.frames_queued: 0: allowed 1 to 64"),
-        ('[ingest]\nendpoint = "tcp://no.such.host.invalid:1"\n', "no such device"),
+        (
+            '[ingest]\nendpoint = "tcp://no.such.host.invalid:1"\n[security]\nplain = ["ingest"]\n',
+            "no such device",
+        ),
+        ('[security]\nkeys = "nowhere"\n', "server.key: no such file or directory"),
     ],
 )
 def test_a_bad_configuration_is_one_line_and_exit_2(

@@ -119,7 +119,7 @@ def test_a_role_opens_its_sockets_and_no_others(folder: Path, role: Role, places
     key = make_client(folder, "someone", role, folder.parent / "someone")
     allowed = AllowList.read(folder)
     for place in ("ingest", "results", "control"):
-        expected = f"{role}/someone" if place in places else None
+        expected = f"{role}/someone/{key.decode()}" if place in places else None
         assert allowed.user(key, place) == expected
         assert allowed.user(KeyPair.new().public, place) is None
 
@@ -128,8 +128,8 @@ def test_one_key_may_have_two_roles(folder: Path) -> None:
     key = read_public(folder / "allowed/source/scope-1.pub")
     write_public(folder / "allowed/subscriber/scope-1.pub", key)
     allowed = AllowList.read(folder)
-    assert allowed.user(key, "ingest") == "source/scope-1"
-    assert allowed.user(key, "control") == "subscriber/scope-1"
+    assert allowed.user(key, "ingest") == f"source/scope-1/{key.decode()}"
+    assert allowed.user(key, "control") == f"subscriber/scope-1/{key.decode()}"
 
 
 def test_a_list_that_others_can_write_or_with_a_bad_file_is_refused_whole(folder: Path) -> None:
