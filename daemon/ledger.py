@@ -57,6 +57,7 @@ class Standing(NamedTuple):
 class _Account:
     announced: int | None = None
     ended: bool = False
+    recovered: bool = False
     settled: SequenceSet = field(default_factory=SequenceSet)
     in_flight: set[int] = field(default_factory=set)
     exceptions: dict[int, tuple[Fate, str | None]] = field(default_factory=dict)
@@ -77,6 +78,8 @@ class _Account:
         account |= {key: n for key, n in self.counts.items() if "." in key}
         if self.announced is not None:
             account["announced"] = self.announced
+        if self.recovered:
+            account["recovered"] = 1
         account["gaps"] = self.end() - received
         account["missing"] = max(0, (self.announced or 0) - received) if self.ended else 0
         return account
@@ -184,8 +187,18 @@ class Ledger:
         with self._lock:
             account = self._runs[run]
             account.announced, account.ended = ledger.get("announced"), True
+            account.recovered = "recovered" in ledger
             for incident in INCIDENTS:
                 account.counts[incident] = ledger.get(incident, 0)
+
+    def go_on(self) -> None:
+        """The journal was read: what it does not hold of the open runs begins at 0, and their accounts say so."""
+        with self._lock:
+            for account in self._runs.values():
+                if not account.ended:
+                    account.recovered = True
+                    for incident in INCIDENTS:
+                        account.counts[incident] = 0
 
     def last_acked(self, run: str) -> int | None:
         """Highest frame number up to which every frame has a fate, or None."""

@@ -115,6 +115,7 @@ def _start(config: Config, guard: Guard, health: Health, wake: Wake, stack: Exit
     ledger = Ledger()
     runs = RunBook(config.ingest.max_open_runs, ledger.in_flight)
     journal = Journal(directory, config.journal.segment_bytes, Recovery(ledger, runs).replay)
+    ledger.go_on()
     stack.callback(journal.close)
     journal.on_loss = partial(health.degrade, DAMAGE)
     if journal.losses:

@@ -194,6 +194,23 @@ def test_a_restored_end_gives_the_same_account() -> None:
     assert again.run("run") == account
 
 
+def test_an_open_run_of_an_earlier_process_says_that_its_messages_are_counted_anew() -> None:
+    ledger = opened()
+    ledger.receive("run", 0)
+    ledger.settle("run", 0, "published")
+    ledger.count("late", "run")
+    assert "recovered" not in ledger.run("run")
+    ledger.go_on()
+    account = ledger.run("run")
+    assert (account["recovered"], account["late"], account["published"]) == (1, 0, 1)
+    ledger.end("run", 1)
+    again = opened()
+    again.settle("run", 0, "published")
+    again.restore_end("run", account | {"announced": 1})
+    again.go_on()
+    assert again.run("run")["recovered"] == 1
+
+
 def test_a_withdrawn_frame_is_as_if_it_had_not_come() -> None:
     ledger = opened()
     ledger.receive("run", 0)

@@ -116,6 +116,7 @@ def test_the_ledgers_keys_are_those_of_the_code(a_passage: Passage) -> None:
     ledger = Ledger()
     start = a_passage.arrival.start
     ledger.open(start.run, 3)
+    ledger.go_on()
     documented = set(words("### The ledger")) - {"FATE.CODE"}
     assert documented == set(ledger.run(start.run))
     assert {*FATES, *INCIDENTS, *(f"cells_{name}" for name in CELL_COUNTS)} < documented

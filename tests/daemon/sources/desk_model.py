@@ -56,6 +56,7 @@ class RunModel:
     announced: int | None = None
     ended: bool = False
     end_entered: bool = False
+    recovered: bool = False
     report: dict[str, int] | None = None
     fates: dict[int, tuple[Fate, str | None]] = field(default_factory=dict)
     due: set[int] = field(default_factory=set)
@@ -83,6 +84,8 @@ class RunModel:
         told |= {f"cells_{name}": self.cells[name] for name in CELLS}
         if self.announced is not None:
             told["announced"] = self.announced
+        if self.recovered:
+            told["recovered"] = 1
         told["gaps"] = self.end - received
         told["missing"] = (self.announced or 0) - received if self.ended else 0
         return told

@@ -69,6 +69,7 @@ class World:
         recovery = Recovery(self.ledger, self.runs)
         for record in self.journal:
             recovery.replay(record)
+        self.ledger.go_on()
         self.working, self.queue, self.answers = [], [], []
         self.frames: Channel[ReceivedFrame] = Channel(None)
         self.entries: Channel[Entry] = Channel(None)

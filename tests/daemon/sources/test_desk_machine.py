@@ -400,7 +400,10 @@ def recovered(world: World) -> DeskModel:
             run = model.runs[body["run"]]
             run.report, run.ended = body["ledger"], True
             run.announced = body["ledger"]["announced"]
+            run.recovered = "recovered" in body["ledger"]
             run.incidents = Counter({k: body["ledger"][k] for k in INCIDENTS})
+    for run in model.runs.values():
+        run.recovered |= not run.ended
     return model
 
 
