@@ -5,7 +5,6 @@ before a byte is expanded, nothing in it is executed. A background serves the ca
 """
 
 import json
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from phenostream.daemon.wire.ingest import Name, Shot, Start
 from phenostream.daemon.wire.validation import describe
+from phenostream.engine.array_archive import ArrayArchive
 from phenostream.engine.background import Background
 from phenostream.engine.errors import BadInput
 from phenostream.engine.reduce import reduced_shape
@@ -137,20 +137,15 @@ def read_background(path: Path, kernel: ReductionKernel) -> RecordedBackground:
         BadInput: One line: what is wrong with it, and what is allowed.
     """
     try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            sizes = {member.filename: member.file_size for member in archive.infolist()}
-            facts = _facts(archive, sizes)
-            _check_sizes(facts, sizes)
-            arrays = {name: _array(archive, name) for name in sizes if name != "facts.npy"}
-    except BadInput as err:
-        raise BadInput(f"{path}: {err}") from err
+        with path.open("rb") as file, ArrayArchive(file, 2 * MOST_BYTES) as archive:
+            facts = _facts(archive)
+            _check_sizes(facts, archive.sizes)
+            arrays = {name: archive.read(name) for name in archive.sizes if name != "facts"}
     except FileNotFoundError as err:
         raise BadInput(f"{path}: there is no such file") from err
-    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile) as err:
-        raise BadInput(
-            f"{path}: not a background file ({' '.join(str(err).split())[:120]})"
-        ) from err
-    made = RecordedBackground(path, facts, arrays["relative.npy"], arrays.get("dark.npy"))
+    except (OSError, BadInput) as err:
+        raise BadInput(f"{path}: not a background file ({' '.join(str(err).split())})") from err
+    made = RecordedBackground(path, facts, arrays["relative"], arrays.get("dark"))
     _check(made, kernel)
     return made
 
@@ -170,21 +165,24 @@ def read_backgrounds(paths: Sequence[Path], kernel: ReductionKernel) -> list[Rec
     return list(read.values())
 
 
-def _facts(archive: zipfile.ZipFile, sizes: dict[str, int]) -> BackgroundFacts:
-    if not {"facts.npy", "relative.npy"} <= set(sizes) <= {"facts.npy", "relative.npy", "dark.npy"}:
+def _facts(archive: ArrayArchive) -> BackgroundFacts:
+    sizes = archive.sizes
+    if not {"facts", "relative"} <= set(sizes) <= {"facts", "relative", "dark"}:
         raise BadInput("holds other arrays than facts, relative and perhaps dark")
-    if sizes["facts.npy"] > _MOST_FACTS:
-        raise BadInput(f"facts of {sizes['facts.npy']} bytes, allowed {_MOST_FACTS}")
+    if sizes["facts"] > _MOST_FACTS:
+        raise BadInput(f"facts of {sizes['facts']} bytes, allowed {_MOST_FACTS}")
     try:
-        return BackgroundFacts.model_validate(json.loads(_array(archive, "facts.npy").tobytes()))
+        return BackgroundFacts.model_validate(json.loads(archive.read("facts").tobytes()))
     except ValidationError as err:
         raise BadInput(f"facts: {describe(err, BackgroundFacts)}") from err
+    except (ValueError, RecursionError) as err:
+        raise BadInput(f"facts: not JSON ({str(err)[:80]})") from err
 
 
 def _shapes(facts: BackgroundFacts) -> dict[str, tuple[int, ...]]:
     camera = Camera(facts.pixel_size_um, facts.dark_level, facts.white_level, facts.dtype)
     small = reduced_shape(camera, (facts.height, facts.width))
-    return {"relative.npy": (len(facts.shots), *small), "dark.npy": small}
+    return {"relative": (len(facts.shots), *small), "dark": small}
 
 
 def _check_sizes(facts: BackgroundFacts, sizes: dict[str, int]) -> None:
@@ -195,17 +193,12 @@ def _check_sizes(facts: BackgroundFacts, sizes: dict[str, int]) -> None:
             raise BadInput(f"{name} of {size} bytes, allowed {min(expected, MOST_BYTES)}")
 
 
-def _array(archive: zipfile.ZipFile, name: str) -> Any:
-    with archive.open(name) as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
-
-
 def _check(made: RecordedBackground, kernel: ReductionKernel) -> None:
     shapes = _shapes(made.facts)
     for name, array in (("relative", made.relative), ("dark", made.dark)):
         if array is None:
             continue
-        expected = shapes[f"{name}.npy"]
+        expected = shapes[name]
         if array.shape != expected or array.dtype != np.float32:
             raise BadInput(
                 f"{made.path}: {name}: {array.dtype} {array.shape}, expected float32 {expected}"

@@ -35,6 +35,7 @@ from phenostream.engine.detect import DetectorSettings
 from phenostream.engine.errors import BadConfig
 
 MIB: Final = 1 << 20
+_MOST_BYTES: Final = MIB
 _OF_A_KEY: Final = "[key]"
 """How pydantic marks that a table's key is at fault, not its value."""
 
@@ -300,11 +301,14 @@ def load_config(path: Path) -> Config:
     """
     try:
         with path.open("rb") as file:
-            values = tomllib.load(file)
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise BadConfig(f"{path}: more than the {_MOST_BYTES} bytes of a configuration")
+        values = tomllib.loads(content.decode())
     except OSError as err:
         raise BadConfig(f"{path}: {err.strerror}") from err
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
-        raise BadConfig(f"{path}: not TOML: {err}") from err
+    except (ValueError, RecursionError) as err:
+        raise BadConfig(f"{path}: not TOML: {str(err)[:200]}") from err
     return parse_config(values, path.resolve().parent, str(path))
 
 

@@ -15,16 +15,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 OURS = ("daemon", "deploy", "engine", "trainer", "docs/reference", "tests/data")
-MODULES = {
-    "pickle": "a program",
-    "_pickle": "a program",
-    "cloudpickle": "a program",
-    "dill": "a program",
-    "joblib": "pickles",
-    "shelve": "pickles",
-    "marshal": "code",
-    "multiprocessing": "pickles what it passes on",
-}
+MODULES = (
+    "pickle",
+    "_pickle",
+    "cloudpickle",
+    "dill",
+    "joblib",
+    "shelve",
+    "marshal",
+    "multiprocessing",
+)
 CALLS = {"recv_pyobj", "send_pyobj", "read_pickle", "to_pickle", "ProcessPoolExecutor"}
 
 
@@ -38,19 +38,22 @@ def faults(source: str) -> Iterator[str]:
         for name in node.names
     }
     for node in ast.walk(tree):
-        named: list[str | None] = []
         if isinstance(node, ast.Import):
-            named = [name.name for name in node.names]
+            yield from _import_faults(node, [name.name for name in node.names])
         elif isinstance(node, ast.ImportFrom):
-            named = [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
+            yield from _import_faults(node, [str(node.module)])
         elif isinstance(node, ast.Call):
             function = ast.unparse(node.func)
             if function.rpartition(".")[2] in ("import_module", "__import__"):
-                named = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
+                texts = [str(arg.value) for arg in node.args if isinstance(arg, ast.Constant)]
+                yield from _import_faults(node, texts)
             yield from _call_faults(node, function, ours)
-        for name in named:
-            if name and name.split(".")[0] in MODULES:
-                yield f"line {node.lineno}: imports {name}"
+
+
+def _import_faults(node: ast.stmt | ast.expr, names: list[str]) -> Iterator[str]:
+    for name in names:
+        if name.split(".")[0] in MODULES:
+            yield f"line {node.lineno}: imports {name}"
 
 
 def _call_faults(node: ast.Call, function: str, ours: set[str]) -> Iterator[str]:

@@ -4,7 +4,6 @@ One directory: `model.safetensors` (a `BundleGraph` with its calibration), `card
 """
 
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from phenostream.engine.array_archive import ArrayArchive
 from phenostream.engine.errors import BadInput
 from phenostream.engine.manifest import Calibration, MarkerTransform, Metric
 from phenostream.engine.types import F32, Crops
@@ -22,14 +22,17 @@ from phenostream.trainer.graph import BundleGraph
 WEIGHTS = "model.safetensors"
 CARD = "card.json"
 GOLDEN_INPUTS = "golden_inputs.npz"
+_LARGEST_CARD = 1 << 20
+_LARGEST_GOLDEN = 64 << 20
 _UNREADABLE = (
     OSError,
     ValueError,
+    RecursionError,
+    BadInput,
     KeyError,
     RuntimeError,
     ValidationError,
     SafetensorError,
-    zipfile.BadZipFile,
 )
 
 
@@ -79,18 +82,26 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         BadInput: A file is missing, of another schema, or does not fit the network.
     """
     try:
-        card = Card.model_validate(json.loads((folder / CARD).read_text()))
+        card = Card.model_validate(json.loads(_text(folder / CARD)))
         graph = BundleGraph(marker_scale=card.marker_transform.scale)
         graph.load_state_dict(load_file(folder / WEIGHTS))
         with (
             (folder / GOLDEN_INPUTS).open("rb") as file,
-            np.load(file, allow_pickle=False) as golden,
+            ArrayArchive(file, _LARGEST_GOLDEN) as golden,
         ):
-            crops = Crops(_f32(golden["images"]), _f32(golden["background"]))
+            crops = Crops(_f32(golden.read("images")), _f32(golden.read("background")))
     except _UNREADABLE as err:
         reason = " ".join(str(err).split())[:200]
         raise BadInput(f"{folder}: not a trained checkpoint: {reason}") from err
     return Checkpoint(graph.eval(), card, crops)
+
+
+def _text(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(_LARGEST_CARD + 1)
+    if len(content) > _LARGEST_CARD:
+        raise BadInput(f"{path.name}: more than {_LARGEST_CARD} bytes")
+    return content
 
 
 def _f32(array: np.ndarray[Any, Any]) -> F32:

@@ -4,7 +4,6 @@ The reference is network input that is already normalised. Torch runs the bare n
 bundle's file, whose own preprocessing is undone first, so that the whole graph is compared.
 """
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from phenostream.engine.array_archive import ArrayArchive
 from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.errors import BadInput
@@ -73,17 +73,12 @@ def load_reference(path: Path) -> Reference:
         BadInput: It is no archive of plain arrays, too large, or an array is missing, of another shape, or not finite.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > _LARGEST_BYTES:
-            raise BadInput(f"{path.name}: unpacks to {unpacked} bytes, allowed {_LARGEST_BYTES}")
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in _SHAPES if name in arrays.files}
+        with path.open("rb") as file, ArrayArchive(file, _LARGEST_BYTES) as arrays:
+            found = {name: arrays.read(name) for name in _SHAPES if name in arrays.sizes}
     except OSError as err:
         raise BadInput(f"{path.name}: cannot be read ({err.strerror or err})") from err
-    except (ValueError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as err:
-        reason = " ".join(str(err).split())[:120]
-        raise BadInput(f"{path.name}: not an archive of plain arrays: {reason}") from err
+    except BadInput as err:
+        raise BadInput(f"{path.name}: not an archive of plain arrays: {err}") from err
     return Reference(**{name: _checked(path.name, name, found) for name in _SHAPES})
 
 

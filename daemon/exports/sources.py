@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from phenostream.daemon.exports.jsonl import frame_of
+from phenostream.daemon.exports.lines import text_lines
 from phenostream.daemon.journal.loss import Loss
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.journal.segment import Segment, list_segments, walk_segments
@@ -58,19 +59,15 @@ def _decoded(segment: Segment, offset: int, payload: bytes) -> FrameRecord:
 
 
 def _from_lines(path: Path) -> Iterator[tuple[int, FrameRecord]]:
-    number = 0
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for line in lines:
-                number += 1
-                if not line.endswith("\n") and not _is_whole(line):
-                    return  # still being written
-                if not line.isspace():
-                    yield from _of_line(line)
-    except OSError as err:
-        raise BadInput(f"{path}: {(err.strerror or str(err)).lower()}") from err
-    except (ValueError, BadInput) as err:
-        raise BadInput(f"{path}: line {number}: {err}") from err
+    for number, line in text_lines(path):
+        if not line.endswith("\n") and not _is_whole(line):
+            return  # still being written
+        if line.isspace():
+            continue
+        try:
+            yield from _of_line(line)
+        except (ValueError, RecursionError, BadInput) as err:
+            raise BadInput(f"{path}: line {number}: {str(err)[:200]}") from err
 
 
 def _of_line(line: str) -> Iterator[tuple[int, FrameRecord]]:
@@ -87,6 +84,6 @@ def _of_line(line: str) -> Iterator[tuple[int, FrameRecord]]:
 def _is_whole(line: str) -> bool:
     try:
         json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True

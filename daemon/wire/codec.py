@@ -1,7 +1,7 @@
 """Bytes to plain msgpack values and back, with a limit on every length.
 
 Knows nothing of what a message means. Every decoder here is safe on hostile bytes: it raises `BadMessage` and allocates
-no more than the input's own size times a small constant.
+little more than the input's own size: of a header, at most 64 KiB long, some MiB; of a result, its size and 64 MiB.
 """
 
 from typing import Any, Final
@@ -14,6 +14,8 @@ MAX_HEADER_BYTES: Final = 64 << 10
 """Longest ingest header."""
 MAX_RESULT_BYTES: Final = 64 << 20
 """Longest journal record payload and result message."""
+MOST_VALUES: Final = 65_536
+"""Values in the lists and maps of one result: an empty list takes a byte on the wire and 64 in memory."""
 
 _HEADER_LIMITS: Final = {
     "max_str_len": 4096,
@@ -29,6 +31,19 @@ _RESULT_LIMITS: Final = {
     "max_map_len": 256,
     "max_ext_len": 0,
 }
+
+
+class _Budget:
+    """Counts the values of lists and maps as they are made, and stops at the limit."""
+
+    def __init__(self) -> None:
+        self._left = MOST_VALUES
+
+    def __call__(self, value: Any) -> Any:
+        self._left -= len(value) + 1
+        if self._left < 0:
+            raise ValueError(f"more than {MOST_VALUES} values")
+        return value
 
 
 def pack(value: dict[str, Any]) -> bytes:
@@ -59,8 +74,14 @@ def unpack_meta(data: bytes | memoryview) -> dict[str, Any]:
     """
     if len(data) > MAX_RESULT_BYTES:
         raise BadMessage(f"result: {len(data)} bytes, allowed 1 to {MAX_RESULT_BYTES}")
+    budget = _Budget()
     unpacker = msgpack.Unpacker(
-        raw=False, strict_map_key=True, max_buffer_size=MAX_RESULT_BYTES, **_RESULT_LIMITS
+        raw=False,
+        strict_map_key=True,
+        max_buffer_size=MAX_RESULT_BYTES,
+        list_hook=budget,
+        object_hook=budget,
+        **_RESULT_LIMITS,
     )
     meta: dict[str, Any] = {}
     try:
@@ -89,8 +110,11 @@ def _unpack(
 ) -> dict[str, Any]:
     if len(data) > max_bytes:
         raise BadMessage(f"{what}: {len(data)} bytes, allowed 1 to {max_bytes}")
+    budget = _Budget()
     try:
-        value = msgpack.unpackb(data, raw=False, strict_map_key=True, **limits)
+        value = msgpack.unpackb(
+            data, raw=False, strict_map_key=True, list_hook=budget, object_hook=budget, **limits
+        )
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as err:
         reason = str(err) or type(err).__name__
         raise BadMessage(f"{what}: not msgpack within limits ({reason[:120]})") from err

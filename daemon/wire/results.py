@@ -115,6 +115,6 @@ def _column(name: str, value: Any) -> WireColumn:
         if math.prod(shape) * dtype.itemsize != len(data):
             raise ValueError(f"shape {shape} of {dtype} is not {len(data)} bytes")
         return WireColumn(np.frombuffer(data, dtype).reshape(shape), unit)
-    except (KeyError, TypeError, ValueError) as err:
+    except (KeyError, TypeError, ValueError, OverflowError) as err:
         reason = str(err).splitlines()[0][:120] if str(err) else ""
         raise BadMessage(f"column {name[:40]!r}: {type(err).__name__} {reason}") from err

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from phenostream.daemon.exports.lines import text_lines
 from phenostream.engine.errors import BadInput
 from phenostream.engine.postprocess import STATUSES
 
@@ -68,14 +69,11 @@ def read_results(path: Path, run: str | None = None) -> RunResults:
     """
     runs: dict[str, RunResults] = {}
     try:
-        with path.open() as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    _take(runs, json.loads(line), f"{path}:{number}")
-    except OSError as err:
-        raise BadInput(f"{path}: {err.strerror}") from err
-    except ValueError as err:
-        raise BadInput(f"{path}: not JSON lines ({err})") from err
+        for number, line in text_lines(path):
+            if line.strip():
+                _take(runs, json.loads(line), f"{path}:{number}")
+    except (ValueError, RecursionError) as err:
+        raise BadInput(f"{path}: not JSON lines ({str(err)[:200]})") from err
     names = ", ".join(sorted(runs)) or "none"
     if run is None and len(runs) != 1:
         raise BadInput(f"{path}: runs {names}; name one with --run")

@@ -4,6 +4,7 @@ Positions are full-resolution camera pixels, (0, 0) = the centre of the first pi
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +16,7 @@ from phenostream.engine.types import CLASSES
 Kind = Literal["lymphocyte", "granulocyte", "monocyte", "red", "debris", "white"]
 """``white`` is a white cell whose class is not known (real cells without a label)."""
 WHITE_KINDS = frozenset({*CLASSES, "white"})
+_MOST_BYTES = 256 << 20
 
 
 class _Closed(BaseModel):
@@ -67,12 +69,17 @@ def read_truth(path: Path) -> Truth:
         BadInput: Not JSON, or not of this format: names the file and the first fault.
     """
     try:
-        return Truth.model_validate(json.loads(path.read_text()))
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > _MOST_BYTES:
+                raise BadInput(f"{path}: {size} bytes, allowed {_MOST_BYTES}")
+            content = file.read(size)
+        return Truth.model_validate(json.loads(content))
     except OSError as err:
         raise BadInput(f"{path}: {err.strerror}") from err
     except ValidationError as err:
         first = err.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         raise BadInput(f"{path}: {key}: {first['msg']}") from err
-    except ValueError as err:
-        raise BadInput(f"{path}: not JSON ({err})") from err
+    except (ValueError, RecursionError) as err:
+        raise BadInput(f"{path}: not JSON ({str(err)[:200]})") from err

@@ -6,13 +6,12 @@ Shared by the trainer and the simulated microscope; knows files and nothing of c
 import logging
 import os
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from phenostream.engine.array_archive import ArrayArchive
 from phenostream.engine.errors import BadInput
 from phenostream.engine.optics.rendering import (
     BankSpec,
@@ -55,17 +54,10 @@ def _load(path: Path, spec: BankSpec) -> CellBank | None:
     if not path.exists():
         return None
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-            return unpack_bank(spec, {name: data[name] for name in data.files})
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        EOFError,
-        BadInput,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as err:
+        size = path.stat().st_size  # nothing in it is compressed
+        with path.open("rb") as file, ArrayArchive(file, size) as data:
+            return unpack_bank(spec, {name: data.read(name) for name in data.sizes})
+    except (OSError, ValueError, TypeError, BadInput) as err:
         logger.warning("%s is damaged and its cells are rendered again: %s", path, err)
         return None
 

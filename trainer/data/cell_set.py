@@ -4,7 +4,6 @@ Knows crops, kinds, marker levels and their validity masks; does not know how th
 """
 
 import hashlib
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from phenostream.engine.array_archive import ArrayArchive
 from phenostream.engine.errors import BadInput
 from phenostream.engine.types import CLASSES, CROP_PX, F32, I32, MARKERS, Bool
 
@@ -111,10 +111,11 @@ def load_cells(path: Path) -> CellSet:
         BadInput: It cannot be read, or its content is not what its hash says.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            cells = CellSet(*(stored[field.name] for field in fields(CellSet)))
-            expected = str(stored["sha256"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as err:
+        size = path.stat().st_size  # nothing in it is compressed
+        with path.open("rb") as file, ArrayArchive(file, size) as stored:
+            cells = CellSet(*(stored.read(field.name) for field in fields(CellSet)))
+            expected = str(stored.read("sha256"))
+    except (OSError, BadInput) as err:
         raise BadInput(f"{path}: not a cell file ({err})") from err
     if cells.sha256() != expected:
         raise BadInput(

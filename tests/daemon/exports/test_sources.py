@@ -115,7 +115,7 @@ def test_a_line_being_written_ends_the_file(tmp_path: Path, make_record: RecordM
         ("[1]\n", "line 1: not an object with a topic"),
         ('\n{"topic": "result"}\n', "line 2: offset None: expected a number"),
         ('{"topic": "result", "offset": 0, "columns": {"y_px": ["a"]}}\n', "line 1: column y_px"),
-        ("\udcff\n", "line 0: "),
+        ("\udcff\n", "line 1: "),
     ],
 )
 def test_other_files_are_one_line_with_the_place(tmp_path: Path, text: str, why: str) -> None:
