@@ -1,8 +1,9 @@
-"""The client of the control endpoint: status, model, drain, and journal records from an offset."""
+"""The client of the control endpoint: status, model, open runs, drain, and journal records from an offset."""
 
 import itertools
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, Self
 
 import zmq
@@ -37,12 +38,14 @@ class Batch:
     """What the journal holds from an offset on.
 
     Attributes:
-        records: In order of their offsets, without a gap.
+        records: In order of their offsets.
+        next: Where to ask on; what is asked for, lies before it and is not in `records` is lost for good.
         newest: Newest offset of the journal; None when it is empty.
         oldest: Oldest offset still held.
     """
 
     records: tuple[Stored, ...]
+    next: int
     newest: int | None
     oldest: int
 
@@ -59,15 +62,12 @@ class Control:
     def __init__(self, url: str, timeout_s: float = 5.0, keys: ClientKeys | None = None) -> None:
         self.url = url
         self.timeout_s = timeout_s
+        self._keys = keys
         self._numbers = itertools.count(1)
         self._context: Context = zmq.Context()
-        self._socket = bounded(self._context.socket(zmq.DEALER), _REQUESTS_QUEUED, MAX_RESULT_BYTES)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._handshakes = HandshakeWatch(self._socket, url, keys)
         try:
-            connect(self._socket, url, keys)
+            self._connect()
         except BadConfig:
-            self._handshakes.close()
             self._context.term()
             raise
 
@@ -99,17 +99,77 @@ class Control:
         """Name, version, sha256, backend, device and precision; raises as `status`."""
         return self._map(self._ask("model")[0], "model")
 
+    def runs(self) -> list[dict[str, Any]]:
+        """The open runs: what the run_started record of each says, its `first_offset` and its `counts`.
+
+        Raises as `status`.
+        """
+        return self._runs(self._ask("runs")[0])
+
+    async def runs_async(self) -> list[dict[str, Any]]:
+        """As `runs`, without blocking the event loop."""
+        return self._runs((await self._ask_async("runs"))[0])
+
     def drain(self) -> None:
         """Tell the daemon to finish what it has and stop; raises as `status`."""
         self._ask("drain")
 
     def get(self, since: int, max_bytes: int = 1 << 20) -> Batch:
         """Journal records from offset `since` on, at most about `max_bytes`; raises as `status`."""
-        return self._batch(*self._ask("get", since=since, max_bytes=max_bytes))
+        return self._batch(since, *self._ask("get", since=since, max_bytes=max_bytes))
 
     async def get_async(self, since: int, max_bytes: int = 1 << 20) -> Batch:
         """As `get`, without blocking the event loop; a wait that is cancelled leaves nothing behind."""
-        number = self._send("get", since=since, max_bytes=max_bytes)
+        return self._batch(since, *await self._ask_async("get", since=since, max_bytes=max_bytes))
+
+    def _batch(self, since: int, head: dict[str, Any], parts: list[bytes]) -> Batch:
+        if len(parts) % _PARTS_A_RECORD:
+            raise BadMessage(f"{self.url}: records in {len(parts)} parts, expected three each")
+        records = tuple(
+            Stored(self._topic(parts[i]), decode_offset(parts[i + 1]), parts[i + 2])
+            for i in range(0, len(parts), _PARTS_A_RECORD)
+        )
+        oldest, newest, behind = head.get("oldest"), head.get("newest"), head.get("next")
+        if (
+            not isinstance(oldest, int)
+            or not isinstance(newest, int | None)
+            or not isinstance(behind, int)
+        ):
+            raise BadMessage(
+                f"{self.url}: records: oldest {oldest!r}, newest {newest!r}, next {behind!r}, expected offsets"
+            )
+        places = [since - 1, *(stored.offset for stored in records), behind]
+        most = max(since, 0 if newest is None else newest + 1)
+        if behind > most or not all(a < b for a, b in pairwise(places)):
+            raise BadMessage(
+                f"{self.url}: records from {since}: offsets {places[1:4]}, next {behind}, newest {newest}: "
+                "expected rising ones"
+            )
+        return Batch(records, behind, newest, oldest)
+
+    def _runs(self, head: dict[str, Any]) -> list[dict[str, Any]]:
+        runs = head.get("runs")
+        if not isinstance(runs, list) or not all(
+            isinstance(run, dict)
+            and isinstance(run.get("run"), str)
+            and isinstance(run.get("first_offset"), int)
+            for run in runs
+        ):
+            raise BadMessage(f"{self.url}: runs: expected maps with run and first_offset")
+        return runs
+
+    def _connect(self) -> None:
+        self._socket = bounded(self._context.socket(zmq.DEALER), _REQUESTS_QUEUED, MAX_RESULT_BYTES)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._handshakes = HandshakeWatch(self._socket, self.url, self._keys)
+        try:
+            connect(self._socket, self.url, self._keys)
+        except BadConfig:
+            self._handshakes.close()
+            raise
+
+    async def _ask_async(self, what: str, **fields: int) -> tuple[dict[str, Any], list[bytes]]:
+        number = self._send(what, **fields)
         deadline = time.monotonic() + self.timeout_s
         while (left := deadline - time.monotonic()) > 0:
             self._handshakes.check()
@@ -117,22 +177,8 @@ class Control:
                 await readable(self._socket, min(left, _SLICE_S))
                 and (answer := self._receive(number)) is not None
             ):
-                return self._batch(*answer)
-        raise self._silent("get")
-
-    def _batch(self, head: dict[str, Any], parts: list[bytes]) -> Batch:
-        if len(parts) % _PARTS_A_RECORD:
-            raise BadMessage(f"{self.url}: records in {len(parts)} parts, expected three each")
-        records = tuple(
-            Stored(self._topic(parts[i]), decode_offset(parts[i + 1]), parts[i + 2])
-            for i in range(0, len(parts), _PARTS_A_RECORD)
-        )
-        oldest, newest = head.get("oldest"), head.get("newest")
-        if not isinstance(oldest, int) or not isinstance(newest, int | None):
-            raise BadMessage(
-                f"{self.url}: records: oldest {oldest!r}, newest {newest!r}, expected offsets"
-            )
-        return Batch(records, newest, oldest)
+                return answer
+        raise self._silent(what)
 
     def _ask(self, what: str, **fields: int) -> tuple[dict[str, Any], list[bytes]]:
         number = self._send(what, **fields)
@@ -166,6 +212,10 @@ class Control:
         return head, parts
 
     def _silent(self, what: str) -> Unreachable:
+        """Nobody answered. The question is taken back: a daemon that was away must not find a pile of them."""
+        self._handshakes.close()
+        self._socket.close(0)
+        self._connect()
         return Unreachable(f"{self.url}: no answer to {what} within {self.timeout_s:g} s")
 
     def _topic(self, part: bytes) -> str:

@@ -1,18 +1,21 @@
 """From messages and journal batches to records, each once and in order: the subscriber without its sockets.
 
 Live messages go in by `take`. While `wanted` is an offset, something before them is missing: ask the journal from there
-and give the answer to `absorb`. Finished records wait in `ready`.
+and give the answer to `absorb`. Finished records wait in `ready`. What the journal steps over is lost for good: it is
+told once by `on_gap` and never asked for again.
 """
 
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from phenostream.daemon.client.control import Batch, Stored
 from phenostream.daemon.client.errors import JournalReplaced
 from phenostream.daemon.client.order import Order
 from phenostream.daemon.client.records import Record, decode_record
+from phenostream.daemon.client.tally import Tally
 from phenostream.daemon.wire.codec import unpack_result
 from phenostream.daemon.wire.results import TOPICS, WELCOME_TOPIC, decode_offset
 from phenostream.engine.errors import BadMessage
@@ -22,6 +25,14 @@ logger = logging.getLogger(__name__)
 _ALL: Final = 2**64
 
 
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A high-water mark: the newest offset before it, and the counts of the open runs up to there."""
+
+    newest: int | None
+    runs: Any
+
+
 class Follower:
     """One subscriber's place and what waits for it.
 
@@ -29,22 +40,36 @@ class Follower:
         source: Address, for error lines.
         since: First offset wanted from the journal; None begins with the first live record.
         repairs: Whether the journal can be asked; else every hole is a gap.
+
+    Attributes:
+        ready: Records to deliver, in order.
+        begin: Offset where the stream begins; None until the first sign of where the journal stands.
+        on_gap: Called with (first, last) offset of records that can no longer be had.
+        on_missed: Called with (run, n) when n results of a run are known not to have come.
     """
 
     def __init__(self, source: str, since: int | None, repairs: bool) -> None:
         self.ready: deque[Record] = deque()
+        self.begin = since
         self.on_gap: Callable[[int, int], None] = self._log_gap
+        self.on_missed: Callable[[str, int], None] = self._log_missed
         self._source = source
         self._repairs = repairs
         self._order = Order(since)
+        self._tally = Tally()
         self._waiting: deque[list[bytes]] = deque()
         self._target = None if since is None else _ALL
-        self._doubted = False
+        self._last: Stored | None = None
+        self._checking = False
 
     @property
     def wanted(self) -> int | None:
         """The offset to ask the journal from; None when nothing is missing."""
-        return None if self._target is None else self._order.next or 0
+        if self._target is None:
+            return None
+        if self._checking and self._last is not None:
+            return self._last.offset
+        return self._order.next or 0
 
     def take(self, parts: list[bytes]) -> None:
         """One message of the results socket.
@@ -62,76 +87,133 @@ class Follower:
         if wanted is None or target is None:
             return
         self._same_journal(batch.newest)
-        if batch.oldest > wanted:
-            self._lose(wanted, min(batch.oldest, target + 1) - 1)
+        self._check_last(batch)
         for stored in batch.records:
-            if self._order.missing_before(stored.offset):
-                if stored.offset > target:
-                    break  # the journal was cut meanwhile; the next message asks again
-                raise BadMessage(
-                    f"{self._source}: the journal sent offset {stored.offset}, {self._order.next} was due"
-                )
+            self._give_up_before(stored.offset, target)
+            if self._order.missing_before(stored.offset) is not None:
+                break  # what lies between the target and here may be waiting
             self._deliver(stored)
+        else:
+            self._give_up_before(batch.next, target)
         reached = self._order.next or 0
-        if not batch.records or reached > target or reached > (batch.newest or 0):
-            self._target = None
-            if target != _ALL and reached <= target:
-                self._lose(reached, target)
-            self._advance()
+        stuck = not batch.records and batch.next <= wanted
+        if stuck or reached > target or reached > (batch.newest or 0):
+            self._finish(target, batch.newest)
+
+    def _finish(self, target: int, newest: int | None) -> None:
+        """Nothing more is to be had from the journal now: go on with what waits."""
+        if (self._order.next or 0) <= target < _ALL:
+            if newest is None or newest < target:
+                raise self._replaced(newest, target)
+            self._give_up_before(target + 1, target)
+        self._target = None
+        self._advance()
 
     def _advance(self) -> None:
         while self._waiting and self._target is None:
-            stored, missing = self._read(self._waiting[0])
+            try:
+                message = self._read(self._waiting[0])
+                missing = self._missing_before(message)
+            except (BadMessage, JournalReplaced):
+                self._waiting.popleft()
+                raise
             if missing is not None and self._repairs:
                 self._target = missing[1]
                 return
             self._waiting.popleft()
             if missing is not None:
                 self._lose(*missing)
-            if stored is not None:
-                self._deliver(stored)
-            if (
-                self._doubted
-            ):  # ask for what comes next, whose answer says where the journal ends now
-                self._doubted, self._target = False, (self._order.next or 1) - 1
+            self._apply(message)
 
-    def _read(self, parts: list[bytes]) -> tuple[Stored | None, tuple[int, int] | None]:
-        """The record in a message, if it is one, and the range that is missing before it."""
-        try:
-            if parts == [WELCOME_TOPIC]:
-                return None, None
-            topic = parts[0].decode("ascii", "replace")
-            if len(parts) != 3 or topic not in TOPICS:
-                raise BadMessage(
-                    f"{self._source}: {len(parts)} parts under {topic[:20]!r}, not a record"
-                )
-            if topic == "highwater":
-                return None, self._missing_up_to(unpack_result(parts[2]).get("newest"))
-            offset = decode_offset(parts[1])
-        except (BadMessage, JournalReplaced):
-            self._waiting.popleft()
-            raise
-        return Stored(topic, offset, parts[2]), self._order.missing_before(offset)
-
-    def _missing_up_to(self, newest: object) -> tuple[int, int] | None:
+    def _read(self, parts: list[bytes]) -> Stored | _Mark | None:
+        """What a message says; None: a welcome, ours or another subscriber's."""
+        if parts == [WELCOME_TOPIC]:
+            return None
+        topic = parts[0].decode("ascii", "replace")
+        if len(parts) != 3 or topic not in TOPICS:
+            raise BadMessage(
+                f"{self._source}: {len(parts)} parts under {topic[:20]!r}, not a record"
+            )
+        if topic != "highwater":
+            return Stored(topic, decode_offset(parts[1]), parts[2])
+        said = unpack_result(parts[2])
+        newest = said.get("newest")
         if newest is not None and (not isinstance(newest, int) or newest < 0):
             raise BadMessage(f"{self._source}: highwater newest {newest!r}, expected an offset")
-        if self._repairs and self._order.is_ahead_of(newest):
-            self._doubted = True  # it may be older than what the journal told meanwhile
+        return _Mark(newest, said.get("runs", {}))
+
+    def _missing_before(self, message: Stored | _Mark | None) -> tuple[int, int] | None:
+        """The range that must come first. A mark that is overtaken says nothing, unless nobody else can be asked."""
+        if isinstance(message, Stored):
+            return self._order.missing_before(message.offset)
+        if message is None or (self._repairs and self._order.is_ahead_of(message.newest)):
             return None
-        self._same_journal(newest)
-        return None if newest is None else self._order.missing_up_to(newest)
+        self._same_journal(message.newest)
+        return self._order.missing_up_to(message.newest)
+
+    def _apply(self, message: Stored | _Mark | None) -> None:
+        if isinstance(message, Stored):
+            self._deliver(message)
+        elif message is None or self._order.is_ahead_of(message.newest):
+            self._doubt()
+        else:
+            self._count(message)
+
+    def _count(self, mark: _Mark) -> None:
+        """Compare what came with what there is, unless replay is ahead of the mark."""
+        end = 0 if mark.newest is None else mark.newest + 1
+        self._begin_at(end)
+        if self._order.next == end:
+            for run, missed in self._tally.mark(mark.runs, self.begin):
+                self.on_missed(run, missed)
+
+    def _doubt(self) -> None:
+        """The daemon may be another one: ask for the last record again, and for where the journal ends now."""
+        if self._repairs and self._order.next is not None:
+            self._checking = self._last is not None
+            self._target = self._order.next - 1
+
+    def _check_last(self, batch: Batch) -> None:
+        """The record that was delivered last must still be what the journal holds at its place."""
+        if self._checking and self._last is not None and batch.records:
+            held = batch.records[0]
+            if held.offset == self._last.offset and held != self._last:
+                raise JournalReplaced(
+                    f"{self._source}: offset {held.offset} holds another record than the one that was seen: "
+                    "it is another journal"
+                )
+        self._checking = False
 
     def _same_journal(self, newest: int | None) -> None:
         if self._order.is_ahead_of(newest):
-            raise JournalReplaced(
-                f"{self._source}: the journal ends at {newest}, but offset {self._order.seen} was seen: "
-                "it is another journal"
-            )
+            raise self._replaced(newest, self._order.seen)
+
+    def _replaced(self, newest: int | None, seen: int | None) -> JournalReplaced:
+        return JournalReplaced(
+            f"{self._source}: the journal ends at {newest}, but offset {seen} was seen: "
+            "it is another journal"
+        )
 
     def _deliver(self, stored: Stored) -> None:
-        if self._order.accept(stored.offset):
-            self.ready.append(decode_record(stored))
+        self._begin_at(stored.offset)
+        if not self._order.accept(stored.offset):
+            return
+        self._last = stored
+        record = decode_record(stored)
+        missed = self._tally.take(record)
+        self.ready.append(record)
+        if missed is not None:
+            self.on_missed(*missed)
+
+    def _begin_at(self, offset: int) -> None:
+        if self.begin is None:
+            self.begin = offset
+
+    def _give_up_before(self, offset: int, target: int) -> None:
+        """The journal steps over what is missing before `offset`; beyond `target` that says nothing."""
+        missing = self._order.missing_before(min(offset, target + 1))
+        if missing is not None:
+            self._lose(*missing)
 
     def _lose(self, first: int, last: int) -> None:
         self._order.skip_to(last + 1)
@@ -139,3 +221,6 @@ class Follower:
 
     def _log_gap(self, first: int, last: int) -> None:
         logger.warning("%s: records %d to %d were missed", self._source, first, last)
+
+    def _log_missed(self, run: str, n: int) -> None:
+        logger.warning("%s: %d results of run %s were not seen", self._source, n, run)

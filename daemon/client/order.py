@@ -36,12 +36,15 @@ class Order:
         """Give up everything before `offset`."""
         self.next = offset if self.next is None else max(self.next, offset)
 
-    def missing_up_to(self, newest: int) -> tuple[int, int] | None:
+    def missing_up_to(self, newest: int | None) -> tuple[int, int] | None:
         """The range a high-water mark shows to be missing; the first mark only says where the journal stands."""
-        self.seen = newest if self.seen is None else max(self.seen, newest)
+        end = 0
+        if newest is not None:
+            self.seen = newest if self.seen is None else max(self.seen, newest)
+            end = newest + 1
         if self.next is None:
-            self.next = newest + 1
-        return self.missing_before(newest + 1)
+            self.next = end
+        return self.missing_before(end)
 
     def is_ahead_of(self, newest: int | None) -> bool:
         """Whether the journal ends before what was seen of it: it is another one."""

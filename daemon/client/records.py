@@ -18,11 +18,13 @@ class Record:
         offset: Its place in the journal.
         body: A `FrameRecord` for a result, else the record's map. Arrays are read-only and own their bytes: keep them
             as long as you like, copy to change them.
+        payload: The bytes it was decoded from, exactly as in the journal; empty for what is in no journal.
     """
 
     topic: str
     offset: int
     body: FrameRecord | dict[str, Any]
+    payload: bytes = b""
 
     @property
     def frame(self) -> FrameRecord:
@@ -44,4 +46,4 @@ def decode_record(stored: Stored) -> Record:
         BadMessage: The payload breaks the contract.
     """
     decode = decode_frame if stored.topic == "result" else unpack_result
-    return Record(stored.topic, stored.offset, decode(stored.payload))
+    return Record(stored.topic, stored.offset, decode(stored.payload), stored.payload)

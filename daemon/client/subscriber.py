@@ -1,24 +1,26 @@
 """The Python SDK for results: every record once and in order, also those that were published while you were away.
 
-Subscribes first, then asks the journal for what is missing, then follows live; the rules are in `follower`. Everything
+Subscribes first, then asks the journal for what is missing, then follows live; the rules are in `follower`. What a run
+is (camera, pixel size, simulated or not) is told before its first result, also to who comes late: `starts`. Everything
 runs in the caller's thread, inside the iteration; the sockets are made, used and closed there.
 """
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
-from typing import Final, Self
+from typing import Any, Final, Literal, Self
 
 import zmq
 
 from phenostream.daemon.client.connect import connect
-from phenostream.daemon.client.control import Control
-from phenostream.daemon.client.errors import TimedOut, Unreachable
+from phenostream.daemon.client.control import Batch, Control
+from phenostream.daemon.client.errors import Refusal, TimedOut, Unreachable
 from phenostream.daemon.client.follower import Follower
 from phenostream.daemon.client.open_runs import OpenRuns
 from phenostream.daemon.client.readable import readable
 from phenostream.daemon.client.records import Record
 from phenostream.daemon.client.rejection import HandshakeWatch
+from phenostream.daemon.client.starts import Starts
 from phenostream.daemon.security.keys import ClientKeys
 from phenostream.daemon.socket_options import Context, Socket, bounded
 from phenostream.daemon.wire.codec import MAX_RESULT_BYTES
@@ -33,6 +35,11 @@ _SUBSCRIPTIONS: Final = 0
 _QUEUED: Final = 1000
 """Messages that may wait here: about 64 MiB at 64 KiB a result; more are lost, seen as a gap, and repaired."""
 
+_Question = int | Literal["runs"]
+"""Records from an offset on, or the open runs."""
+_Answer = Batch | list[dict[str, Any]] | None
+"""None: the daemon is away."""
+
 
 class Subscriber:
     """Follows the results of one daemon; a context manager, iterable with `for` or `async for`.
@@ -45,6 +52,10 @@ class Subscriber:
         silence_timeout_s: Longest silence (a living daemon speaks every second); None waits for ever, also across a
             restart of the daemon.
         keys: Ours and the daemon's, for a daemon on tcp.
+
+    Attributes:
+        on_run: Called once for every run, before anything of it is delivered, with its START as a status record:
+            its ``run_started``, or ``run_open`` where it began before this stream did (that needs `control_url`).
 
     Raises:
         BadConfig: `since` is negative, or there is no control endpoint to read the journal from.
@@ -67,8 +78,10 @@ class Subscriber:
         self._connect_timeout_s = connect_timeout_s
         self._silence_timeout_s = silence_timeout_s
         self._keys = keys
+        self.on_run: Callable[[Record], None] = lambda start: None
         self._follower = Follower(results_url, since, control_url is not None)
-        self._subscribed = False
+        self._starts = Starts()
+        self._answered = self._subscribed = False
         self._heard_s = 0.0
         self._resources = ExitStack()
         self._socket: Socket | None = None
@@ -83,6 +96,15 @@ class Subscriber:
     @on_gap.setter
     def on_gap(self, call: Callable[[int, int], None]) -> None:
         self._follower.on_gap = call
+
+    @property
+    def on_missed(self) -> Callable[[str, int], None]:
+        """Called with (run, n) when n results of a run are known not to have come; unset, a warning is logged."""
+        return self._follower.on_missed
+
+    @on_missed.setter
+    def on_missed(self, call: Callable[[str, int], None]) -> None:
+        self._follower.on_missed = call
 
     def __enter__(self) -> Self:
         """Connect and subscribe; `wait_subscribed` tells when that has taken effect."""
@@ -129,9 +151,9 @@ class Subscriber:
 
         Raises:
             Rejected: The daemon does not take our connection (any more).
-            Unreachable: No daemon is there, or a gap could not be repaired because the control endpoint is silent.
+            Unreachable: No daemon is there, or its control endpoint never answered.
             TimedOut: Silence for `silence_timeout_s`.
-            JournalReplaced: The daemon came back with a journal that is shorter than what was seen.
+            JournalReplaced: The daemon came back with a journal that is not the one followed so far.
             BadMessage: A record that breaks the contract.
         """
         return (record for record in self.events() if record is not None)
@@ -139,16 +161,18 @@ class Subscriber:
     def events(self) -> Iterator[Record | None]:
         """As `__iter__`, with None whenever all that was heard of is delivered: at least four times a second.
 
-        For whoever has a second reason to stop, which a stream that fell silent would never give.
+        For whoever has a second reason to stop, which a stream that fell silent would never give. While the daemon is
+        away and something is missing, None comes each time that the question for it was not answered.
         """
         self.wait_subscribed()
         socket = self._open()
         self._heard_s = time.monotonic()
         while True:
-            while self._follower.ready:
-                yield self._follower.ready.popleft()
-            if (wanted := self._follower.wanted) is not None and self._control is not None:
-                self._follower.absorb(self._control.get(wanted))
+            while (question := self._question()) is not None:
+                if not self._learn(self._ask(question)):
+                    yield None
+            if self._follower.ready:
+                yield self._delivered()
                 continue
             yield None
             if socket.poll(int(1000 * _SLICE_S)):
@@ -165,10 +189,10 @@ class Subscriber:
                 self._receive(socket)
         self._heard_s = time.monotonic()
         while True:
-            while self._follower.ready:
-                yield self._follower.ready.popleft()
-            if (wanted := self._follower.wanted) is not None and self._control is not None:
-                self._follower.absorb(await self._control.get_async(wanted))
+            while (question := self._question()) is not None:
+                self._learn(await self._ask_async(question))
+            if self._follower.ready:
+                yield self._delivered()
             elif await readable(socket, _SLICE_S):
                 self._receive(socket)
             else:
@@ -188,6 +212,65 @@ class Subscriber:
     def silent_s(self) -> float:
         """Time since the daemon was last heard of; a living one speaks every second."""
         return time.monotonic() - self._heard_s
+
+    def _question(self) -> _Question | None:
+        """What must be known before the next record can be delivered, or the next message be waited for."""
+        if self._control is None:
+            return None
+        ready = self._follower.ready
+        if self._follower.begin is not None and not self._starts.introduced:
+            return "runs"
+        if ready:
+            return "runs" if self._starts.lacks(ready[0]) else None
+        return self._follower.wanted
+
+    def _ask(self, question: _Question) -> _Answer:
+        control = self._control
+        if control is None:
+            return None
+        try:
+            return control.runs() if question == "runs" else control.get(question)
+        except (Refusal, Unreachable) as err:
+            return self._unanswered(question, err)
+
+    async def _ask_async(self, question: _Question) -> _Answer:
+        control = self._control
+        if control is None:
+            return None
+        try:
+            if question == "runs":
+                return await control.runs_async()
+            return await control.get_async(question)
+        except (Refusal, Unreachable) as err:
+            return self._unanswered(question, err)
+
+    def _unanswered(self, question: _Question, err: Refusal | Unreachable) -> _Answer:
+        """A daemon that answered before is waited for as long as for its results; an older one knows no runs."""
+        if isinstance(err, Refusal) and question == "runs":
+            return []
+        if isinstance(err, Refusal) or not self._answered:
+            raise err
+        self._check_silence()
+        return None
+
+    def _learn(self, answer: _Answer) -> bool:
+        """Take an answer in; False if there was none."""
+        if answer is None:
+            return False
+        self._answered, self._heard_s = True, time.monotonic()
+        if isinstance(answer, Batch):
+            self._follower.absorb(answer)
+            return True
+        ready = self._follower.ready
+        for start in self._starts.absorb(answer, self._follower.begin, ready[0] if ready else None):
+            self.on_run(start)
+        return True
+
+    def _delivered(self) -> Record:
+        record = self._follower.ready.popleft()
+        if (start := self._starts.take(record)) is not None:
+            self.on_run(start)
+        return record
 
     def _receive(self, socket: Socket) -> None:
         parts = socket.recv_multipart()

@@ -1,9 +1,12 @@
 """Follow results as they are published: every record once and in order, gaps repaired from the journal.
 
 Prints a line a frame, summaries and ledgers; with --json one JSON object a record. --since OFFSET begins in the past.
+What each run is comes before its first result, also for a run that began before (run_open, at its own offset).
+Exit code 3: offsets were lost for good, and named.
 
 Examples:
   phenostream watch ipc:///tmp/phenostream/results
+  phenostream watch --run 099a8057 --since 0
   phenostream watch --until-end --json > got.jsonl
 """
 
@@ -46,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--since", type=int, metavar="OFFSET", help="first offset; 0 = the whole journal"
     )
     parser.add_argument(
+        "--run", metavar="RUN", help="only this run: its id, or the end of it as the lines show it"
+    )
+    parser.add_argument(
         "--until-end", action="store_true", help="stop when the runs that were seen have ended"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a record")
@@ -53,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Follow and print; exit code 3 when records were lost for good."""
-    from phenostream.daemon.client.subscriber import Subscriber
+    from phenostream.daemon.client.subscriber import Record, Subscriber
     from phenostream.daemon.exports.jsonl import json_record
 
     if args.since is not None and args.since < 0:
@@ -61,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
     control = args.control or control_beside(args.url)
     if args.since is not None and control is None:
         raise BadConfig(f"--since {args.since}: needs --control URL to read the journal from")
+    if args.run == "":
+        raise BadConfig("--run '': expected a run's id, or the end of it")
     lost = 0
 
     def count(first: int, last: int) -> None:
@@ -68,24 +76,43 @@ def run(args: argparse.Namespace) -> int:
         lost += last - first + 1
         note(f"phenostream watch: offsets {first} to {last} are lost")
 
+    def tell(record: Record) -> None:
+        if args.json:
+            say_json(json_record(record.topic, record.offset, record.body))
+        else:
+            say(record_line(record))
+
+    def introduce(start: Record) -> None:
+        if start.facts["event"] == "run_open" and concerns(start, args.run):
+            tell(start)
+
     with Subscriber(args.url, control, args.since, keys=client_keys(args)) as results:
         results.on_gap = count
+        results.on_missed = tell_missed
+        results.on_run = introduce
         results.wait_subscribed()
         note(f"phenostream watch: subscribed to {args.url}")
         try:
-            for record in followed(results, args.until_end, time.monotonic):
-                if args.json:
-                    say_json(json_record(record.topic, record.offset, record.body))
-                else:
-                    say(record_line(record))
+            for record in followed(results, args.until_end, time.monotonic, args.run):
+                tell(record)
         except KeyboardInterrupt:  # the only way to end an endless watch
             if args.until_end:
                 raise
     return 3 if lost else 0
 
 
+def tell_missed(run: str, n: int) -> None:
+    """Of which run results were lost."""
+    note(f"phenostream watch: {n} results of run {run} were not seen")
+
+
+def concerns(record: "Record", run: str | None) -> bool:
+    """Whether a record is of the run that is wanted; every record if none is."""
+    return run is None or str(record.facts.get("run")).endswith(run)
+
+
 def followed(
-    results: "Subscriber", until_end: bool, clock: Callable[[], float]
+    results: "Subscriber", until_end: bool, clock: Callable[[], float], run: str | None = None
 ) -> Iterator["Record"]:
     """The records, telling on standard error what is waited for: a silent daemon, or runs that stay open.
 
@@ -93,18 +120,19 @@ def followed(
         results: A subscriber that stands.
         until_end: Stop when the runs that were seen have ended.
         clock: Seconds, monotonic.
+        run: Only the records of this run: its id, or the end of it.
     """
     from phenostream.daemon.client.open_runs import OpenRuns
 
     runs, silent = OpenRuns(), False
     ended_s: float | None = None
     for record in results.events():
-        if record is not None:
+        if record is not None and concerns(record, run):
             runs.take(record)
             if record.facts.get("event") == "run_ended":
                 ended_s = clock()
             yield record
-        elif until_end and runs.all_ended:
+        elif record is None and until_end and runs.all_ended:
             return
         if silent != (results.silent_s > _SILENCE_S):
             silent = not silent
@@ -216,4 +244,18 @@ def _status_text(body: dict[str, Any]) -> str:
         f", {shot} is {truth}" for shot, truth in (body.get("channel_map") or {}).items()
     ).replace(",", "; channel map:", 1)
     how = "; BEST EFFORT: gaps are possible" if body.get("mode") == "best-effort" else ""
-    return f"run {body.get('run')} of {body.get('instrument')}: {body.get('event')}{mapped}{how}"
+    name = f"run {body.get('run')} of {body.get('instrument')}"
+    return f"{name}: {body.get('event')}{_camera(body)}{mapped}{how}"
+
+
+def _camera(body: dict[str, Any]) -> str:
+    """What a START says of the images, and how far an open run is."""
+    start, counts = body.get("start"), body.get("counts")
+    shots = (
+        f"; {len(start['shots'])} x {start['height']} x {start['width']} {start['dtype']}, "
+        f"{start['pixel_size_um']:g} um a pixel"
+        if isinstance(start, dict)
+        else ""
+    )
+    so_far = f"; {counts['received']} frames so far" if isinstance(counts, dict) else ""
+    return f"{shots}{so_far}{'; synthetic' if body.get('synthetic') else ''}"

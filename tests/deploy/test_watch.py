@@ -123,6 +123,33 @@ def test_a_run_with_possible_gaps_and_one_without_its_end_say_so() -> None:
     assert "3 missing" in line
 
 
+def test_a_run_that_began_before_says_what_it_is_and_how_far() -> None:
+    start = {"shots": ["left", "top"], "height": 512, "width": 256, "dtype": "u16"}
+    body = {
+        "run": RUN,
+        "instrument": "scope-1",
+        "event": "run_open",
+        "synthetic": True,
+        "start": start | {"pixel_size_um": 0.1715},
+        "counts": {"received": 40},
+    }
+    line = record_line(Record("status", 7, body))
+    assert line.endswith(
+        "run_open; 2 x 512 x 256 u16, 0.1715 um a pixel; 40 frames so far; synthetic"
+    )
+
+
+def test_one_run_of_several_is_shown_by_the_end_of_its_id(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    other = status("run_started", "b-87654321")
+    started, ended = status("run_started", "a-12345678"), status("run_ended", "a-12345678")
+    told = Told((0, 0, other), (0, 0, started), (0, 0, ended), (0, 0, None), (0, 0, other))
+    seen = followed(cast(Subscriber, told), True, lambda: told.now_s, "12345678")
+    assert list(seen) == [started, ended]
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(("words", "code"), [([], 0), (["--until-end"], 1)])
 def test_ctrl_c_is_how_an_endless_watch_ends_well(
     words: list[str], code: int, monkeypatch: pytest.MonkeyPatch

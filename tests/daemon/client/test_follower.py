@@ -21,7 +21,13 @@ def mark(newest: int | None) -> list[bytes]:
 
 
 def batch(first: int, end: int, newest: int, oldest: int = 0) -> Batch:
-    return Batch(tuple(Stored("status", n, live(n)[2]) for n in range(first, end)), newest, oldest)
+    records = tuple(Stored("status", n, live(n)[2]) for n in range(first, end))
+    return Batch(records, max(first, end), newest, oldest)
+
+
+def stepping(since: int, held: list[int], end: int, newest: int) -> Batch:
+    """An answer that steps over what is lost."""
+    return Batch(tuple(Stored("status", n, live(n)[2]) for n in held), end, newest, since)
 
 
 def offsets(follower: Follower) -> list[int]:
@@ -123,9 +129,9 @@ def test_a_mark_that_was_overtaken_by_the_journals_answers_is_no_other_journal()
     follower = Follower("here", 0, repairs=True)
     follower.take(mark(3))  # published before the answer below, and read after it
     follower.absorb(batch(0, 6, 5))
-    assert follower.wanted == 6
+    assert follower.wanted == 5  # once more, to see that it is still the same
     follower.take(live(6))
-    follower.absorb(batch(6, 7, 6))
+    follower.absorb(batch(5, 7, 6))
     assert follower.wanted is None
     assert offsets(follower) == list(range(7))
 
@@ -167,7 +173,54 @@ def test_a_broken_message_raises_once_and_the_stream_goes_on(parts: list[bytes])
     assert offsets(follower) == [0, 2]
 
 
-def test_a_journal_that_answers_out_of_order_is_refused() -> None:
-    follower = Follower("here", 0, repairs=True)
-    with pytest.raises(BadMessage, match="sent offset 2, 0 was due"):
-        follower.absorb(batch(2, 4, 9))
+def test_what_the_journal_steps_over_is_lost_once_and_not_asked_for_again() -> None:
+    follower, gaps = Follower("here", 0, repairs=True), []
+    follower.on_gap = lambda first, last: gaps.append((first, last))
+    follower.absorb(stepping(0, [2, 3, 6], end=9, newest=11))
+    assert offsets(follower) == [2, 3, 6]
+    assert gaps == [(0, 1), (4, 5), (7, 8)]
+    assert follower.wanted == 9
+    follower.absorb(stepping(9, [], end=12, newest=11))
+    assert gaps[3:] == [(9, 11)]
+    assert follower.wanted is None
+    follower.take(mark(11))
+    assert follower.wanted is None
+
+
+def test_a_live_copy_is_delivered_of_what_the_journal_lost_since() -> None:
+    follower, gaps = Follower("here", None, repairs=True), []
+    follower.on_gap = lambda first, last: gaps.append((first, last))
+    for message in (live(0), live(4), live(5)):
+        follower.take(message)
+    follower.absorb(stepping(1, [8], end=9, newest=8))
+    assert offsets(follower) == [0, 4, 5]
+    assert gaps == [(1, 3)]
+
+
+def test_another_journal_that_is_longer_is_seen_when_the_daemon_comes_back() -> None:
+    follower = Follower("here", None, repairs=True)
+    for message in ([b"welcome"], live(3), [b"welcome"]):
+        follower.take(message)
+    assert follower.wanted == 3
+    other = Batch((Stored("status", 3, pack({"v": 1, "n": "other"})),), 4, 9, 0)
+    for _ in range(2):
+        with pytest.raises(JournalReplaced, match="offset 3 holds another record"):
+            follower.absorb(other)
+
+
+def test_the_same_journal_is_followed_on_when_the_daemon_comes_back() -> None:
+    follower = Follower("here", None, repairs=True)
+    for message in (live(3), [b"welcome"]):
+        follower.take(message)
+    follower.absorb(batch(3, 6, 5))
+    follower.take(live(6))
+    assert offsets(follower) == [3, 4, 5, 6]
+    assert follower.wanted is None
+
+
+def test_a_journal_that_ends_before_what_was_published_is_another_one() -> None:
+    follower = Follower("here", None, repairs=True)
+    for message in (live(0), live(9)):
+        follower.take(message)
+    with pytest.raises(JournalReplaced, match="ends at 3, but offset 8 was seen"):
+        follower.absorb(batch(1, 4, 3))

@@ -45,8 +45,10 @@ class ScriptedResults:
         self.results, self.control = f"ipc://{folder}/results", f"ipc://{folder}/control"
         self.journal = [] if journal is None else journal
         self.asked: list[dict[str, Any]] = []
+        self.open_runs: list[dict[str, Any]] = []
         self.per_reply = 2
         self.oldest = 0
+        self.damaged: set[int] = set()
         self.mangle: Callable[[list[bytes]], list[bytes]] = lambda parts: parts
         self._todo: queue.Queue[Callable[[], object]] = queue.Queue()
         self._stop, self._bound = threading.Event(), threading.Event()
@@ -74,8 +76,8 @@ class ScriptedResults:
         for record in records:
             self._todo.put(lambda record=record: self._append(record, False))  # type: ignore[misc]
 
-    def mark(self) -> None:
-        self._todo.put(self._mark)
+    def mark(self, runs: dict[str, Any] | None = None) -> None:
+        self._todo.put(lambda: self._mark(runs or {}))
 
     def _append(self, record: tuple[str, bytes], say: bool) -> None:
         self.journal.append(record)
@@ -83,10 +85,11 @@ class ScriptedResults:
             offset = encode_offset(len(self.journal) - 1)
             self._xpub.send_multipart([record[0].encode(), offset, record[1]])
 
-    def _mark(self) -> None:
+    def _mark(self, runs: dict[str, Any]) -> None:
         newest = len(self.journal) - 1 if self.journal else None
         part = encode_offset(2**64 - 1 if newest is None else newest)
-        self._xpub.send_multipart([b"highwater", part, pack({"v": 1, "newest": newest})])
+        said = {"v": 1, "newest": newest, "runs": runs}
+        self._xpub.send_multipart([b"highwater", part, pack(said)])
 
     def _run(self) -> None:
         with contextlib.ExitStack() as stack:
@@ -115,6 +118,8 @@ class ScriptedResults:
     def _reply(self, request: dict[str, Any]) -> list[bytes]:
         self.asked.append(request)
         head: dict[str, Any] = {"v": 1, "type": request["type"], "id": request["id"]}
+        if request["type"] == "runs":
+            return [pack(head | {"runs": self.open_runs})]
         if request["type"] != "get":
             return [pack(head | {request["type"]: {"state": "ready"}})]
         first = max(request["since"], self.oldest)
@@ -122,10 +127,13 @@ class ScriptedResults:
         parts = [
             part
             for offset, (topic, payload) in enumerate(records, first)
+            if offset not in self.damaged
             for part in (topic.encode(), encode_offset(offset), payload)
         ]
         newest = len(self.journal) - 1 if self.journal else None
-        return [pack(head | {"type": "records", "newest": newest, "oldest": self.oldest}), *parts]
+        places = {"newest": newest, "oldest": self.oldest}
+        places["next"] = first + len(records) if records else request["since"]
+        return [pack(head | {"type": "records"} | places), *parts]
 
 
 @pytest.fixture
@@ -213,7 +221,150 @@ def test_what_waits_in_memory_is_one_reply_not_the_journal(tmp_path: Path) -> No
         Subscriber(daemon.results, daemon.control, 0) as results,
     ):
         next(iter(results))
-        assert len(daemon.asked) == 1
+        assert [request["type"] for request in daemon.asked].count("get") == 1
+
+
+def opened(run: str, first_offset: int) -> dict[str, Any]:
+    return {"v": 1, "event": "run_open", "run": run, "first_offset": first_offset}
+
+
+def test_who_comes_late_knows_the_open_runs_before_their_first_result(tmp_path: Path) -> None:
+    """Each run once: by what the daemon says, or by its own run_started record."""
+    journal = [status("run_started", "a"), result(0, "a")]
+    order: list[tuple[str, int]] = []
+    with ScriptedResults(tmp_path, journal) as daemon:
+        daemon.open_runs = [opened("a", 0)]
+        with Subscriber(daemon.results, daemon.control) as results:
+            results.on_run = lambda start: order.append((start.facts["event"], start.offset))
+            results.wait_subscribed()
+            daemon.mark()
+            daemon.publish(result(1, "a"), status("run_started", "b"), result(0, "b"))
+            for record in results:
+                order.append((record.topic, record.offset))
+                if record.offset == 4:
+                    break
+    told = [("run_open", 0), ("result", 2), ("run_started", 3), ("status", 3), ("result", 4)]
+    assert order == told
+
+
+def test_a_run_whose_start_was_lost_is_asked_for_once(tmp_path: Path) -> None:
+    starts: list[Record] = []
+    with ScriptedResults(tmp_path, [status("old"), *(result(n, "a") for n in range(5))]) as daemon:
+        daemon.oldest, daemon.open_runs = 2, [opened("a", 0)]
+        with Subscriber(daemon.results, daemon.control, 0) as results:
+            results.on_run = starts.append
+            results.on_gap = lambda first, last: None
+            assert take(iter(results), 4) == [2, 3, 4, 5]
+    assert [start.facts for start in starts] == [opened("a", 0)]
+
+
+def test_a_run_nobody_knows_any_more_is_asked_for_once(tmp_path: Path) -> None:
+    with (
+        ScriptedResults(tmp_path, [result(n, "a") for n in range(6)]) as daemon,
+        Subscriber(daemon.results, daemon.control, 0) as results,
+    ):
+        assert take(iter(results), 6) == list(range(6))
+        assert [request["type"] for request in daemon.asked].count("runs") == 2
+
+
+def test_a_daemon_that_knows_no_runs_is_followed_all_the_same(daemon: ScriptedResults) -> None:
+    def refuse(parts: list[bytes]) -> list[bytes]:
+        head = unpack_header(parts[0])
+        return [pack(head | {"type": "refused", "reason": "type: 'runs'"})]
+
+    daemon.mangle = refuse
+    with Subscriber(daemon.results, daemon.control) as results:
+        results.wait_subscribed()
+        daemon.mark()
+        daemon.publish(result(0))
+        assert take(iter(results), 1) == [0]
+
+
+def test_a_lost_tail_is_told_by_run_without_a_control_endpoint(daemon: ScriptedResults) -> None:
+    missed: list[tuple[str, int]] = []
+    counts = dict.fromkeys(("dropped", "quarantined", "failed"), 0)
+    with Subscriber(daemon.results) as results:
+        results.on_gap = lambda first, last: None
+        results.on_missed = lambda run, n: missed.append((run, n))
+        results.wait_subscribed()
+        daemon.mark()
+        daemon.publish(status("run_started", "a"), result(0, "a"))
+        daemon.lose(result(1, "a"), result(2, "a"))
+        daemon.mark({"a": counts | {"published": 3, "first_offset": 0}})
+        daemon.publish(status("the end"))
+        assert take(iter(results), 3) == [0, 1, 4]
+    assert missed == [("a", 2)]
+
+
+def test_a_daemon_that_is_away_for_long_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even while something is missing, and without piling up questions for it."""
+    journal: list[tuple[str, bytes]] = []
+    with ScriptedResults(tmp_path, journal) as first:
+        subscriber = Subscriber(first.results, first.control)
+        results = subscriber.__enter__()
+        results.wait_subscribed()
+        assert results._control is not None
+        monkeypatch.setattr(results._control, "timeout_s", 0.05)
+        first.publish(status("a"))
+        events = results.events()
+        assert next(event for event in events if event is not None).offset == 0
+        first.lose(status("b"))
+        first.mark()
+    for _ in range(30):
+        assert next(events) is None
+    with ScriptedResults(tmp_path, journal) as second:
+        monkeypatch.setattr(results._control, "timeout_s", 5.0)
+        assert next(event for event in events if event is not None).offset == 1
+        assert [request["type"] for request in second.asked].count("get") == 1
+        subscriber.__exit__()
+
+
+def test_another_journal_that_is_longer_is_noticed_when_the_daemon_is_back(tmp_path: Path) -> None:
+    with ScriptedResults(tmp_path, []) as first:
+        subscriber = Subscriber(first.results, first.control)
+        results = subscriber.__enter__()
+        results.wait_subscribed()
+        first.publish(status("a"))
+        records = iter(results)
+        assert take(records, 1) == [0]
+    with ScriptedResults(tmp_path, [status("other") for _ in range(9)]):
+        with pytest.raises(JournalReplaced, match="offset 0 holds another record"):
+            next(records)
+        subscriber.__exit__()
+
+
+def test_a_journal_that_steps_over_what_it_lost_is_asked_once(tmp_path: Path) -> None:
+    """Retention in front, damage within: each range is told once."""
+    gaps: list[tuple[int, int]] = []
+    with ScriptedResults(tmp_path, [status("old") for _ in range(12)]) as daemon:
+        daemon.oldest, daemon.damaged, daemon.per_reply = 3, {5, 6, 11}, 4
+        with Subscriber(daemon.results, daemon.control, 0) as results:
+            results.on_gap = lambda first, last: gaps.append((first, last))
+            assert take(iter(results), 6) == [3, 4, 7, 8, 9, 10]
+            daemon.mark()
+            daemon.publish(status("new"))
+            assert take(iter(results), 1) == [12]
+    assert gaps == [(0, 2), (5, 6), (11, 11)]
+
+
+def test_a_control_endpoint_slower_than_the_stream_costs_no_record(
+    daemon: ScriptedResults,
+) -> None:
+    def publish_meanwhile(parts: list[bytes]) -> list[bytes]:
+        if len(daemon.journal) < 40:
+            daemon.publish(status("while"), status("asking"))
+            daemon.lose(status("lost"))
+        return parts
+
+    daemon.mangle, daemon.per_reply = publish_meanwhile, 1
+    with Subscriber(daemon.results, daemon.control) as results:
+        results.wait_subscribed()
+        daemon.publish(status("a"))
+        daemon.lose(status("b"))
+        daemon.publish(status("c"))
+        assert take(iter(results), 38) == list(range(38))
 
 
 def test_records_that_were_compacted_away_are_a_gap(tmp_path: Path) -> None:
@@ -353,7 +504,7 @@ def test_async_for_gives_up_on_a_silent_control_endpoint(
         with Subscriber(daemon.results, nobody, 0) as results:
             assert results._control is not None
             monkeypatch.setattr(results._control, "timeout_s", 0.1)
-            with pytest.raises(Unreachable, match=r"no answer to get within 0\.1 s"):
+            with pytest.raises(Unreachable, match=r"no answer to runs within 0\.1 s"):
                 asyncio.run(first(results))
 
 
