@@ -1,14 +1,16 @@
 """Where frames that broke their contract are kept, so that a person can look: bounded, the oldest go first.
 
 One frame is two files, `<utc_ns>-<run>-<frame_seq>.frame` (the data as received, one part behind the other) and `.json`
-(the reason, and the header and length of every part). The fate of the frame is in the journal; losing these files loses
-no account.
+(the reason, the START of its run, when and from where it came, and the header and length of every part). The `.json`
+appears whole and last: what a crash leaves without it is removed at the next start. The fate of the frame is in the
+journal; losing these files loses no account.
 """
 
 import contextlib
 import json
 import logging
 import os
+import re
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 MOST_FILES: Final = 100_000
 """Two a frame: small bad frames must not use up the file system's inodes."""
+STEM: Final = re.compile(r"(?P<utc_ns>\d{20})-(?P<run>[0-9a-f-]{36})-(?P<frame_seq>\d{1,20})")
+"""How the files of a frame are called, but for the suffix."""
+DATA, NOTE, UNFINISHED = ".frame", ".json", ".part"
 
 
 class Part(NamedTuple):
@@ -65,7 +70,7 @@ class Quarantine:
             raise BadConfig(f"quarantine.directory: {directory}: {err.strerror}") from err
         if not os.access(directory, os.W_OK | os.X_OK):
             raise BadConfig(f"quarantine.directory: {directory}: not writable")
-        stems = sorted(path.stem for path in directory.glob("*.json"))
+        stems = self._swept()
         self._held = deque((stem, sum(_size(p) for p in self._paths(stem))) for stem in stems)
         self._bytes = sum(size for _, size in self._held)
 
@@ -81,13 +86,7 @@ class Quarantine:
             parts: What there is of it, in the order it came.
         """
         run, frame_seq = arrival.start.run, arrival.frame_seq
-        description = {
-            "run": run,
-            "frame_seq": frame_seq,
-            "reason": reason,
-            "parts": [{"header": part.header, "bytes": part.data.nbytes} for part in parts],
-        }
-        note = json.dumps(description, indent=1, default=str).encode()
+        note = json.dumps(_described(arrival, reason, parts), indent=1, default=str).encode()
         size = len(note) + sum(part.data.nbytes for part in parts)
         stem = f"{arrival.received_utc_ns:020d}-{run}-{frame_seq}"
         with self._lock:
@@ -97,9 +96,7 @@ class Quarantine:
             try:
                 while self._bytes + size > self._max_bytes or len(self._held) >= self._max_frames:
                     self._remove_oldest()
-                frame, text = self._paths(stem)
-                frame.write_bytes(parts[0].data if len(parts) == 1 else _joined(parts))
-                text.write_bytes(note)
+                self._write(stem, [part.data for part in parts], note)
             except OSError as err:
                 self.not_kept += 1
                 logger.warning("quarantine: %s not kept: %s", stem, err.strerror)
@@ -108,6 +105,24 @@ class Quarantine:
             self._held.append((stem, size))
             self._bytes += size
 
+    def _write(self, stem: str, data: Sequence[memoryview], note: bytes) -> None:
+        frame, text = self._paths(stem)
+        unfinished = text.with_suffix(UNFINISHED)
+        _write_new(frame, data)
+        _write_new(unfinished, [memoryview(note)])
+        unfinished.rename(text)
+
+    def _swept(self) -> list[str]:
+        """The frames that are whole, oldest first; what a crash left of others is removed."""
+        files: dict[str, set[str]] = {}
+        for path in self._directory.iterdir():
+            if STEM.fullmatch(path.stem) and path.suffix in (DATA, NOTE, UNFINISHED):
+                files.setdefault(path.stem, set()).add(path.suffix)
+        for stem, suffixes in files.items():
+            if not {DATA, NOTE} <= suffixes:
+                self._forget(stem)
+        return sorted(stem for stem, suffixes in files.items() if {DATA, NOTE} <= suffixes)
+
     def _remove_oldest(self) -> None:
         stem, size = self._held.popleft()
         self._bytes -= size
@@ -115,16 +130,39 @@ class Quarantine:
         self._forget(stem)
 
     def _forget(self, stem: str) -> None:
-        for path in self._paths(stem):
+        frame, text = self._paths(stem)
+        for path in (text, frame, text.with_suffix(UNFINISHED)):
             with contextlib.suppress(OSError):
                 path.unlink()
 
     def _paths(self, stem: str) -> tuple[Path, Path]:
-        return self._directory / f"{stem}.frame", self._directory / f"{stem}.json"
+        return self._directory / f"{stem}{DATA}", self._directory / f"{stem}{NOTE}"
 
 
-def _joined(parts: Sequence[Part]) -> bytes:
-    return b"".join(part.data for part in parts)
+def _described(arrival: Arrival, reason: str, parts: Sequence[Part]) -> dict[str, Any]:
+    """What the note says; `quarantined.Note` reads it."""
+    return {
+        "run": arrival.start.run,
+        "frame_seq": arrival.frame_seq,
+        "reason": reason,
+        "source": arrival.source,
+        "source_utc_ns": arrival.source_utc_ns,
+        "stage_um": arrival.stage_um,
+        "exposure_ms": arrival.exposure_ms,
+        "start": arrival.start.model_dump(mode="json"),
+        "parts": [{"header": part.header, "bytes": part.data.nbytes} for part in parts],
+    }
+
+
+def _write_new(path: Path, parts: Sequence[memoryview]) -> None:
+    """A file that only its owner may read; one of the same name is replaced."""
+    path.unlink(missing_ok=True)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with open(fd, "wb", buffering=0) as file:
+        for part in parts:
+            view = part.cast("B")
+            while view:
+                view = view[file.write(view) :]
 
 
 def _size(path: Path) -> int:
