@@ -38,6 +38,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "check_orientation",
         "which illumination each shot of a recording truly is, and the channel map that mends it",
     ),
+    "status": ("status", "how a daemon is: state, faults, every run's exact account"),
     "quarantine": ("quarantine", "list the frames that broke their contract, or send them again"),
     "watch": ("watch", "follow results as they are published"),
     "export": ("export", "results to .csv or .parquet"),

@@ -1,0 +1,120 @@
+"""How a daemon is: its state and faults, every run's exact account, queues, model, journal, quarantine, endpoints.
+
+Exit code 0: ready. 3: it answers, but is degraded, starting or draining. 1: nobody answers.
+
+Examples:
+  phenostream status
+  phenostream status ipc:///tmp/phenostream/control --json
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from phenostream.deploy.cli.endpoints import CONTROL, add_keys, client_keys
+from phenostream.deploy.cli.terminal import say, say_json, say_table
+
+_COUNTED: Final = (
+    "received",
+    "published",
+    "dropped",
+    "quarantined",
+    "failed",
+    "in_flight",
+    "gaps",
+    "missing",
+)
+_MESSAGES: Final = (
+    "duplicates",
+    "late",
+    "malformed",
+    "refused",
+    "unstarted",
+    "restarts",
+    "shots_repeated",
+    "shots_late",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "url",
+        nargs="?",
+        default=CONTROL,
+        metavar="URL",
+        help=f"control endpoint (default {CONTROL})",
+    )
+    add_keys(parser)
+    parser.add_argument("--json", action="store_true", help="all of it as one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask once and print; the exit code says whether the daemon is ready."""
+    from phenostream.daemon.client.control import Control
+
+    with Control(args.url, keys=client_keys(args)) as control:
+        status = control.status()
+    if args.json:
+        say_json(status)
+    else:
+        for name, text in _lines(status):
+            say(f"{name:10}  {_printable(text)}")
+        _say_ledger(status.get("ledger", {}))
+    return 0 if status.get("state") == "ready" else 3
+
+
+def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Name and text of everything but the ledger."""
+    yield "state", f"{status.get('state')}, up {status.get('uptime_s', 0):,.0f} s"
+    for name, reason in status.get("faults", {}).items():
+        yield "FAULT", f"{name}: {reason}"
+    model = status.get("model", {})
+    who = [str(model.get(key, "?")) for key in ("backend", "device", "precision")]
+    said = "" if model.get("calibrated", True) else ", uncalibrated"
+    yield "model", f"{model.get('name')} {model.get('version')} on {' '.join(who)}{said}"
+    simulated = [kind for kind in ("model", "source") if status.get(f"{kind}_synthetic")]
+    if simulated:
+        yield "synthetic", f"{' and '.join(simulated)}: these results say nothing about blood"
+    journal = status.get("journal", {})
+    newest = journal.get("newest")
+    held = "empty" if newest is None else f"offsets {journal.get('oldest')} to {newest}"
+    yield "journal", held
+    for loss in journal.get("losses", ()):
+        yield "LOST", ", ".join(f"{key} {value}" for key, value in loss.items())
+    waiting = [f"{key} {n}" for key, n in status.get("queues", {}).items()]
+    assembling = status.get("assembling", {})
+    shots = (
+        f"{assembling.get('frames', 0)} frames wait for shots ({assembling.get('bytes', 0)} bytes)"
+    )
+    yield "queues", ", ".join([*waiting, shots])
+    kept = [f"{n} {key.replace('_', ' ')}" for key, n in status.get("quarantine", {}).items()]
+    yield "quarantine", ", ".join(kept)
+    for name, endpoint in status.get("endpoints", {}).items():
+        yield name, str(endpoint)
+    for name, source in status.get("sources", {}).items():
+        yield "source", f"{name}: " + ", ".join(f"{key} {value}" for key, value in source.items())
+
+
+def _say_ledger(ledger: Mapping[str, Any]) -> None:
+    runs: Mapping[str, Mapping[str, int]] = ledger.get("runs", {})
+    total: Mapping[str, int] = ledger.get("total", {})
+    say()
+    rows = [(name, *_row(account)) for name, account in [*runs.items(), ("all runs", total)]]
+    say_table(["run", *_COUNTED, "announced", "messages that became no frame"], rows)
+    if any("recovered" in account for account in runs.values()):
+        say(
+            "recovered: an earlier process began the run; its messages are counted since this one began"
+        )
+
+
+def _row(account: Mapping[str, int]) -> Iterator[object]:
+    for key in _COUNTED:
+        yield account.get(key, 0)
+    yield account.get("announced", "-")
+    told = [f"{account[key]} {key}" for key in _MESSAGES if account.get(key)]
+    yield ", ".join([*told, *(["recovered"] if "recovered" in account else [])]) or "-"
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -1,0 +1,45 @@
+"""What `phenostream status` prints of any answer, and its exit code."""
+
+from typing import Any
+
+import pytest
+
+from phenostream.daemon.client.control import Control
+from phenostream.daemon.ledger import Ledger
+from phenostream.deploy.cli.main import main
+
+RUN = "00000000-0000-7000-8000-000000000001"
+
+
+def answer(state: str, faults: dict[str, str], ledger: Ledger) -> dict[str, Any]:
+    account = {"total": ledger.total(), "runs": {run: ledger.run(run) for run in ledger.runs()}}
+    return {"state": state, "faults": faults, "uptime_s": 3.2, "ledger": account}
+
+
+@pytest.mark.parametrize(
+    ("state", "faults", "code"),
+    [
+        ("ready", {}, 0),
+        ("degraded", {"journal": "no space"}, 3),
+        ("draining", {}, 3),
+        ("starting", {}, 3),
+    ],
+)
+def test_the_exit_code_says_whether_it_is_ready(
+    state: str,
+    faults: dict[str, str],
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ledger = Ledger()
+    ledger.open(RUN, None)
+    ledger.go_on()
+    ledger.count("late", RUN, 2)
+    monkeypatch.setattr(Control, "status", lambda self: answer(state, faults, ledger))
+    assert main(["status", "ipc:///tmp/any"]) == code
+    shown = capsys.readouterr().out
+    assert f"{state}, up 3 s" in shown
+    assert ("FAULT       journal: no space" in shown) == bool(faults)
+    assert "2 late, recovered" in shown
+    assert "its messages are counted since this one began" in shown

@@ -1,0 +1,51 @@
+"""`phenostream status`: what a person and a program see of a daemon, and an exit code that tells the truth."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from phenostream.daemon.client.sender import Sender
+from phenostream.daemon.wire.ingest import Start
+from phenostream.deploy.cli.main import main
+
+pytestmark = pytest.mark.system
+
+
+def test_a_ready_daemon_tells_its_account(
+    make_daemon: Callable[..., Any],
+    small_start: Callable[..., Start],
+    small_frame: Any,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    daemon = make_daemon()
+    ready, start = daemon.start(), small_start(n_expected=4)
+    with Sender(ready["ingest"], "scope") as sender:
+        sender.start(start)
+        for seq in (0, 1, 3):
+            sender.send(seq, small_frame)
+        ledger = sender.finish(4).ledger
+    assert main(["status", ready["control"], "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert status["state"] == "ready"
+    assert status["ledger"]["runs"][start.run] == ledger
+
+    assert main(["status", ready["control"]]) == 0
+    shown = capsys.readouterr().out
+    (row,) = [line.split() for line in shown.splitlines() if line.startswith(start.run)]
+    assert row[1:] == ["3", "3", "0", "0", "0", "0", "1", "1", "4", "-"]
+    for told in ("state", "model", "journal", "quarantine", ready["ingest"], "synthetic"):
+        assert told in shown
+    assert "FAULT" not in shown
+
+    daemon.kill()
+    daemon.start()
+    assert main(["status", daemon.ready["control"]]) == 0
+
+
+def test_nobody_at_the_address_is_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "ipc:///tmp/phenostream-nobody-is-here", "--json"]) == 1
+    said = capsys.readouterr()
+    assert "no answer to status within 5 s" in said.err
+    assert json.loads(said.out)["exit_code"] == 1
