@@ -49,7 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--since", type=int, metavar="OFFSET", help="first offset; 0 = the whole journal"
     )
     parser.add_argument(
-        "--run", metavar="RUN", help="only this run: its id, or the end of it as the lines show it"
+        "--run",
+        dest="wanted_run",
+        metavar="RUN",
+        help="only this run: its id, or the end of it as the lines show it",
     )
     parser.add_argument(
         "--until-end", action="store_true", help="stop when the runs that were seen have ended"
@@ -67,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     control = args.control or control_beside(args.url)
     if args.since is not None and control is None:
         raise BadConfig(f"--since {args.since}: needs --control URL to read the journal from")
-    if args.run == "":
+    if args.wanted_run == "":
         raise BadConfig("--run '': expected a run's id, or the end of it")
     lost = 0
 
@@ -83,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
             say(record_line(record))
 
     def introduce(start: Record) -> None:
-        if start.facts["event"] == "run_open" and concerns(start, args.run):
+        if start.facts["event"] == "run_open" and concerns(start, args.wanted_run):
             tell(start)
 
     with Subscriber(args.url, control, args.since, keys=client_keys(args)) as results:
@@ -93,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         results.wait_subscribed()
         note(f"phenostream watch: subscribed to {args.url}")
         try:
-            for record in followed(results, args.until_end, time.monotonic, args.run):
+            for record in followed(results, args.until_end, time.monotonic, args.wanted_run):
                 tell(record)
         except KeyboardInterrupt:  # the only way to end an endless watch
             if args.until_end:

@@ -167,3 +167,22 @@ def test_a_doubtful_frame_says_why_and_a_good_one_does_not() -> None:
     flags = {"four_shot_residual": 0.02, "dark": True, "saturated": False, "noisy": True}
     assert frame_line(a_frame(flags=flags)).endswith("  synthetic  DARK  NOISY")
     assert frame_line(a_frame(flags={"dark": False})).endswith("  synthetic")
+
+
+def test_no_run_is_not_any_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["watch", "ipc:///tmp/phenostream-nobody", "--run", ""]) == 2
+    assert "--run ''" in capsys.readouterr().err
+
+
+def test_the_run_that_is_wanted_reaches_the_filter(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def note_what(*arguments: object) -> Iterator[Record]:
+        asked.append(arguments[3])
+        yield from ()
+
+    monkeypatch.setattr(watch, "followed", note_what)
+    monkeypatch.setattr(Subscriber, "wait_subscribed", lambda _self: None)
+    for words in ([], ["--run", "8057"]):
+        assert main(["watch", "ipc:///tmp/phenostream-nobody", *words]) == 0
+    assert asked == [None, "8057"]
