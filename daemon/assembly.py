@@ -114,7 +114,7 @@ class Assembly:
         self._arrived = Wake()
         self._control_stops = Wake()
         self._gate_stops = Wake()
-        streams = model.backend.streams
+        streams = model.engines.primary.streams
         attention = self._signs.attention.set
         self._frames: Channel[ReceivedFrame] = Channel(
             config.limits.frames_queued, on_room=attention
@@ -140,6 +140,8 @@ class Assembly:
         for channel in (self._frames, self._batches, self._entries, self._answers):
             self._crew.on_abort(channel.abort)
         self._crew.on_abort(self._commit.abort)
+        self._inference = Inference(model.engines, health, self._batches, self._entries, self._crew)
+        self._crew.on_abort(self._inference.abort)
         self._crew.on_abort(self._control_stops.set)
         self._crew.on_abort(self._gate_stops.set)
 
@@ -152,9 +154,7 @@ class Assembly:
         self._start_bound(GATE, GATE, lambda: Gate(self._context, self._guard), self._run_gate)
         del self.endpoints[GATE]  # nobody outside speaks to it
         self._start_bound("results", "commit", self._publisher, self._run_commit)
-        inference = Inference(self._model.backend, self._health, self._batches, self._entries)
-        for number in range(self._model.backend.streams):
-            self._crew.start(f"infer-{number}", inference.run)
+        self._inference.start(self._model.engines.primary.streams)
         self._crew.start("prepare", self._make_preparation().run)
         self._start_bound(CONTROL, CONTROL, self._control, self._run_control)
         self._start_bound(INGEST, INGEST, self._intake, self._run_intake)
@@ -194,6 +194,7 @@ class Assembly:
         """What the control service tells; plain values."""
         return {
             **self._health.snapshot(),
+            "fault_history": self._health.past(),
             "uptime_s": round(time.monotonic() - self._began_s, 3),
             "ledger": {
                 "total": self._ledger.total(),
@@ -219,6 +220,7 @@ class Assembly:
             "sources": {desk.config.name: desk.told() for desk in self._best_effort},
             "security": self._guard.told(),
             "model": self._model.describe(),
+            "inference": self._inference.told(),
             **origin(
                 model_synthetic=self._model.manifest.synthetic,
                 source_synthetic=self._commit.source_synthetic,

@@ -36,6 +36,8 @@ from phenostream.engine.errors import BadConfig
 
 MIB: Final = 1 << 20
 _MOST_BYTES: Final = MIB
+LEAST_CALL_TIMEOUT_S: Final = 0.5
+"""A shorter one would give up on sound calls."""
 _OF_A_KEY: Final = "[key]"
 """How pydantic marks that a table's key is at fault, not its value."""
 
@@ -44,6 +46,18 @@ def _known_backend(name: str) -> str:
     if name != "auto" and name not in BACKENDS:
         raise ValueError(f"allowed {', '.join(('auto', *AUTO_ORDER))}")
     return name
+
+
+def _known_fallback(name: str) -> str:
+    if name not in ("auto", "none", *BACKENDS):
+        raise ValueError(f"allowed {', '.join(('auto', 'none', *AUTO_ORDER))}")
+    return name
+
+
+def _limit(seconds: float) -> float:
+    if 0 < seconds < LEAST_CALL_TIMEOUT_S:
+        raise ValueError(f"allowed 0, or {LEAST_CALL_TIMEOUT_S:g} to 3600")
+    return seconds
 
 
 def _bundle(name: str, info: ValidationInfo) -> str:
@@ -106,6 +120,8 @@ class ModelConfig(_Section):
         bundle: A bundle directory, or ``demo`` for the one in the package.
         max_wait_ms: Longest time an idle engine waits for a batch to fill.
         streams: Batches at the same time; 0 = as many as the backend takes.
+        fallback: Backend that takes over while `backend` fails: ``auto`` = the next rows of the table; ``none``.
+        call_timeout_s: Longest time of one call of a backend; 0 = 10 s, or 100 times what a full batch took at first.
         compile: Of the torch backend on a GPU: compile the graph at the start, for a minute of patience.
         trusted_keys: Files with the public keys of who may vouch for a bundle; if any, one of them must have signed it.
     """
@@ -119,6 +135,8 @@ class ModelConfig(_Section):
     max_wait_ms: Annotated[float, Field(ge=0, le=1000)] = 2.0
     streams: Annotated[int, Field(ge=0, le=64)] = 0
     compile: bool = False
+    fallback: Annotated[str, AfterValidator(_known_fallback)] = "auto"
+    call_timeout_s: Annotated[float, Field(ge=0, le=3600), AfterValidator(_limit)] = 0.0
     trusted_keys: Annotated[tuple[BasedPath, ...], Field(max_length=64)] = ()
     _trusted_keys = field_validator("trusted_keys", mode="before")(_one_or_many)
 

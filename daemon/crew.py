@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
 
 from phenostream.daemon.channel import Aborted
 from phenostream.daemon.health import Health
@@ -11,6 +12,7 @@ from phenostream.daemon.health import Health
 logger = logging.getLogger(__name__)
 
 Beat = Callable[[], None]
+_LOOK_S: Final = 0.1
 
 
 class Crew:
@@ -26,6 +28,7 @@ class Crew:
         self._health = health
         self._on_end = on_end
         self._threads: list[threading.Thread] = []
+        self._given_up: set[str] = set()
         self._abort_calls: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
@@ -36,8 +39,16 @@ class Crew:
     def start(self, name: str, body: Callable[[Beat], None]) -> None:
         """Run `body` in a thread; it returns when its work is done and calls `Beat` at least every half second."""
         thread = threading.Thread(target=self._run, args=(name, body), name=name, daemon=True)
-        self._threads.append(thread)
+        with self._lock:
+            self._threads = [*self._threads, thread]
         thread.start()
+
+    def give_up(self, name: str) -> None:
+        """Wait no longer for a thread that is stuck in a call nobody can end; it neither beats nor counts any more."""
+        with self._lock:
+            self._threads = [thread for thread in self._threads if thread.name != name]
+            self._given_up.add(name)
+        self._health.rest(name)
 
     def abort(self) -> None:
         """End every wait; threads leave with what they hold."""
@@ -47,9 +58,12 @@ class Crew:
     def join(self, timeout_s: float) -> list[str]:
         """Wait for all threads; the names of those that have not ended in time."""
         deadline = time.monotonic() + timeout_s
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        return [thread.name for thread in self._threads if thread.is_alive()]
+        while alive := [thread for thread in self._threads if thread.is_alive()]:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                break
+            alive[0].join(min(left_s, _LOOK_S))  # it may be given up on meanwhile
+        return [thread.name for thread in alive]
 
     def running(self) -> set[str]:
         """Names of the threads that have not ended."""
@@ -67,8 +81,9 @@ class Crew:
         except BaseException as err:
             self._fail(name, err)
         finally:
-            self._health.rest(name)
-            self._on_end()
+            if name not in self._given_up:  # what it would wake may be closed by now
+                self._health.rest(name)
+                self._on_end()
 
     def _fail(self, name: str, err: BaseException) -> None:
         with self._lock:

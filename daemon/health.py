@@ -1,10 +1,24 @@
 """Whether the daemon works: its state, what is degraded, and when each thread last showed life."""
 
 import time
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Literal
 
 State = Literal["starting", "ready", "draining", "stopped"]
+
+
+@dataclass(slots=True)
+class _Record:
+    """One fault's past: how often it opened, and when it last opened or closed."""
+
+    count: int = 0
+    changed_s: float = 0.0
+    changed_utc_ns: int = 0
+    reason: str = ""
+
+    def change(self) -> None:
+        self.changed_s, self.changed_utc_ns = time.monotonic(), time.time_ns()
 
 
 class Health:
@@ -14,6 +28,7 @@ class Health:
         self._lock = Lock()
         self._state: State = "starting"
         self._faults: dict[str, str] = {}
+        self._past: dict[str, _Record] = {}
         self._beats: dict[str, float] = {}
 
     def enter(self, state: State) -> None:
@@ -26,12 +41,22 @@ class Health:
         with self._lock:
             new = name not in self._faults
             self._faults[name] = reason
+            past = self._past.setdefault(name, _Record())
+            past.reason = reason
+            if new:
+                past.count += 1
+                past.change()
         return new
 
     def recover(self, name: str) -> bool:
         """Take a fault back; True when it was there."""
+        if name not in self._faults:  # asked after every batch
+            return False
         with self._lock:
-            return self._faults.pop(name, None) is not None
+            was_open = self._faults.pop(name, None) is not None
+            if was_open:
+                self._past[name].change()
+        return was_open
 
     @property
     def degraded(self) -> bool:
@@ -57,6 +82,21 @@ class Health:
         now = time.monotonic()
         with self._lock:
             return sorted(name for name, beat in self._beats.items() if now - beat > limit_s)
+
+    def past(self) -> dict[str, dict[str, Any]]:
+        """Every fault since the start: open or not and since when, its last reason, how often it opened."""
+        now = time.monotonic()
+        with self._lock:
+            return {
+                name: {
+                    "open": name in self._faults,
+                    "reason": past.reason,
+                    "count": past.count,
+                    "for_s": round(now - past.changed_s, 1),
+                    "since_utc_ns": past.changed_utc_ns,
+                }
+                for name, past in self._past.items()
+            }
 
     def snapshot(self) -> dict[str, Any]:
         """State and open faults as plain values."""

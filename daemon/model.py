@@ -1,7 +1,8 @@
 """The model this daemon serves: a verified bundle, the backend it runs on, and what every result says about it."""
 
 import logging
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from phenostream.daemon.config import ModelConfig
+from phenostream.daemon.engines import Engine, Engines, weakest
 from phenostream.daemon.security.trusted_keys import read_trusted_keys
 from phenostream.engine.backends.protocol import Backend
-from phenostream.engine.backends.registry import open_backend
-from phenostream.engine.bundle import load_bundle
-from phenostream.engine.errors import BadConfig, BadInput
+from phenostream.engine.backends.registry import fallbacks, golden_test, open_backend
+from phenostream.engine.bundle import Bundle, load_bundle
+from phenostream.engine.errors import BadConfig, BadInput, PhenostreamError
 from phenostream.engine.manifest import Manifest
 from phenostream.engine.types import CROP_PX
 
@@ -27,13 +29,14 @@ class ServedModel:
 
     Attributes:
         sha256: Identity of the bundle.
+        engines: The backend that was configured, and those that may take over.
         max_batch: Cells a batch may hold.
         signed_by: Name (if it is a trusted one) and fingerprint of the key that signed the bundle; None: unsigned.
     """
 
     manifest: Manifest
     sha256: str
-    backend: Backend
+    engines: Engines
     max_batch: int
     signed_by: str | None = None
 
@@ -47,9 +50,14 @@ class ServedModel:
             takes = " or ".join(" ".join(allowed) for allowed in self.manifest.shot_sets)
             raise BadInput(f"shots {', '.join(shots)}: this bundle takes {takes}")
 
-    def describe(self) -> dict[str, Any]:
-        """What every result says of its model: who it is, what ran it, and how far its numbers go."""
+    def describe(self, engines: Collection[Engine] = ()) -> dict[str, Any]:
+        """What every result says of its model: who it is, what ran it, and how far its numbers go.
+
+        Args:
+            engines: Who inferred; none: who would now. Of several, the one with the coarsest arithmetic speaks.
+        """
         calibration = self.manifest.calibration
+        engine = weakest(engines) if engines else self.engines.serving
         return {
             "name": self.manifest.name,
             "version": self.manifest.version,
@@ -57,9 +65,10 @@ class ServedModel:
             "signed_by": self.signed_by,
             "classes": list(self.manifest.classes),
             "markers": list(self.manifest.markers),
-            "backend": self.backend.name,
-            "device": self.backend.device,
-            "precision": self.backend.precision,
+            "backend": engine.backend,
+            "device": engine.device,
+            "precision": engine.precision,
+            "engines": sorted(f"{one.backend} {one.precision}" for one in engines),
             "calibrated": calibration.status == "calibrated",
             "interval_coverage": calibration.known_coverage,
             "marker_unit": self.manifest.marker_unit,
@@ -87,22 +96,53 @@ def served_model(config: ModelConfig) -> Iterator[ServedModel]:
         logger.warning(
             "bundle %s: %s; model.trusted_keys would let only signed ones in", bundle.identity, said
         )
-    backend = open_backend(
-        bundle,
-        config.backend,
-        streams=config.streams or None,
-        max_batch=config.max_batch,
-        compile=config.compile,
+    opener = BundleOpener(bundle, config)
+    primary, batch_s = opener.open(config.backend)
+    engines = Engines(
+        primary,
+        opener,
+        fallbacks(primary.name, config.fallback),
+        batch_s=batch_s,
+        call_timeout_s=config.call_timeout_s,
     )
     try:
-        if config.max_batch > backend.max_batch:
-            raise BadConfig(
-                f"model.max_batch: {config.max_batch}: {backend.name} takes at most {backend.max_batch}"
-            )
-        backend.infer(
-            np.full((config.max_batch, 4, CROP_PX, CROP_PX), 0.5, np.float32),
-            np.full((config.max_batch, 4), 0.5, np.float32),
-        )
-        yield ServedModel(bundle.manifest, bundle.sha256, backend, config.max_batch, signed_by)
+        yield ServedModel(bundle.manifest, bundle.sha256, engines, config.max_batch, signed_by)
     finally:
-        backend.close()
+        engines.close()
+
+
+@dataclass(frozen=True, slots=True)
+class BundleOpener:
+    """Opens and tries backends of one verified bundle, as configured."""
+
+    bundle: Bundle
+    config: ModelConfig
+
+    def open(self, name: str) -> tuple[Backend, float]:
+        """See `Opener.open`."""
+        config = self.config
+        backend = open_backend(
+            self.bundle,
+            name,
+            streams=config.streams or None,
+            max_batch=config.max_batch,
+            compile=config.compile,
+        )
+        try:
+            if config.max_batch > backend.max_batch:
+                raise BadConfig(
+                    f"model.max_batch: {config.max_batch}: {backend.name} takes at most {backend.max_batch}"
+                )
+            began_s = time.monotonic()
+            backend.infer(
+                np.full((config.max_batch, 4, CROP_PX, CROP_PX), 0.5, np.float32),
+                np.full((config.max_batch, 4), 0.5, np.float32),
+            )
+        except PhenostreamError:
+            backend.close()
+            raise
+        return backend, time.monotonic() - began_s
+
+    def test(self, backend: Backend) -> None:
+        """See `Opener.test`."""
+        golden_test(backend, self.bundle)

@@ -6,6 +6,7 @@ from threading import Lock
 import numpy as np
 import numpy.typing as npt
 
+from phenostream.daemon.engines import Engine
 from phenostream.daemon.pipeline.expansion import Expanding
 from phenostream.daemon.pipeline.fields import PER_FRAME, FieldState
 from phenostream.daemon.wire.ingest import Ack, EndedBy, Fate, Report, Shot, Start
@@ -88,6 +89,21 @@ class Prepared:
     orientation: Fault = "undecided"
 
 
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """What came of one batch.
+
+    Attributes:
+        outputs: Of the whole batch; NaN where a crop failed.
+        engine: Who gave them.
+        faults: Of the daemon, open at that time.
+    """
+
+    outputs: Outputs
+    engine: Engine
+    faults: tuple[str, ...] = ()
+
+
 class Passage:
     """One frame on its way to its fate; its cells may come back from several inference threads.
 
@@ -95,6 +111,8 @@ class Passage:
         prepared: None for a frame that was turned away at the door.
         infer_s: Longest call that served one of its cells.
         inferred_s: Monotonic clock when its last cell came back.
+        engines: Who inferred its cells.
+        faults: Names of the daemon's faults while they did.
     """
 
     def __init__(
@@ -108,7 +126,10 @@ class Passage:
         self.prepared = prepared
         self.infer_s = 0.0
         self.inferred_s = prepared.done_s if prepared else arrival.received_s
+        self.engines: set[Engine] = set()
+        self.faults: set[str] = set()
         self._failure = failure
+        self._back: set[int] = set()
         self._lock = Lock()
         self._cells = int(prepared.seen.sum()) if prepared else 0
         self._missing = self._cells
@@ -119,23 +140,29 @@ class Passage:
         """Fate and reason of a frame that will not be published."""
         return self._failure
 
-    def place(self, part: Part["Passage"], outputs: Outputs, called_s: float, now_s: float) -> bool:
-        """Take the rows of one part; True when the last cell is back.
+    def place(
+        self, part: Part["Passage"], inferred: Inferred, called_s: float, now_s: float
+    ) -> bool:
+        """Take the rows of one part; True when the last cell is back. A part that is back already changes nothing.
 
         Args:
             part: Which rows of the batch are whose.
-            outputs: Of the whole batch.
+            inferred: Of the whole batch.
             called_s: Monotonic clock when the call began.
             now_s: When it returned.
         """
         with self._lock:
+            if part.frame_slice.start in self._back:
+                return False
             if not self._columns:
                 self._columns = {
                     name: np.empty((self._cells, *shape), np.float32)
                     for name, shape in OUTPUT_SHAPES.items()
                 }
             for name, column in self._columns.items():
-                column[part.frame_slice] = getattr(outputs, name)[part.batch_slice]
+                column[part.frame_slice] = getattr(inferred.outputs, name)[part.batch_slice]
+            self.engines.add(inferred.engine)
+            self.faults.update(inferred.faults)
             self.infer_s = max(self.infer_s, now_s - called_s)
             self.inferred_s = now_s
             return self._done(part)
@@ -143,6 +170,8 @@ class Passage:
     def fail(self, part: Part["Passage"], reason: str) -> bool:
         """The rows of one part will not come: the frame failed; True when no other part is out."""
         with self._lock:
+            if part.frame_slice.start in self._back:
+                return False
             self._failure = ("failed", reason)
             return self._done(part)
 
@@ -151,6 +180,7 @@ class Passage:
         return Outputs(**self._columns) if self._columns else None
 
     def _done(self, part: Part["Passage"]) -> bool:
+        self._back.add(part.frame_slice.start)
         self._missing -= part.frame_slice.stop - part.frame_slice.start
         return self._missing == 0
 

@@ -61,7 +61,7 @@ def end_frame(
     meta = _meta(passage, model) | {
         "fate": fate,
         "reason": reason,
-        "degraded": sorted(faults),
+        "degraded": sorted(passage.faults.union(faults)),
         "counts": asdict(cells),
         "timing_ms": _timing_ms(passage, now_s),
     }
@@ -164,7 +164,7 @@ def _meta(passage: Passage, model: ServedModel) -> dict[str, Any]:
         "channel_map": _channel_map(arrival.start, prepared),
         "field": asdict(prepared.field) if prepared else {},
         "flags": _flags(prepared) if prepared else {},
-        "model": model.describe(),
+        "model": model.describe(passage.engines),
         **origin(
             model_synthetic=model.manifest.synthetic, source_synthetic=arrival.start.synthetic
         ),

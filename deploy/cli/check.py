@@ -68,6 +68,7 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
     from phenostream.daemon.quarantine import Quarantine
     from phenostream.daemon.recovery import Recovery
     from phenostream.daemon.sources.runs import RunBook
+    from phenostream.engine.backends.registry import fallbacks
 
     found: dict[str, str] = {}
     with ExitStack() as held:
@@ -112,6 +113,8 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
         found["model.backend"] = (
             f"{said['backend']} {said['precision']} on {said['device']}, golden self-test passed"
         )
+        others = fallbacks(said["backend"], config.model.fallback)
+        found["model.fallback"] = f"{' or '.join(others) or 'none'}, opened when needed"
     return found, model.manifest, 3 if journal.losses else 0
 
 

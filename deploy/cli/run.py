@@ -9,7 +9,12 @@ Example:
 
 import argparse
 import dataclasses
+import logging
+import os
+import sys
+import threading
 from pathlib import Path
+from typing import NoReturn
 
 from phenostream.deploy.cli.terminal import say, say_json
 
@@ -40,4 +45,15 @@ def run(args: argparse.Namespace) -> int:
                 f"control at {ready.control}; {ready.model}"
             )
 
-    return serve(config, announce)
+    code = serve(config, announce)
+    if threading.active_count() > 1:
+        _leave(code)
+    return code
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process although a thread is stuck in a call of a runtime, which an orderly exit might wait for."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

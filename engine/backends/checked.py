@@ -20,6 +20,20 @@ DECISION_AGREEMENT: Final = 0.995
 """Share of golden crops whose class, rejection and flag an int8 graph must keep."""
 
 
+class PoisonedRows(EngineFault):
+    """The call returned, but some outputs are not finite.
+
+    Attributes:
+        outputs: As they came.
+        finite: (N,) crops whose every output is finite.
+    """
+
+    def __init__(self, message: str, outputs: Outputs, finite: Bool) -> None:
+        super().__init__(message)
+        self.outputs = outputs
+        self.finite = finite
+
+
 class CheckedBackend:
     """A backend whose outputs are finite and of the right shape, or an `EngineFault` says which are not."""
 
@@ -35,7 +49,8 @@ class CheckedBackend:
         """Run the inner backend; see `Backend.infer`.
 
         Raises:
-            EngineFault: The batch is out of range, the runtime failed, or an output is not finite.
+            EngineFault: The batch is out of range or the runtime failed.
+            PoisonedRows: An output is not finite.
         """
         count = len(images)
         if not 1 <= count <= self.max_batch:
@@ -47,10 +62,12 @@ class CheckedBackend:
                 raise EngineFault(
                     f"{self.name}: {name} has shape {column.shape}, expected {(count, *shape)}"
                 )
-            if not np.isfinite(column).all():
-                finite = np.isfinite(column.reshape(count, -1)).all(axis=1)
-                raise EngineFault(
-                    f"{self.name}: {name} is not finite for {count - int(finite.sum())} of {count} crops"
+        for name in OUTPUT_SHAPES:
+            if not np.isfinite(getattr(outputs, name)).all():
+                finite = outputs.finite_rows()
+                bad = count - int(finite.sum())
+                raise PoisonedRows(
+                    f"{self.name}: {name} is not finite for {bad} of {count} crops", outputs, finite
                 )
         return outputs
 

@@ -20,6 +20,7 @@ class FakeScript:
     Attributes:
         fail_at: These calls raise `EngineFault`.
         nan_at: These calls return NaN in marker_z.
+        nan_first_at: These calls return NaN in marker_z of their first crop.
         stall_at: These calls wait for `release`.
         release: Set by the test to end a stall.
         stalled: Set by the fake when a stall has begun.
@@ -27,6 +28,7 @@ class FakeScript:
 
     fail_at: frozenset[int] = frozenset()
     nan_at: frozenset[int] = frozenset()
+    nan_first_at: frozenset[int] = frozenset()
     stall_at: frozenset[int] = frozenset()
     release: Event | None = None
     stalled: Event | None = None
@@ -61,6 +63,8 @@ class FakeBackend:
         outputs = _outputs(images, background)
         if call in self._script.nan_at:
             outputs.marker_z[:] = np.nan
+        if call in self._script.nan_first_at:
+            outputs.marker_z[0] = np.nan
         return outputs
 
     def close(self) -> None:

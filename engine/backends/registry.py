@@ -124,6 +124,37 @@ def open_backend(
     return _open(bundle, name, options)
 
 
+def fallbacks(backend: str, choice: str = "auto") -> tuple[str, ...]:
+    """Rows that may take over from a backend that fails, best first.
+
+    Args:
+        backend: The row that serves.
+        choice: ``none``, a row, or ``auto``: the rows of `AUTO_ORDER` behind it, then those before it.
+    """
+    if choice != "auto":
+        return () if choice == "none" else (choice,)
+    if backend not in AUTO_ORDER:
+        return ()
+    place = AUTO_ORDER.index(backend)
+    rows = (*AUTO_ORDER[place + 1 :], *AUTO_ORDER[:place])
+    on_gpu = cuda_devices() > 0
+    return tuple(row for row in rows if on_gpu or row not in _NEED_CUDA)
+
+
+def golden_test(backend: Backend, bundle: Bundle) -> float:
+    """`self_test` of a backend that has a model; `fake` must only answer with finite numbers.
+
+    Raises:
+        BadBundle: Other outputs than the golden ones.
+        EngineFault: The backend failed.
+    """
+    if backend.name != "fake":
+        return self_test(backend, bundle)
+    crops = bundle.golden.crops
+    backend.infer(crops.images[: backend.max_batch], crops.background[: backend.max_batch])
+    return 0.0
+
+
 def _open(bundle: Bundle, name: str, options: BackendOptions) -> Backend:
     backend: Backend = CheckedBackend(BACKENDS[name](bundle, options))
     try:

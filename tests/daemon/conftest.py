@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from phenostream.daemon.engines import Engines
 from phenostream.daemon.model import ServedModel
 from phenostream.daemon.run_id import new_run_id
 from phenostream.daemon.wire.ingest import Start
@@ -12,6 +13,7 @@ from phenostream.engine.backends.fake import FakeBackend
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.manifest import Manifest
 from phenostream.engine.types import CLASSES, MARKERS, REDUCED_PIXEL_UM, SHOTS
+from tests.daemon.toy_engines import FakeOpener
 
 StartMaker = Callable[..., Start]
 ModelMaker = Callable[..., ServedModel]
@@ -53,7 +55,8 @@ def make_model() -> ModelMaker:
 def toy_model(backend: Backend | None = None, max_batch: int = 8, **changes: Any) -> ServedModel:
     """See `make_model`."""
     manifest = _manifest().model_copy(update=changes)
-    return ServedModel(manifest, "0" * 64, backend or FakeBackend(), max_batch)
+    engines = Engines(backend or FakeBackend(), FakeOpener())
+    return ServedModel(manifest, "0" * 64, engines, max_batch)
 
 
 def _manifest() -> Manifest:

@@ -66,6 +66,14 @@ CASES: list[tuple[dict[str, Any], tuple[str, ...]]] = [
         {"model": {"bundle": "b", "backend": "openvin"}},
         ("model.backend: 'openvin': allowed auto, torch, openvino, onnxruntime",),
     ),
+    (
+        {"model": {"bundle": "b", "fallback": "any"}},
+        ("model.fallback: 'any': allowed auto, none, torch, openvino, onnxruntime",),
+    ),
+    (
+        {"model": {"bundle": "b", "call_timeout_s": 0.1}},
+        ("model.call_timeout_s: 0.1: allowed 0, or 0.5 to 3600",),
+    ),
     ({"model": {"bundle": "b", "max_wait_ms": -1}}, ("model.max_wait_ms: -1: allowed 0 to 1000",)),
     ({"ingest": {"endpoint": "tcp://host"}}, ("ingest.endpoint", "tcp://ADDRESS:PORT")),
     (

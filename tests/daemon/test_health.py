@@ -23,6 +23,25 @@ def test_degraded_until_the_last_fault_is_taken_back() -> None:
     assert health.snapshot() == {"state": "ready", "faults": {}}
 
 
+def test_the_past_tells_every_fault_since_when_and_how_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    health = Health()
+    health.degrade("engine", "nan")
+    now[0] += 5
+    health.recover("engine")
+    now[0] += 2
+    assert not health.past()["engine"]["open"]
+    assert health.past()["engine"]["for_s"] == 2
+    health.degrade("engine", "gone")
+    now[0] += 1
+    past = health.past()["engine"]
+    assert (past["open"], past["reason"], past["count"], past["for_s"]) == (True, "gone", 2, 1)
+    assert health.faults() == ("engine",)
+
+
 def test_a_silent_thread_is_named_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
@@ -80,6 +99,26 @@ def test_a_thread_that_dies_stops_the_others_and_keeps_its_exception() -> None:
     assert crew.failure[0] == "dies"
     assert str(crew.failure[1]) == "broken"
     assert crew.running() == set()
+
+
+def test_a_thread_that_is_given_up_on_is_not_waited_for_and_its_end_wakes_nobody() -> None:
+    release = threading.Event()
+    ends: list[int] = []
+    health = Health()
+    crew = Crew(health, lambda: ends.append(1))
+
+    def hangs(beat: Beat) -> None:
+        release.wait(30)
+
+    crew.start("stuck", hangs)
+    (thread,) = [one for one in threading.enumerate() if one.name == "stuck"]
+    crew.give_up("stuck")
+    assert crew.join(10) == []
+    assert crew.running() == set()
+    assert health.stalled(-1.0) == []
+    release.set()
+    thread.join(10)
+    assert (ends, crew.failure) == ([], None)
 
 
 def test_a_crew_whose_work_is_done_has_no_failure() -> None:

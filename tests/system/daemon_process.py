@@ -20,8 +20,9 @@ class DaemonProcess:
     """One daemon: a configuration folder, and the process that runs on it now.
 
     Attributes:
-        extra: TOML appended to the configuration.
+        extra: TOML appended to the configuration, whose last section is ``[model]``.
         prefix: Command in front of the daemon's, which it must replace by `exec`.
+        backend: What infers.
         command: What starts the daemon; the configuration's path follows.
         ready: What the process said when it was ready.
     """
@@ -31,6 +32,7 @@ class DaemonProcess:
     extra: str = ""
     prefix: tuple[str, ...] = ()
     command: tuple[str, ...] = COMMAND
+    backend: str = "fake"
     ready: dict[str, Any] = field(default_factory=dict)
     _process: "subprocess.Popen[str] | None" = None
 
@@ -53,7 +55,7 @@ class DaemonProcess:
         """Start without waiting."""
         self.config.write_text(
             '[journal]\ndirectory = "journal"\n'
-            f'[model]\nbundle = "{self.bundle}"\nbackend = "fake"\n{self.extra}'
+            f'[model]\nbundle = "{self.bundle}"\nbackend = "{self.backend}"\n{self.extra}'
         )
         with self.log.open("a") as log:
             self._process = subprocess.Popen(

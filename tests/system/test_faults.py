@@ -1,70 +1,25 @@
 """The whole daemon with a failing engine: served in a thread of this process, so that the fault can be planted."""
 
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import zmq
 
 from phenostream.daemon.client.errors import Unreachable
 from phenostream.daemon.client.sender import Sender
 from phenostream.daemon.client.sender_options import SenderSettings
-from phenostream.daemon.config import parse_config
-from phenostream.daemon.lifecycle import DEGRADED, FAILED, GOOD, Ready, serve
-from phenostream.daemon.wire.codec import pack, unpack_result
+from phenostream.daemon.lifecycle import DEGRADED, FAILED, GOOD
 from phenostream.daemon.wire.ingest import Ack, Start
 from phenostream.engine.backends.fake import FakeBackend
 from phenostream.engine.errors import EngineFault
 from phenostream.engine.types import F32, Outputs
+from tests.system.served import Served
 
 pytestmark = pytest.mark.system
 Image = np.ndarray[Any, Any]
 Fault = Callable[[int], Exception | None]
-
-
-class Served(threading.Thread):
-    """`serve` in a thread; its exit code or exception."""
-
-    def __init__(self, folder: Path, bundle: Path, **limits: int) -> None:
-        super().__init__(name="served", daemon=True)
-        values = {
-            "journal": {"directory": "journal"},
-            "model": {"bundle": str(bundle), "backend": "fake", "streams": 1},
-            "limits": limits,
-        }
-        self.config = parse_config(values, folder)
-        self.ready: Ready | None = None
-        self.is_ready = threading.Event()
-        self.code: int | None = None
-
-    def run(self) -> None:
-        self.code = serve(self.config, self.note)
-
-    def note(self, ready: Ready) -> None:
-        self.ready = ready
-        self.is_ready.set()
-
-    @property
-    def ingest(self) -> str:
-        assert self.is_ready.wait(30)
-        assert self.ready is not None
-        return self.ready.ingest
-
-    def ask(self, kind: str) -> dict[str, Any]:
-        assert self.ready is not None
-        with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
-            dealer.connect(self.ready.control)
-            dealer.send(pack({"v": 1, "id": 1, "type": kind}))
-            assert dealer.poll(10_000)
-            return unpack_result(dealer.recv())
-
-    def drain(self) -> int | None:
-        self.ask("drain")
-        self.join(30)
-        return self.code
 
 
 @pytest.fixture
@@ -74,7 +29,7 @@ def make_served(
     made: list[Served] = []
 
     def make(**limits: int) -> Served:
-        made.append(Served(tmp_path_factory.mktemp("s"), toy_bundle, **limits))
+        made.append(Served(tmp_path_factory.mktemp("s"), toy_bundle, limits=limits))
         made[-1].start()
         return made[-1]
 
@@ -158,7 +113,10 @@ def test_a_lasting_fault_fails_frames_with_a_reason_and_the_exit_code_says_degra
     assert (ledger["received"], ledger["failed"], ledger["failed.engine"]) == (6, 6, 6)
     assert {(ack.fate, ack.reason) for ack in acks} == {("failed", "engine: gone")}
     status = served.ask("status")["status"]
-    assert (status["state"], status["faults"]) == ("degraded", {"engine": "gone"})
+    assert (status["state"], status["faults"]) == (
+        "degraded",
+        {"engine": "gone; no other backend is left"},
+    )
     assert served.drain() == DEGRADED
 
 

@@ -12,6 +12,7 @@ import pytest
 import zmq
 
 from phenostream.daemon.channel import Channel
+from phenostream.daemon.engines import Engine
 from phenostream.daemon.health import Health
 from phenostream.daemon.journal.log import Journal, JournalFull
 from phenostream.daemon.journal.record import Record
@@ -23,6 +24,7 @@ from phenostream.daemon.pipeline.entries import (
     Answer,
     Arrival,
     Entry,
+    Inferred,
     Passage,
     Prepared,
     RunEnded,
@@ -150,7 +152,8 @@ def finished(arrival: Arrival, cells: int, edge: int = 0) -> Passage:
     if cells:
         images = np.random.default_rng(0).random((cells, 4, 28, 28), np.float32)
         outputs = FakeBackend().infer(images, np.full((cells, 4), 0.5, np.float32))
-        passage.place(Part(passage, slice(0, cells), slice(0, cells)), outputs, 0.0, 0.0)
+        inferred = Inferred(outputs, Engine("fake", "none", "fp32"), ("journal",))
+        passage.place(Part(passage, slice(0, cells), slice(0, cells)), inferred, 0.0, 0.0)
     return passage
 
 
@@ -210,7 +213,8 @@ def test_a_published_frame_reads_back_with_its_columns(desk: Desk) -> None:
         **asdict(NO_FLAGS),
         "orientation": "undecided",
     }
-    assert meta["model"] == desk.model.describe()
+    assert meta["model"] == desk.model.describe() | {"engines": ["fake fp32"]}
+    assert meta["degraded"] == ["journal"]
     assert meta["synthetic"] is True
     assert set(meta["timing_ms"]) == {"queue", "prepare", "wait", "infer", "total"}
     assert record.columns["class_logits"].values.shape == (5, 3)
