@@ -67,7 +67,7 @@ def _targets() -> list[tuple[bytes, Callable[[bytes], object]]]:
         (request, _request),
     ]
     if "blosc2" in encodings():
-        targets.append((pack_counts(memoryview(_COUNTS), 2), _chunk))
+        targets.append((pack_counts(memoryview(_COUNTS.tobytes()), 2), _chunk))
     return targets
 
 
