@@ -23,6 +23,8 @@ LEAK_BYTES_PER_S: Final = 1024
 """Heartbeats are received and never handed over: 16 bytes each in plain, 50 under CURVE."""
 _SO_COOKIE: Final = 57
 _COOKIE: Final = struct.Struct("=Q")
+_RESET: Final = struct.pack("ii", 1, 0)
+"""A linger of 0 s: what waits is dropped, and a peer that is blocked in sending hears of it."""
 _RECEIVED_AT: Final = 128
 """Of tcpi_bytes_received in struct tcp_info, since Linux 4.1."""
 _TCP_INFO_BYTES: Final = 136
@@ -134,6 +136,7 @@ class Connections:
         with _borrowed(connection.descriptor, connection.cookie) as wire:
             if wire is not None:
                 try:
+                    wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                     wire.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     return  # the peer was quicker
