@@ -1,4 +1,4 @@
-"""Measure this box: engine, pipeline, latency, shots, encoding, sources, detection; how right orientation, field are.
+"""Measure this box: engine, pipeline, latency, shots, encoding, sources, ingest, detection; or what is right.
 
 Every figure is a median of interleaved rounds in one run, printed with the box it was measured on. Compare ratios, not
 absolutes: the machine may be busy.
@@ -10,6 +10,7 @@ Examples:
   phenostream bench encoding --cells 0
   phenostream bench shots
   phenostream bench sources
+  phenostream bench ingest --size 2048 --frames 30
   phenostream bench detect --truth truth.json --results got.jsonl
   phenostream bench field
 """
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from phenostream.deploy.cli import (
     bench_detect,
     bench_field,
+    bench_ingest,
     bench_orientation,
     bench_shots,
     bench_sources,
@@ -272,6 +274,11 @@ _KINDS: dict[str, tuple[_Declare, _Measure, str]] = {
         bench_sources.declare,
         bench_sources.measure,
         "exactness of the account of a source that is not answered, beyond capacity",
+    ),
+    "ingest": (
+        bench_ingest.declare,
+        bench_ingest.measure,
+        "acknowledged frames: MB/s over ipc, plain tcp, and tcp under CURVE",
     ),
     "detect": (
         bench_detect.declare,
