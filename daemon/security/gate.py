@@ -102,7 +102,7 @@ class Gate:
                 self._warn("%s: too many connections, one was shut down", watched.key)
 
     def _remove(self) -> None:
-        """Whoever was taken off the list goes now; at the turnstile nothing of his passes since it was changed."""
+        """Whoever was taken off the list goes now; at the turnstile nothing of theirs passes since it was changed."""
         self._guard.changed.clear()
         users = self._guard.current().users
         for one in self._watched.values():

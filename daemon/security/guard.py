@@ -68,7 +68,7 @@ class Guard:
     Attributes:
         allowed: Who may come in at the moment; None without keys.
         wake: Set when there is something for the gate's thread.
-        changed: Set when the allow-list was replaced.
+        changed: Set when connections of removed keys may be open.
         new: Sockets that the gate's thread does not watch yet.
     """
 
@@ -95,7 +95,7 @@ class Guard:
                 closed then.
         """
         curve = self._speaks_curve(opening)
-        turnstile = Turnstile(self.current if curve else None)
+        turnstile = Turnstile(self.current if curve else None, self._look_for_removed)
         if curve and self._pair is not None:
             socket.setsockopt(zmq.CURVE_SERVER, 1)
             socket.setsockopt(zmq.CURVE_SECRETKEY, self._pair.secret)
@@ -127,8 +127,7 @@ class Guard:
             return False
         self._reloads += 1
         self._health.recover(_FAULT)
-        self.changed.set()
-        self.wake.set()
+        self._look_for_removed()
         logger.info("allow-list reloaded: %d entries", len(self.allowed.grants))
         return True
 
@@ -157,6 +156,10 @@ class Guard:
     def close(self) -> None:
         """After every thread has ended."""
         self.wake.close()
+
+    def _look_for_removed(self) -> None:
+        self.changed.set()
+        self.wake.set()
 
     def _speaks_curve(self, opening: Opening) -> bool:
         if not opening.url.startswith("tcp://"):

@@ -28,8 +28,18 @@ class Turnstile:
         users: Descriptor → who spoke through it last, see `Grant.user`.
     """
 
-    def __init__(self, allowed: Callable[[], AllowList] | None = None) -> None:
-        """Nobody spoke yet; `allowed` where the socket speaks CURVE."""
+    def __init__(
+        self,
+        allowed: Callable[[], AllowList] | None = None,
+        on_removed: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Nobody spoke yet.
+
+        Args:
+            allowed: Where the socket speaks CURVE.
+            on_removed: Called when somebody speaks who was removed since, and whose connection is still open.
+        """
+        self._on_removed = on_removed
         self.delivered: dict[int, int] = {}
         self.users: dict[int, str] = {}
         self._allowed = allowed
@@ -49,7 +59,10 @@ class Turnstile:
         if self._allowed is None:
             return True
         user = self.users[descriptor] = str(last.get("User-Id"))
-        return user in self._allowed().users
+        if user in self._allowed().users:
+            return True
+        self._on_removed()
+        return False
 
     def role(self, part: zmq.Frame) -> str | None:
         """Role of who sent a message; None where no keys are spoken, and access to the socket is all there is."""

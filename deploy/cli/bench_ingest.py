@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from phenostream.deploy.cli.terminal import progress, say, say_json, say_table
+from phenostream.engine.errors import BadConfig
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -20,17 +21,16 @@ def measure(args: argparse.Namespace) -> int:
     from phenostream.deploy.bench.box import describe_box, describe_in_a_line
     from phenostream.deploy.bench.ingest import WAYS, measure_ingest
     from phenostream.deploy.bundles import bundle_path
-    from phenostream.deploy.microscope import MicroscopeSettings, SimulatedMicroscope, cache_folder
 
-    settings = MicroscopeSettings(size_px=args.size, cells=0)
-    microscope = SimulatedMicroscope(settings, cache_folder())
+    if not 64 <= args.size <= 2048:
+        raise BadConfig(f"--size {args.size}: allowed 64 to 2048")
     with (
         TemporaryDirectory(prefix="phenostream-") as folder,
         progress(len(WAYS) * args.rounds, "bench ingest", "run") as bar,
     ):
         ways = measure_ingest(
             str(bundle_path(args.bundle).resolve()),
-            microscope,
+            args.size,
             Path(folder),
             frames=args.frames,
             rounds=args.rounds,
@@ -41,8 +41,8 @@ def measure(args: argparse.Namespace) -> int:
         return 0
     say(describe_in_a_line(describe_box()))
     say(
-        f"{args.frames} empty simulated frames of 4 x {args.size}^2 u16 a run, {args.rounds} alternating rounds, "
-        "sender on the same cores; until every frame is acknowledged"
+        f"{args.frames} synthetic frames of 4 x {args.size}^2 u16 without cells a run, {args.rounds} "
+        "alternating rounds, sender on the same cores; until every frame is acknowledged"
     )
     say_table(
         ["way", "MB/s", "least", "most", "frames/s", "of ipc"],

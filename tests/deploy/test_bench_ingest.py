@@ -3,14 +3,21 @@
 from pathlib import Path
 
 from phenostream.deploy.bench.ingest import WAYS, measure_ingest
-from phenostream.deploy.microscope import MicroscopeSettings, SimulatedMicroscope
+from tests.system.toy_bundle import write_toy_bundle
 
 
 def test_every_way_is_measured_against_ipc(tmp_path: Path) -> None:
-    microscope = SimulatedMicroscope(MicroscopeSettings(size_px=256, cells=0), tmp_path)
     steps: list[int] = []
+    (tmp_path / "toy").mkdir()
+    write_toy_bundle(tmp_path / "toy")
     ways = measure_ingest(
-        "demo", microscope, tmp_path / "d", frames=4, rounds=1, on_step=lambda: steps.append(1)
+        str(tmp_path / "toy"),
+        256,
+        tmp_path / "d",
+        frames=4,
+        rounds=1,
+        backend="fake",
+        on_step=lambda: steps.append(1),
     )
     assert [way.way for way in ways] == list(WAYS)
     assert ways[0].ratio == 1
