@@ -22,6 +22,8 @@ _STOP_TIMEOUT_S: Final = 60.0
 _CPU_CLOCK: Final = 2
 """Kind of a process's clock: the scheduler's, in ns (Linux)."""
 
+PROGRAM: Final = (sys.executable, "-m", "phenostream.deploy.cli")
+
 
 @dataclass(slots=True)
 class DaemonChild:
@@ -30,11 +32,13 @@ class DaemonChild:
     Attributes:
         folder: Where its configuration, sockets, journal and log are put; short, as ipc paths are limited to 107 bytes.
         settings: TOML lines appended to the configuration; may name sections [model], [limits] and so on.
+        program: What runs the command line; another one to run it with something changed.
         ready: What the daemon said when it was ready: endpoints, model, start-up time.
     """
 
     folder: Path
     settings: str
+    program: tuple[str, ...] = PROGRAM
     ready: dict[str, Any] = field(init=False, default_factory=dict)
     _process: "subprocess.Popen[bytes]" = field(init=False)
 
@@ -48,9 +52,7 @@ class DaemonChild:
         config = self.folder / "config.toml"
         config.write_text(self.settings)
         command = [
-            sys.executable,
-            "-m",
-            "phenostream.deploy.cli",
+            *self.program,
             "run",
             "--json",
             "--config",
@@ -89,6 +91,16 @@ class DaemonChild:
         """Resident memory now, MiB."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    @property
+    def descriptors(self) -> int:
+        """Open file descriptors now."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    @property
+    def threads(self) -> int:
+        """Threads now."""
+        return len(os.listdir(f"/proc/{self.pid}/task"))
 
     @property
     def cpu_s(self) -> float:

@@ -11,6 +11,7 @@ Examples:
   phenostream bench shots
   phenostream bench sources
   phenostream bench ingest --size 2048 --frames 30
+  phenostream bench soak
   phenostream bench detect --truth truth.json --results got.jsonl
   phenostream bench field
 """
@@ -24,6 +25,7 @@ from phenostream.deploy.cli import (
     bench_ingest,
     bench_orientation,
     bench_shots,
+    bench_soak,
     bench_sources,
     bench_stage,
 )
@@ -279,6 +281,11 @@ _KINDS: dict[str, tuple[_Declare, _Measure, str]] = {
         bench_ingest.declare,
         bench_ingest.measure,
         "acknowledged frames: MB/s over ipc, plain tcp, and tcp under CURVE",
+    ),
+    "soak": (
+        bench_soak.declare,
+        bench_soak.measure,
+        "whether a daemon's memory, descriptors and threads stay the same over 150,000 frames",
     ),
     "detect": (
         bench_detect.declare,
