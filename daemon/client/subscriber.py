@@ -30,6 +30,8 @@ from phenostream.engine.errors import BadConfig, BadInput
 __all__ = ["Record", "Subscriber"]
 
 _SLICE_S: Final = 0.25
+_ASK_AGAIN_S: Final = 1.0
+"""For the welcome: so long after the last time."""
 _SUBSCRIPTIONS: Final = 0
 """No bound on what a SUB sends: only its own subscriptions, and libzmq silently drops those beyond the bound."""
 _QUEUED: Final = 1000
@@ -82,7 +84,7 @@ class Subscriber:
         self._follower = Follower(results_url, since, control_url is not None)
         self._starts = Starts()
         self._answered = self._subscribed = False
-        self._heard_s = 0.0
+        self._heard_s = self._asked_s = 0.0
         self._resources = ExitStack()
         self._socket: Socket | None = None
         self._control: Control | None = None
@@ -122,7 +124,7 @@ class Subscriber:
             connect(socket, self.results_url, self._keys)
             if self.control_url is not None:
                 self._control = stack.enter_context(Control(self.control_url, keys=self._keys))
-            self._socket = socket
+            self._socket, self._asked_s = socket, time.monotonic()
             self._resources = stack.pop_all()
         return self
 
@@ -140,7 +142,7 @@ class Subscriber:
         """
         deadline, socket = time.monotonic() + self._connect_timeout_s, self._open()
         while not self._subscribed:
-            self._check_connecting(deadline)
+            self._check_connecting(socket, deadline)
             if socket.poll(int(1000 * _SLICE_S)):
                 self._receive(socket)
 
@@ -184,7 +186,7 @@ class Subscriber:
         """As `__iter__`, without blocking the event loop."""
         deadline, socket = time.monotonic() + self._connect_timeout_s, self._open()
         while not self._subscribed:
-            self._check_connecting(deadline)
+            self._check_connecting(socket, deadline)
             if await readable(socket, _SLICE_S):
                 self._receive(socket)
         self._heard_s = time.monotonic()
@@ -283,12 +285,18 @@ class Subscriber:
             raise BadInput("subscriber: use it inside `with`")
         return self._socket
 
-    def _check_connecting(self, deadline: float) -> None:
+    def _check_connecting(self, socket: Socket, deadline: float) -> None:
+        """The welcome may be lost like any live copy: ask for it again."""
         self._watch_handshakes()
-        if time.monotonic() >= deadline:
+        now_s = time.monotonic()
+        if now_s >= deadline:
             raise Unreachable(
                 f"{self.results_url}: no daemon publishes there ({self._connect_timeout_s:g} s)"
             )
+        if now_s - self._asked_s > _ASK_AGAIN_S:
+            self._asked_s = now_s
+            socket.unsubscribe(WELCOME_TOPIC)
+            socket.subscribe(WELCOME_TOPIC)
 
     def _watch_handshakes(self) -> None:
         if self._handshakes is not None:

@@ -26,7 +26,7 @@ from phenostream.deploy.child import DaemonChild, child_settings
 from phenostream.deploy.microscope import SimulatedMicroscope
 from phenostream.engine.errors import EngineFault
 
-_DISTINCT_FRAMES = 8
+DISTINCT_FRAMES = 8
 _WARM_FRAMES = 20
 
 
@@ -78,10 +78,10 @@ def measure_latency(
     Raises:
         EngineFault: A frame was not published.
     """
-    images = [microscope.frame(seq) for seq in range(_DISTINCT_FRAMES)]
+    images = [microscope.frame(seq) for seq in range(DISTINCT_FRAMES)]
     sync_ms = _time_fdatasync(folder, 200)
     with DaemonChild(folder, child_settings(bundle_name)) as daemon:
-        capacity = _capacity(daemon.ready["ingest"], microscope, images)
+        capacity = measure_capacity(daemon.ready["ingest"], microscope, images)
         offered = capacity * load
         gaps_s = np.random.default_rng(0).exponential(1 / offered, frames + _WARM_FRAMES)
         seen = _watch(
@@ -95,19 +95,39 @@ def measure_latency(
     infer = [ms for _, ms, _ in timed]
     added = [a - b for a, b in zip(whole, infer, strict=True)]
     return LatencyFigure(
-        added_p50_ms=_quantile(added, 0.5),
-        added_p99_ms=_quantile(added, 0.99),
-        whole_p50_ms=_quantile(whole, 0.5),
-        whole_p99_ms=_quantile(whole, 0.99),
-        infer_p50_ms=_quantile(infer, 0.5),
-        fdatasync_p50_ms=_quantile(sync_ms, 0.5),
-        fdatasync_p99_ms=_quantile(sync_ms, 0.99),
+        added_p50_ms=quantile(added, 0.5),
+        added_p99_ms=quantile(added, 0.99),
+        whole_p50_ms=quantile(whole, 0.5),
+        whole_p99_ms=quantile(whole, 0.99),
+        infer_p50_ms=quantile(infer, 0.5),
+        fdatasync_p50_ms=quantile(sync_ms, 0.5),
+        fdatasync_p99_ms=quantile(sync_ms, 0.99),
         capacity_fps=round(capacity, 1),
         offered_fps=round(offered, 1),
         frames=len(timed),
         size_px=microscope.settings.size_px,
         cells_per_frame=round(statistics.mean(cells for _, _, cells in timed), 1),
     )
+
+
+def added_latency(
+    endpoints: dict[str, Any],
+    microscope: SimulatedMicroscope,
+    images: Sequence[npt.NDArray[np.uint16]],
+    gaps_s: npt.NDArray[np.float64],
+) -> list[float]:
+    """Milliseconds that a running daemon adds to each frame of a run with these gaps between arrivals.
+
+    Raises:
+        EngineFault: A frame was not published.
+    """
+    seen = _watch(
+        endpoints,
+        lambda url: _send_poisson(url, microscope, images, gaps_s),
+        len(gaps_s),
+        lambda: None,
+    )
+    return [whole_ms - infer_ms for whole_ms, infer_ms, _ in seen]
 
 
 def _watch(
@@ -156,7 +176,7 @@ def _send_poisson(
         sender.finish()
 
 
-def _capacity(
+def measure_capacity(
     url: str, microscope: SimulatedMicroscope, images: Sequence[npt.NDArray[np.uint16]]
 ) -> float:
     """Frames per second when every frame is sent as soon as credit allows."""
@@ -184,5 +204,6 @@ def _time_fdatasync(folder: Path, count: int) -> list[float]:
     return took
 
 
-def _quantile(values: Sequence[float], q: float) -> float:
+def quantile(values: Sequence[float], q: float) -> float:
+    """One quantile, to a microsecond where the values are milliseconds."""
     return round(float(np.quantile(values, q)), 3)

@@ -7,6 +7,7 @@ Examples:
   phenostream bench engine
   phenostream bench pipeline --size 2048 --cells 200
   phenostream bench latency
+  phenostream bench latency --stopped-subscriber
   phenostream bench encoding --cells 0
   phenostream bench shots
   phenostream bench sources
@@ -23,6 +24,7 @@ from phenostream.deploy.cli import (
     bench_detect,
     bench_field,
     bench_ingest,
+    bench_latency,
     bench_orientation,
     bench_shots,
     bench_soak,
@@ -30,7 +32,6 @@ from phenostream.deploy.cli import (
     bench_stage,
 )
 from phenostream.deploy.cli.terminal import progress, say, say_json, say_table
-from phenostream.engine.errors import BadConfig
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -165,51 +166,6 @@ def _pipeline(args: argparse.Namespace) -> int:
     return 0
 
 
-def _declare_latency(parser: argparse.ArgumentParser) -> None:
-    bench_stage.declare_frames(parser, size=512, cells=24, frames=1000)
-    parser.add_argument(
-        "--load", type=float, default=0.5, help="share of the capacity (default 0.5)"
-    )
-
-
-def _latency(args: argparse.Namespace) -> int:
-    from phenostream.deploy.bench.latency import measure_latency
-    from phenostream.deploy.bundles import bundle_path
-
-    if not 0.01 <= args.load <= 0.95:
-        raise BadConfig(f"--load {args.load:g}: allowed 0.01 to 0.95")
-    with bench_stage.scratch() as folder, progress(args.frames, "bench latency", "frame") as bar:
-        figure = measure_latency(
-            str(bundle_path(args.bundle).resolve()),
-            bench_stage.microscope(args),
-            folder,
-            frames=args.frames,
-            load=args.load,
-            on_step=bar.update,
-        )
-    if args.json:
-        say_json({"box": bench_stage.box(), **figure.as_dict()})
-        return 0
-    bench_stage.say_box()
-    say(
-        f"{figure.frames} simulated frames of 4 x {figure.size_px}^2 with {figure.cells_per_frame:g} cells, Poisson "
-        f"arrivals at {figure.offered_fps:g} of {figure.capacity_fps:g} frames/s, to a subscriber on the same box"
-    )
-    say_table(
-        ["milliseconds", "p50", "p99"],
-        [
-            ("added by the daemon (whole - inference)", figure.added_p50_ms, figure.added_p99_ms),
-            ("whole: last byte received to subscriber", figure.whole_p50_ms, figure.whole_p99_ms),
-            (
-                "fdatasync of 4 KiB in the same folder, before",
-                figure.fdatasync_p50_ms,
-                figure.fdatasync_p99_ms,
-            ),
-        ],
-    )
-    return 0
-
-
 def _declare_encoding(parser: argparse.ArgumentParser) -> None:
     bench_stage.declare_frames(parser, size=2048, cells=200, frames=30)
     parser.add_argument("--rounds", type=int, default=5, help="alternations (default 5)")
@@ -258,8 +214,8 @@ _KINDS: dict[str, tuple[_Declare, _Measure, str]] = {
         "the daemon's cells/s as a share of the bare engine's",
     ),
     "latency": (
-        _declare_latency,
-        _latency,
+        bench_latency.declare,
+        bench_latency.measure,
         "what the daemon adds to the engine's time, at a share of capacity",
     ),
     "encoding": (

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import zmq
 
+from phenostream.daemon.client import subscriber
 from phenostream.daemon.client.control import Control
 from phenostream.daemon.client.errors import JournalReplaced, Refusal, TimedOut, Unreachable
 from phenostream.daemon.client.subscriber import Record, Subscriber
@@ -47,7 +48,7 @@ class ScriptedResults:
         self.asked: list[dict[str, Any]] = []
         self.open_runs: list[dict[str, Any]] = []
         self.per_reply = 2
-        self.oldest = 0
+        self.oldest = self.welcomes_lost = 0
         self.damaged: set[int] = set()
         self.mangle: Callable[[list[bytes]], list[bytes]] = lambda parts: parts
         self._todo: queue.Queue[Callable[[], object]] = queue.Queue()
@@ -108,7 +109,10 @@ class ScriptedResults:
 
     def _serve(self, router: "zmq.Socket[bytes]") -> None:
         if self._xpub.poll(1) and self._xpub.recv() == b"\x01welcome":
-            self._xpub.send(b"welcome")
+            if self.welcomes_lost:
+                self.welcomes_lost -= 1
+            else:
+                self._xpub.send(b"welcome")
         if router.poll(1):
             peer, request = router.recv_multipart()
             router.send_multipart([peer, *self.mangle(self._reply(unpack_header(request)))])
@@ -153,6 +157,16 @@ def test_after_wait_subscribed_nothing_is_missed(daemon: ScriptedResults) -> Non
             results.wait_subscribed()
             daemon.publish(status("a"), status("b"))
             assert take(iter(results), 2) == [n, n + 1]
+
+
+def test_a_welcome_that_was_lost_is_asked_for_again(
+    daemon: ScriptedResults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriber, "_ASK_AGAIN_S", 0.0)
+    daemon.welcomes_lost = 2
+    with Subscriber(daemon.results) as results:
+        results.wait_subscribed()
+    assert daemon.welcomes_lost == 0
 
 
 def test_results_come_as_typed_columns(daemon: ScriptedResults) -> None:
