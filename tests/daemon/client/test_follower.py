@@ -1,7 +1,7 @@
 """The subscriber's rules without sockets, against a journal that is a list."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phenostream.daemon.client.control import Batch, Stored
@@ -36,6 +36,7 @@ def offsets(follower: Follower) -> list[int]:
     return got
 
 
+@settings(deadline=None)
 @given(
     fates=st.lists(st.sampled_from(["seen", "lost", "twice", "mark"]), max_size=40),
     since=st.none() | st.integers(0, 5),
