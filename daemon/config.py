@@ -77,6 +77,7 @@ class IngestConfig(_Section):
 
     Attributes:
         credit_bytes: Data bytes one source may have sent and not seen acknowledged.
+        expected_mb_per_s: Of all sources, 10^6 bytes; 0: not told. A warning says when CURVE carries less on this box.
         max_open_runs: Runs that may be open at once; a quiet one is parked when another wants its place.
         shot_timeout_s: How long a frame whose shots come one by one waits for the others.
         shot_memory_bytes: What all frames that wait for shots may hold; the one that began first gives way. One frame
@@ -87,6 +88,7 @@ class IngestConfig(_Section):
     endpoint: Endpoint = "ipc://run/ingest.sock"
     max_frame_bytes: Annotated[int, Field(ge=64 << 10, le=4 << 30)] = 128 * MIB
     credit_bytes: Annotated[int, Field(ge=64 << 10, le=64 << 30)] = 128 * MIB
+    expected_mb_per_s: Annotated[float, Field(ge=0, le=1e5)] = 0.0
     max_open_runs: Annotated[int, Field(ge=1, le=256)] = 32
     shot_timeout_s: Annotated[float, Field(ge=0.5, le=3600)] = 5.0
     shot_memory_bytes: Annotated[int, Field(ge=64 << 10, le=64 << 30)] = 1024 * MIB

@@ -32,6 +32,7 @@ from phenostream.daemon.model import served_model
 from phenostream.daemon.notify import notify, watchdog_s
 from phenostream.daemon.recovery import Recovery
 from phenostream.daemon.security.consent import say_what_is_plain
+from phenostream.daemon.security.curve_rate import warn_of_shortfall
 from phenostream.daemon.security.guard import Guard
 from phenostream.daemon.sources.runs import RunBook
 from phenostream.daemon.wake import Wake
@@ -112,6 +113,7 @@ def _start(config: Config, guard: Guard, health: Health, wake: Wake, stack: Exit
     for key, url in config.listening():
         stack.enter_context(claimed_endpoint(url, key, config.security.ipc_group))
     say_what_is_plain(config)
+    warn_of_shortfall(config)
     ledger = Ledger()
     runs = RunBook(config.ingest.max_open_runs, ledger.in_flight)
     journal = Journal(directory, config.journal.segment_bytes, Recovery(ledger, runs).replay)

@@ -18,10 +18,15 @@ import zmq
 from pydantic import ValidationError
 
 from phenostream.daemon.claims import claimed_endpoint
-from phenostream.daemon.config import IngestConfig
+from phenostream.daemon.config import IngestConfig, SecurityConfig
+from phenostream.daemon.endpoint import is_local
+from phenostream.daemon.health import Health
 from phenostream.daemon.recordings.facts import RecordingFacts, facts
 from phenostream.daemon.recordings.recording_desk import Received, RecordingDesk
 from phenostream.daemon.recordings.writer import RecordingWriter
+from phenostream.daemon.security.gate import gate_of_its_own
+from phenostream.daemon.security.guard import Guard
+from phenostream.daemon.security.turnstile import Turnstile
 from phenostream.daemon.socket_options import Context, Socket
 from phenostream.daemon.sources.lossless import bound_router, post
 from phenostream.daemon.sources.reception import Clock
@@ -44,6 +49,8 @@ class RecorderOptions:
         max_frame_bytes: Largest data frame taken.
         credit_bytes: Data bytes one source may have sent and not seen acknowledged.
         shot_timeout_s: How long a frame whose shots come one by one waits for the others.
+        keys: Folder of `phenostream keys server`, for tcp.
+        plain: Consent to tcp without keys on a network.
     """
 
     level: int = 0
@@ -52,6 +59,8 @@ class RecorderOptions:
     max_frame_bytes: int = 128 << 20
     credit_bytes: int = 128 << 20
     shot_timeout_s: float = 5.0
+    keys: Path | None = None
+    plain: bool = False
 
 
 def record(
@@ -77,7 +86,7 @@ def record(
         What the recording holds; INCOMPLETE where a run was still open or a frame could not be recorded.
 
     Raises:
-        BadConfig: The endpoint cannot be bound, or the path exists.
+        BadConfig: The endpoint cannot be bound or would be plain on a network, keys cannot be read, or the path exists.
         RecordingFull: The disk is full; what was acknowledged is in the file.
     """
     options = options or RecorderOptions()
@@ -87,19 +96,21 @@ def record(
         stack.enter_context(claimed_endpoint(config.endpoint, "endpoint"))
         context: Context = zmq.Context()
         stack.callback(context.term)
-        socket, endpoint, _ = bound_router(context, config)
+        guard = _guard(config, options)
+        stack.enter_context(gate_of_its_own(context, guard, stop.set))
+        socket, endpoint, turnstile = bound_router(context, config, guard)
         stack.callback(socket.close)
         writer = stack.enter_context(RecordingWriter(path, level=options.level, note=options.note))
         desk = RecordingDesk(config, writer, on_frame or (lambda ack: None))
         if on_bound is not None:
             on_bound(endpoint)
         while not stop.is_set() and not (options.until_end and desk.ended):
-            messages = _received(socket) if socket.poll(_SLICE_MS) else []
+            messages = _received(socket, turnstile) if socket.poll(_SLICE_MS) else []
             post(socket, desk.take(messages))
     return facts(path)
 
 
-def _received(socket: Socket) -> list[Received]:
+def _received(socket: Socket, turnstile: Turnstile | None) -> list[Received]:
     """What has arrived, at most `_GREEDY` messages."""
     messages: list[Received] = []
     while len(messages) < _GREEDY:
@@ -107,9 +118,20 @@ def _received(socket: Socket) -> list[Received]:
             identity, *parts = socket.recv_multipart(zmq.NOBLOCK, copy=False)
         except zmq.Again:
             break
+        if turnstile is not None and not turnstile.passes(parts or [identity]):
+            continue
         clock = Clock(time.time_ns(), time.monotonic())
         messages.append(Received(identity.bytes, [part.buffer for part in parts], clock))
     return messages
+
+
+def _guard(config: IngestConfig, options: RecorderOptions) -> Guard:
+    if options.keys is None and not options.plain and not is_local(config.endpoint):
+        raise BadConfig(
+            f"endpoint: {config.endpoint}: allowed on a network with --keys DIR "
+            "(`phenostream keys server DIR`), or with --plain"
+        )
+    return Guard(SecurityConfig(keys=options.keys), Health())
 
 
 def _ingest_config(url: str, options: RecorderOptions) -> IngestConfig:

@@ -6,12 +6,16 @@ Its end is the daemon's end (`Crew`); without it libzmq lets nobody in who needs
 import logging
 import struct
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
 from typing import Final
 
 import zmq
 
 from phenostream.daemon.channel import BEAT_S
-from phenostream.daemon.crew import Beat
+from phenostream.daemon.crew import Beat, Crew
+from phenostream.daemon.health import Health
 from phenostream.daemon.security import zap
 from phenostream.daemon.security.guard import Guard, Watched
 from phenostream.daemon.socket_options import Context, Socket
@@ -23,6 +27,7 @@ SWEEP_S: Final = 0.05
 _SWEEP_S_A_CONNECTION: Final = 0.001
 """About a hundred times what a look at one connection costs, so that looking never takes more than 1 % of a core."""
 _LOG_S: Final = 1.0
+_BOUND_S: Final = 5.0
 _EVENT: Final = struct.Struct("=HI")
 _STOPPED: Final = int(zmq.Event.MONITOR_STOPPED)
 
@@ -127,3 +132,39 @@ class Gate:
         more = f" (and {self._unlogged} such before)" if self._unlogged else ""
         self._logged_s, self._unlogged = now_s, 0
         logger.warning(line + "%s", *facts, more)
+
+
+@contextmanager
+def gate_of_its_own(context: Context, guard: Guard, on_end: Callable[[], None]) -> Iterator[None]:
+    """A gate for a program that has no crew: its thread lives as long as the block.
+
+    Args:
+        context: Of the program's sockets, closed after the block.
+        guard: Opens them, inside the block.
+        on_end: Called when the thread has ended, by itself or with the block.
+
+    Raises:
+        BaseException: What the thread died of, at the end of the block.
+    """
+    crew, stopping, bound = Crew(Health(), on_end), Wake(), Event()
+
+    def body(beat: Beat) -> None:
+        gate = Gate(context, guard)
+        bound.set()
+        try:
+            gate.run(stopping, beat)
+        finally:
+            gate.close()
+
+    crew.on_abort(stopping.set)
+    crew.start("gate", body)
+    try:
+        bound.wait(_BOUND_S)
+        yield
+    finally:
+        stopping.set()
+        crew.join(_BOUND_S)
+        stopping.close()
+        guard.close()
+    if crew.failure is not None:
+        raise crew.failure[1]

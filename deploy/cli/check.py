@@ -84,7 +84,7 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
         kept = Quarantine(config.quarantine.directory, config.quarantine.max_bytes)
         found["quarantine.directory"] = f"{config.quarantine.directory}, {len(kept)} frames in it"
         for key, url in config.listening():
-            held.enter_context(claimed_endpoint(url, key))
+            held.enter_context(claimed_endpoint(url, key, config.security.ipc_group))
             _try_tcp(url, key)
             found[key] = f"{url}, free"
         for source in config.sources:
@@ -92,6 +92,7 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
             found[f"sources.{source.name}"] = f"best-effort ({way}): gaps are possible and counted"
             if source.link == "connect":
                 found[f"sources.{source.name}.endpoint"] = f"{source.endpoint}, not tried"
+        found.update(_security(config))
         for instrument, own in config.ingest.channel_map.items():
             told = ", ".join(f"{shot} is {truth}" for shot, truth in own if shot != truth)
             found[f"ingest.channel_map.{instrument}"] = told or "every shot is what it is called"
@@ -125,6 +126,32 @@ def _vouched(signed_by: str | None, checked: bool) -> str:
     return (
         f"the bundle is signed by {signed_by}{'' if checked else ', which no key here vouches for'}"
     )
+
+
+def _security(config: "Config") -> dict[str, str]:
+    """Who may come in, and what speaks plain.
+
+    Raises:
+        BadConfig: Keys or allow-list cannot be read.
+    """
+    from phenostream.daemon.health import Health
+    from phenostream.daemon.security.allow_list import ROLES
+    from phenostream.daemon.security.curve_rate import shortfall
+    from phenostream.daemon.security.guard import Guard
+
+    guard = Guard(config.security, Health())
+    guard.close()
+    found = {"security.keys": "none: tcp endpoints would be plain"}
+    if guard.allowed is not None:
+        roles = [grant.role for grant in guard.allowed.grants]
+        counts = ", ".join(f"{roles.count(role)} {role}" for role in ROLES)
+        found["security.keys"] = f"{config.security.keys}, let in: {counts}"
+    for section, url in config.endpoints():
+        if config.is_plain(section, url):
+            found[f"{section} is PLAIN"] = f"{url}: unencrypted, open to whoever reaches it"
+    if (line := shortfall(config)) is not None:
+        found["WARNING"] = line
+    return found
 
 
 def _try_tcp(url: str, key: str) -> None:

@@ -24,6 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from", dest="url", default=INGEST, metavar="URL", help="endpoint to receive at"
     )
     parser.add_argument("recording", type=Path, metavar="PATH", help="file to write (.phenorec)")
+    parser.add_argument(
+        "--keys",
+        type=Path,
+        metavar="DIR",
+        help="key folder of `phenostream keys server`, for --from tcp://; its sources may send",
+    )
+    parser.add_argument(
+        "--plain", action="store_true", help="allow --from tcp:// on a network without keys"
+    )
     parser.add_argument("--until-end", action="store_true", help="stop when the run has ended")
     parser.add_argument(
         "--compress", type=int, default=0, metavar="0-9", help="zlib level; 0 (default) keeps up"
@@ -37,6 +46,9 @@ def run(args: argparse.Namespace) -> int:
 
     if not 0 <= args.compress <= 9:
         raise BadConfig(f"--compress {args.compress}: allowed 0 to 9")
+    options = RecorderOptions(
+        level=args.compress, until_end=args.until_end, keys=args.keys, plain=args.plain
+    )
     stop = threading.Event()
     with ExitStack() as handlers, progress(None, "recorded", "frame") as bar:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -46,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
             facts = record(
                 args.url,
                 args.recording,
-                RecorderOptions(level=args.compress, until_end=args.until_end),
+                options,
                 stop=stop,
                 on_bound=lambda endpoint: note(f"recording what is sent to {endpoint}"),
                 on_frame=lambda _ack: bar.update(),

@@ -2,6 +2,8 @@
 
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -272,3 +274,37 @@ def test_ipc_needs_no_keys_and_is_open_to_us_alone(
     daemon.spawn()
     assert daemon.wait() == 2
     assert "mode 0777 lets anyone put a socket in place of ours" in daemon.log.read_text()
+
+
+def test_a_recording_is_made_with_keys_too(
+    tmp_path: Path, small_start: Callable[..., Start], small_frame: Image
+) -> None:
+    make_server(tmp_path / "keys")
+    make_client(tmp_path / "keys", "scope-1", "source", tmp_path / "scope")
+    words = ["--from", "tcp://127.0.0.1:*", "--keys", "keys", "x.phenorec", "--until-end"]
+    command = [sys.executable, "-m", "phenostream.deploy.cli", "record", *words]
+    recording = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    assert recording.stderr is not None
+    url = recording.stderr.readline().split()[-1]
+    keys = ClientKeys.read(tmp_path / "scope")
+    stranger = ClientKeys(KeyPair.new(), keys.server)
+    start = small_start()
+    with (
+        Sender(url, "scope", SenderSettings(keys=stranger)) as sender,
+        pytest.raises(Rejected, match="does not let our key"),
+    ):
+        sender.start(start)
+    with Sender(url, "scope", SenderSettings(keys=keys)) as sender:
+        sender.start(start)
+        sender.send(0, small_frame)
+        assert sender.finish().ledger["dropped"] == 1
+    assert recording.wait(20) == 0
+    recording.stderr.close()
+
+
+def test_a_recording_on_a_network_is_not_plain_unasked(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "phenostream.deploy.cli", "record"]
+    words = ["--from", "tcp://*:5999", str(tmp_path / "x.phenorec")]
+    done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "allowed on a network with --keys DIR" in done.stderr
