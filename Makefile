@@ -7,8 +7,10 @@ TEST := .venv-test
 PIP_QUIET := --quiet --disable-pip-version-check --no-input
 # Pins for libraries that would otherwise start a thread per core each and fight over two cores.
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+# What `make chaos` and `make nightly` are told.
+CHAOS = $(if $(BREAK),--break $(BREAK)) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json)
 
-.PHONY: help demo test check lint types view reference bundle clean
+.PHONY: help demo test chaos nightly check lint types view reference bundle clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -20,6 +22,12 @@ demo: $(DEMO)/.ready  ## simulated microscope, then real cells replayed, through
 test: $(TEST)/.ready  ## the whole test suite
 	@echo "== pytest"
 	@$(THREADS) $(TEST)/bin/python -m pytest $(PYTEST_ARGS)
+
+chaos: $(TEST)/.ready  ## the table of promises, each put to the test; BREAK=name plants a fault, ONLY="1 6", SEED=n, JSON=1
+	@$(THREADS) $(TEST)/bin/python -m tests.system.chaos --size ci $(CHAOS)
+
+nightly: $(TEST)/.ready  ## the same at full size: 1,000 kills, a long soak; hours
+	@$(THREADS) $(TEST)/bin/python -m tests.system.chaos --size nightly $(CHAOS)
 
 check: lint types  ## formatting, lint, import contracts, types
 

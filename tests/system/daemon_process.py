@@ -15,12 +15,17 @@ COMMAND = (sys.executable, "-m", "phenostream.deploy.cli", "run", "--json", "--c
 READY_TIMEOUT_S = 40.0
 
 
+class NotReady(AssertionError):
+    """The daemon ended, or said something else, instead of becoming ready."""
+
+
 @dataclass
 class DaemonProcess:
     """One daemon: a configuration folder, and the process that runs on it now.
 
     Attributes:
         extra: TOML appended to the configuration, whose last section is ``[model]``.
+        journal_extra: Further lines of its section [journal].
         prefix: Command in front of the daemon's, which it must replace by `exec`.
         backend: What infers.
         command: What starts the daemon; the configuration's path follows.
@@ -33,6 +38,7 @@ class DaemonProcess:
     prefix: tuple[str, ...] = ()
     command: tuple[str, ...] = COMMAND
     backend: str = "fake"
+    journal_extra: str = ""
     ready: dict[str, Any] = field(default_factory=dict)
     _process: "subprocess.Popen[str] | None" = None
 
@@ -47,14 +53,15 @@ class DaemonProcess:
         assert output is not None
         readable, _, _ = select.select([output], [], [], READY_TIMEOUT_S)
         line = output.readline() if readable else ""
-        assert line, f"not ready: {self.log.read_text()}"
-        self.ready = json.loads(line)
+        self.ready = json.loads(line or "{}")
+        if self.ready.get("event") != "ready":
+            raise NotReady(self.ready.get("reason") or self.log.read_text()[-4000:])
         return self.ready
 
     def spawn(self) -> "subprocess.Popen[str]":
         """Start without waiting."""
         self.config.write_text(
-            '[journal]\ndirectory = "journal"\n'
+            f'[journal]\ndirectory = "journal"\n{self.journal_extra}'
             f'[model]\nbundle = "{self.bundle}"\nbackend = "{self.backend}"\n{self.extra}'
         )
         with self.log.open("a") as log:

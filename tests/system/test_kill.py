@@ -1,7 +1,7 @@
 """kill -9 at random instants: what was acknowledged is in the journal, once, and the source resumes by itself.
 
-A kill costs about 1 s on two busy cores, nearly all of it the start of the next process: 35 kills fit 40 s; set
-PHENOSTREAM_KILLS for more. The same with single shots, some frame being incomplete at every instant: a fifth of them.
+Few kills, of the daemon as a user starts it; `make chaos` makes many, with power cuts, under a runner of its own. The
+same with single shots, some frame being incomplete at every instant. Set PHENOSTREAM_KILLS for more.
 """
 
 import os
@@ -23,7 +23,7 @@ from phenostream.daemon.journal.record import Record
 from phenostream.daemon.wire.codec import unpack_result
 from phenostream.daemon.wire.ingest import Ack, Report, Start
 
-KILLS = int(os.environ.get("PHENOSTREAM_KILLS", "35"))
+KILLS = int(os.environ.get("PHENOSTREAM_KILLS", "6"))
 Fates = Counter[int]
 
 
@@ -107,7 +107,7 @@ def journaled(directory: Path, run: str) -> tuple[Fates, list[dict[str, Any]]]:
 
 @pytest.mark.system
 @pytest.mark.timeout(120 + 4 * KILLS)
-@pytest.mark.parametrize(("single_shots", "kills"), [(False, KILLS), (True, -(-KILLS // 5))])
+@pytest.mark.parametrize(("single_shots", "kills"), [(False, KILLS), (True, -(-KILLS // 2))])
 def test_no_acknowledged_frame_is_lost_and_none_has_two_fates(
     make_daemon: Callable[..., Any],
     small_start: Callable[..., Start],
