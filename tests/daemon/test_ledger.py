@@ -26,7 +26,8 @@ class LedgerMachine(RuleBasedStateMachine):
         super().__init__()
         self.ledger = Ledger()
         self.in_flight: dict[str, set[int]] = {run: set() for run in RUNS}
-        self.fates: dict[str, dict[int, str]] = {run: {} for run in RUNS}
+        self.cells: dict[tuple[str, int], int] = {}
+        self.fates: dict[str, dict[int, Fate]] = {run: {} for run in RUNS}
         self.ends: dict[str, int | None] = dict.fromkeys(RUNS)
         self.incidents: dict[str, int] = dict.fromkeys(("duplicates", "late"), 0)
         self.found = 0
@@ -70,7 +71,34 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ledger.settle(run, frame_seq, fate, reason, {"found": cells, "classified": cells})
         self.in_flight[run].remove(frame_seq)
         self.fates[run][frame_seq] = fate
+        self.cells[run, frame_seq] = cells
         self.found += cells
+
+    @precondition(lambda self: any(self.in_flight.values()))
+    @rule(data=st.data())
+    def is_withdrawn(self, data: st.DataObject) -> None:
+        run = data.draw(st.sampled_from([run for run in RUNS if self.in_flight[run]]))
+        frame_seq = data.draw(st.sampled_from(sorted(self.in_flight[run])))
+        self.ledger.withdraw(run, frame_seq)
+        self.in_flight[run].remove(frame_seq)
+
+    @rule()
+    def a_new_process_goes_on(self) -> None:
+        """What the journal holds comes back: fates in any order of their runs, and no incident of an open run."""
+        before, self.ledger = self.ledger, Ledger()
+        for run in RUNS:
+            self.ledger.open(run, self.expected[run])
+            for frame_seq, fate in self.fates[run].items():
+                known = before.standing(run, frame_seq)
+                cells = {
+                    "found": self.cells[run, frame_seq],
+                    "classified": self.cells[run, frame_seq],
+                }
+                self.ledger.settle(run, frame_seq, fate, known.reason, cells)
+        self.ledger.go_on()
+        self.in_flight = {run: set() for run in RUNS}
+        self.ends = dict.fromkeys(RUNS)
+        self.incidents = dict.fromkeys(self.incidents, 0)
 
     @rule(run=st.sampled_from(RUNS), n_frames=st.integers(0, 20))
     def ends_run(self, run: str, n_frames: int) -> None:

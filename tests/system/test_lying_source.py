@@ -1,5 +1,6 @@
 """What a lying source did is in END's report, in the status and in the journal, to the unit, as its script says."""
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -7,10 +8,12 @@ import pytest
 import zmq
 
 from phenostream.daemon.client.control import Control
+from phenostream.daemon.client.sender import Sender
 from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.wire.codec import unpack_result
 from phenostream.daemon.wire.ingest import Start
+from tests.system import lying_push
 from tests.system.lying_source import CELLS, NEW, WRONG, Liar, expected, script, told
 
 N_FRAMES = 60
@@ -31,7 +34,7 @@ def journaled(daemon: Any, run: str) -> tuple[dict[int, str], dict[str, int]]:
         if record.topic == "result" and body["run"] == run:
             assert body["frame_seq"] not in fates
             fates[body["frame_seq"]] = body["fate"]
-        elif body.get("event") == "run_ended":
+        elif body.get("event") == "run_ended" and body["run"] == run:
             ledgers.append(body["ledger"])
 
     Journal(daemon.folder / "journal", on_record=look).close()
@@ -87,3 +90,43 @@ def test_a_script_is_added_up_by_hand() -> None:
     last = max(at for at, act in enumerate(acts) if act.what == "kill")
     assert wanted["late"] == sum(act.what == "late" for act in acts[last:])
     assert {act.what for act in acts} >= {*NEW, "again", "drop", "late", "stranger", "kill"}
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_lying_source_that_nobody_answers_is_accounted_for_as_its_script_says(
+    make_daemon: Callable[..., Any],
+    small_start: Callable[..., Start],
+    small_frame: Any,
+    seed: int,
+) -> None:
+    daemon = make_daemon('[[sources]]\nname = "cam"\nsocket = "pull"\nendpoint = "ipc://cam"\n')
+    daemon.start()
+    acts = lying_push.script(seed, N_FRAMES)
+    start, victim = small_start(), small_start()
+    with zmq.Context() as context, Control(daemon.ready["control"]) as control:
+        with Sender(daemon.ready["ingest"], victim.instrument) as sender:
+            sender.start(victim)
+            with context.socket(zmq.PUSH) as push:
+                push.connect(daemon.ready["sources"]["cam"])
+                lying_push.play(acts, push, start, victim.run, small_frame)
+                while (status := control.status())["sources"]["cam"]["messages"] < len(acts):
+                    pass
+            refused = sum(act.what == "foreign" for act in acts)
+            assert told(status["ledger"]["runs"][victim.run]) == {"refused": refused}
+            assert sender.finish().ledger["refused"] == refused
+        while not (status := control.status())["ledger"]["runs"][start.run]["missing"]:
+            pass
+        while control.status()["ledger"]["runs"][start.run]["in_flight"]:
+            pass
+        status = control.status()
+    ledger, port = lying_push.expected(acts)
+    assert told(status["ledger"]["runs"][start.run]) == ledger
+    said = status["sources"]["cam"]
+    assert {key: n for key, n in said.items() if n and isinstance(n, int)} == port
+    daemon.send(signal.SIGTERM)
+    assert daemon.wait() == 0
+    fates, final = journaled(daemon, start.run)
+    assert told(final) == ledger
+    wrong = {act.number: fate_of(act.what) for act in acts if act.what in ("frame", *WRONG)}
+    assert fates == wrong
