@@ -9,7 +9,8 @@ import zlib
 from collections import Counter
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -17,10 +18,14 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
+    run_state_machine_as_test,
 )
 
+from phenostream.daemon.ledger import Ledger, Standing
 from phenostream.daemon.model import ServedModel
 from phenostream.daemon.sources.best_effort_desk import OUTCOMES
+from phenostream.daemon.sources.reception import Reception
+from phenostream.daemon.sources.shot_assembler import ShotAssembler
 from phenostream.daemon.wire.codec import pack, unpack_header, unpack_meta
 from phenostream.daemon.wire.ingest import (
     Ack,
@@ -178,7 +183,7 @@ class DeskMachine(RuleBasedStateMachine):
         who=st.sampled_from([None, None, None, b"p", b"q"]),
         run=runs,
         seq=seqs,
-        shots=st.lists(st.sampled_from(SHOTS), min_size=1, max_size=8),
+        shots=st.lists(st.sampled_from(SHOTS), min_size=1, max_size=6),
         fault=faults,
     )
     def sends_shots(
@@ -283,7 +288,7 @@ class DeskMachine(RuleBasedStateMachine):
             assert [told(letter.message) for letter in letters] == expected
             assert all(letter.peer == self.model.runs[answer.run].answered for letter in letters)
 
-    @rule(seconds=st.sampled_from([1.0, 3.0, 5.0, 11.0, 61.0]))
+    @rule(seconds=st.sampled_from([1.0, 5.0, 5.0, 5.0, 11.0, 61.0]))
     def time_passes(self, seconds: float) -> None:
         self.model.now_s += seconds
         for run, seq in self.model.overdue():
@@ -414,3 +419,39 @@ TestDesk.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+
+
+def forget_settled(run_ledger: Ledger, run: str, frame_seq: int) -> Standing:
+    found = STANDING(run_ledger, run, frame_seq)
+    return Standing("new") if found.kind == "settled" else found
+
+
+STANDING, COUNT = Ledger.standing, Ledger.count
+BREAKS: list[tuple[type[Any], str, Any]] = [
+    (Ledger, "standing", forget_settled),
+    (Ledger, "withdraw", lambda self, run, seq: None),
+    (Ledger, "last_acked", lambda self, run: len(self._runs[run].settled) or None),
+    (Ledger, "count", lambda self, what, run=None, times=1: COUNT(self, what, None, times)),
+    (Ledger, "end", lambda self, run, n_frames: None),
+    (ShotAssembler, "overdue", lambda self, now_s: iter(())),
+    (Reception, "settled", lambda self, ack: None),
+]
+
+
+@pytest.mark.parametrize(("owner", "name", "broken"), BREAKS, ids=[name for _, name, _ in BREAKS])
+def test_a_desk_that_breaks_a_promise_is_found(
+    owner: type[Any], name: str, broken: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, name, broken)
+    with pytest.raises((AssertionError, KeyError)):
+        run_state_machine_as_test(
+            DeskMachine,
+            settings=settings(
+                TestDesk.settings,
+                max_examples=2000,
+                phases=[Phase.generate],
+                database=None,
+                derandomize=True,
+                report_multiple_bugs=False,
+            ),
+        )
