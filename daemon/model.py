@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from phenostream.daemon.config import ModelConfig
+from phenostream.daemon.engine_cache import opened_cache
 from phenostream.daemon.engines import Engine, Engines, weakest
 from phenostream.daemon.security.trusted_keys import read_trusted_keys
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.backends.registry import fallbacks, golden_test, open_backend
 from phenostream.engine.bundle import Bundle, load_bundle
+from phenostream.engine.engine_cache import EngineCache
 from phenostream.engine.errors import BadConfig, BadInput, PhenostreamError
 from phenostream.engine.manifest import Manifest
 from phenostream.engine.types import CROP_PX
@@ -83,7 +85,7 @@ def served_model(config: ModelConfig) -> Iterator[ServedModel]:
 
     Raises:
         BadBundle: The bundle is refused, or signed by none of the trusted keys; no backend has seen it then.
-        BadConfig: The backend does not take the configured batch, or a key file is refused.
+        BadConfig: The backend does not take the configured batch, or a key file or the engine cache is refused.
     """
     bundle = load_bundle(Path(config.bundle), read_trusted_keys(config.trusted_keys))
     signed_by = str(bundle.signed_by) if bundle.signed_by else None
@@ -96,7 +98,7 @@ def served_model(config: ModelConfig) -> Iterator[ServedModel]:
         logger.warning(
             "bundle %s: %s; model.trusted_keys would let only signed ones in", bundle.identity, said
         )
-    opener = BundleOpener(bundle, config)
+    opener = BundleOpener(bundle, config, opened_cache(config.engine_cache))
     primary, batch_s = opener.open(config.backend)
     engines = Engines(
         primary,
@@ -117,6 +119,7 @@ class BundleOpener:
 
     bundle: Bundle
     config: ModelConfig
+    cache: EngineCache | None = None
 
     def open(self, name: str) -> tuple[Backend, float]:
         """See `Opener.open`."""
@@ -127,6 +130,7 @@ class BundleOpener:
             streams=config.streams or None,
             max_batch=config.max_batch,
             compile=config.compile,
+            cache=self.cache,
         )
         try:
             if config.max_batch > backend.max_batch:

@@ -96,13 +96,18 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
         for instrument, own in config.ingest.channel_map.items():
             told = ", ".join(f"{shot} is {truth}" for shot, truth in own if shot != truth)
             found[f"ingest.channel_map.{instrument}"] = told or "every shot is what it is called"
-        model = held.enter_context(served_model(config.model))
+        uncached = config.model.model_copy(
+            update={"engine_cache": None}
+        )  # the daemon's user makes it
+        model = held.enter_context(served_model(uncached))
         said = model.describe()
         found["model.bundle"] = (
             f"{said['name']} {said['version']} ({said['sha256'][:12]})"
             f"{', SYNTHETIC weights' if model.manifest.synthetic else ''}"
             f"{'' if said['calibrated'] else ', UNCALIBRATED'}"
         )
+        if config.model.engine_cache is not None:
+            found["model.engine_cache"] = f"{config.model.engine_cache}, not tried"
         found["model.trusted_keys"] = _vouched(said["signed_by"], bool(config.model.trusted_keys))
         recorded = read_backgrounds(config.field.background, model.manifest.reduction_kernel)
         found["field.source"] = ", ".join(

@@ -10,8 +10,12 @@ therefore padded to a few sizes, and the usual ones are run once while loading: 
 no frame pays for a new size.
 """
 
+import hashlib
+import io
+import logging
 import queue
 import sys
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +24,8 @@ from phenostream.engine.backends.options import BackendOptions
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.errors import BadConfig, EngineFault, MissingPackage
 from phenostream.engine.types import CROP_PX, F32, OUTPUT_SHAPES, Outputs
+
+logger = logging.getLogger(__name__)
 
 NORMALISED: Final = "normalised"
 """Name, inside the graph, of the network's input after preprocessing."""
@@ -48,7 +54,7 @@ class OpenVinoBackend:
         self.device = f"CPU ({core.get_property('CPU', 'FULL_DEVICE_NAME')})"
         self._tensor: Any = openvino.Tensor
         try:
-            parts = _compile(openvino, core, bundle.files["model.onnx"], self.precision, options)
+            parts = self._parts(openvino, core, bundle.files["model.onnx"], options)
         except Exception as err:  # the runtime raises its own unrelated types
             raise EngineFault(f"openvino: cannot load the model: {_line(err)}") from err
         self._closed = False
@@ -73,6 +79,32 @@ class OpenVinoBackend:
         self._closed = True
         while not self._idle.empty():
             self._idle.get()
+
+    def _parts(
+        self, openvino: Any, core: Any, content: bytes, options: BackendOptions
+    ) -> list[Any]:
+        """The compiled model, from the cache where it has it."""
+        cache = options.cache
+        if cache is None:
+            return _compile(openvino, core, content, self.precision, options)
+        facts: dict[str, str | int] = {
+            "model": hashlib.sha256(content).hexdigest(),
+            "library": f"openvino {openvino.get_version()}",
+            "device": self.device,
+            "precision": self.precision,
+            "streams": options.streams,
+            "threads": options.threads,
+        }
+        kept = cache.get(facts)
+        if kept is not None:
+            try:
+                return _imported(core, kept, self.precision, options)
+            except Exception as err:  # the runtime raises its own unrelated types
+                logger.warning("openvino: a kept engine is not taken: %s", _line(err))
+                cache.drop(facts)
+        parts = _compile(openvino, core, content, self.precision, options)
+        cache.put(facts, [part.export_model().getvalue() for part in parts])
+        return parts
 
     def _run(self, stream: "_Stream", images: F32, background: F32) -> list[F32]:
         count = len(images)
@@ -158,15 +190,9 @@ def _compile(
     openvino: Any, core: Any, content: bytes, precision: str, options: BackendOptions
 ) -> list[Any]:
     """The whole graph, or in bf16 its float32 part and its bf16 part."""
-    settings = {
-        "NUM_STREAMS": options.streams,
-        "INFERENCE_NUM_THREADS": options.threads,
-        "PERFORMANCE_HINT": "THROUGHPUT" if options.streams > 1 else "LATENCY",
-        "ENABLE_CPU_PINNING": False,
-    }
 
     def build(model: Any, hint: str) -> Any:
-        return core.compile_model(model, "CPU", {**settings, "INFERENCE_PRECISION_HINT": hint})
+        return core.compile_model(model, "CPU", _settings(options, hint))
 
     model = core.read_model(content)
     cut = _find(model, NORMALISED) if precision == "bf16" else None
@@ -185,6 +211,27 @@ def _compile(
             reader.replace_source_output(entry.output(0))
     after = openvino.Model(model.get_results(), [entry], "after")
     return [before, build(after, _HINTS["bf16"])]
+
+
+def _imported(
+    core: Any, parts: Sequence[bytes], precision: str, options: BackendOptions
+) -> list[Any]:
+    """What `_compile` gave in another process; two parts are of a graph that was cut for bf16."""
+    hints = [_HINTS["fp32"], _HINTS["bf16"]] if len(parts) == 2 else [_HINTS[precision]]
+    return [
+        core.import_model(io.BytesIO(part), "CPU", _settings(options, hint))
+        for part, hint in zip(parts, hints, strict=True)
+    ]
+
+
+def _settings(options: BackendOptions, hint: str) -> dict[str, Any]:
+    return {
+        "NUM_STREAMS": options.streams,
+        "INFERENCE_NUM_THREADS": options.threads,
+        "PERFORMANCE_HINT": "THROUGHPUT" if options.streams > 1 else "LATENCY",
+        "ENABLE_CPU_PINNING": False,
+        "INFERENCE_PRECISION_HINT": hint,
+    }
 
 
 def _find(model: Any, name: str) -> Any:

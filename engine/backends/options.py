@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+from phenostream.engine.engine_cache import EngineCache
 from phenostream.engine.errors import BadConfig
 from phenostream.engine.manifest import Precision
 
@@ -18,6 +19,7 @@ class BackendOptions:
         precision: What to compute in; None lets the backend choose the best the device has.
         compile: Of torch on a GPU: compile the graph while loading, which takes a minute and a C compiler. Others
             compile anyway.
+        cache: Where a backend may keep what it compiled; None: nowhere.
     """
 
     streams: int
@@ -25,6 +27,7 @@ class BackendOptions:
     max_batch: int = 256
     precision: Precision | None = None
     compile: bool = False
+    cache: EngineCache | None = None
 
     def __post_init__(self) -> None:
         for key, value, low, high in (

@@ -14,6 +14,7 @@ from phenostream.engine.backends.driver import cuda_devices
 from phenostream.engine.backends.options import BackendOptions, usable_cores
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.bundle import Bundle
+from phenostream.engine.engine_cache import EngineCache
 from phenostream.engine.errors import (
     BadBundle,
     BadConfig,
@@ -88,6 +89,7 @@ def open_backend(
     max_batch: int = 256,
     precision: Precision | None = None,
     compile: bool = False,
+    cache: EngineCache | None = None,
 ) -> Backend:
     """Load a bundle into a backend that has passed the golden self-test.
 
@@ -102,6 +104,7 @@ def open_backend(
         max_batch: Most crops a call may hold.
         precision: What to compute in; default: the best the device has.
         compile: See `BackendOptions`.
+        cache: See `BackendOptions`.
 
     Returns:
         A warm backend that raises `EngineFault` for outputs that are not finite.
@@ -114,7 +117,7 @@ def open_backend(
     """
     streams = streams if streams is not None else min(usable_cores(), 64)
     options = BackendOptions(
-        streams, threads if threads is not None else streams, max_batch, precision, compile
+        streams, threads if threads is not None else streams, max_batch, precision, compile, cache
     )
     if name == "auto":
         return _first_that_works(bundle, options)

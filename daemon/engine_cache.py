@@ -1,0 +1,37 @@
+"""The engine cache of a daemon: its folder, and the key beside it that says which entries are the daemon's own."""
+
+import secrets
+from pathlib import Path
+from typing import Final
+
+from phenostream.daemon.security.secret_file import read_secret, secret_path, write_secret
+from phenostream.engine.engine_cache import KEY_BYTES, EngineCache
+from phenostream.engine.errors import BadConfig
+
+_KEY: Final = "model.engine_cache"
+
+
+def opened_cache(directory: Path | None) -> EngineCache | None:
+    """The cache in a folder; None where none is wanted.
+
+    The key is the systemd credential DIRECTORY.key where there is one, else the file of that name beside the folder,
+    made at the first start. Whoever loses it loses the entries, which are then made again.
+
+    Raises:
+        BadConfig: The key file is none, or others may read it.
+    """
+    if directory is None:
+        return None
+    path = secret_path(directory.parent, f"{directory.name}.key")
+    try:
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_secret(path, secrets.token_bytes(KEY_BYTES))
+        key = read_secret(path)
+    except OSError as err:
+        raise BadConfig(f"{_KEY}: {path}: {(err.strerror or str(err)).lower()}") from err
+    except BadConfig as err:
+        raise BadConfig(f"{_KEY}: {err}") from err
+    if len(key) != KEY_BYTES:
+        raise BadConfig(f"{_KEY}: {path}: {len(key)} bytes, expected a key of {KEY_BYTES}")
+    return EngineCache(directory, key)
