@@ -3,7 +3,8 @@
 On ipc, and without keys, whoever may open the socket may do all. With keys only an operator may drain.
 
 One request is one msgpack map with an `id` that the reply repeats; the schema is closed. A replay reply is its header
-and then three parts a record, exactly as they were published. Nothing here can delay a frame.
+and then three parts a record, exactly as they were published. Nothing here can delay a frame. Clients take turns, as a
+ROUTER reads from them: a greedy one gets every second answer while another one asks.
 """
 
 import logging
@@ -31,7 +32,10 @@ logger = logging.getLogger(__name__)
 
 MOST_RECORDS: Final = 256
 MOST_BYTES: Final = 8 << 20
-_REPLIES_QUEUED: Final = 16
+_TURN_BYTES: Final = 1 << 20
+"""Of records in one reply, whatever was asked for: nobody waits longer than that for his turn."""
+_REPLIES_QUEUED: Final = 4
+"""Replies that wait for a client; one that reads none costs these and loses the others, and nobody else notices."""
 _REQUESTS_QUEUED: Final = 64
 _REQUEST_BYTES: Final = (_REQUESTS_QUEUED + 2) * SMALL_MESSAGE_BYTES + KERNEL_BYTES
 """What one client may have asked and not been answered."""
@@ -159,6 +163,7 @@ class Control:
 
     def _records(self, request: _Get) -> list[bytes]:
         journal = self._answers.journal
+        most_bytes = min(request.max_bytes, _TURN_BYTES)
         newest = journal.newest
         reached = max(request.since, 0 if newest is None else newest + 1)
         parts: list[bytes] = []
@@ -167,7 +172,7 @@ class Control:
             size += len(record.payload)
             if record.offset >= reached:  # became durable meanwhile
                 break
-            if count == MOST_RECORDS or (count and size > request.max_bytes):
+            if count == MOST_RECORDS or (count and size > most_bytes):
                 reached = record.offset
                 break
             parts += [record.topic.encode(), encode_offset(record.offset), record.payload]

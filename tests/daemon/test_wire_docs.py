@@ -103,7 +103,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert f"| header | {MAX_HEADER_BYTES} bytes" in PAGE
     assert f"| result payload | {MAX_RESULT_BYTES} bytes" in PAGE
     assert f"`max_bytes` (1 to {MOST_BYTES}," in PAGE
-    assert f"at most {MOST_RECORDS}." in PAGE
+    assert f"at most {MOST_RECORDS} and about" in PAGE
     assert f"up to {MOST_BLOCK_BYTES} bytes |" in PAGE
 
 
