@@ -10,7 +10,7 @@ THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 # What `make chaos` and `make nightly` are told.
 CHAOS = $(if $(BREAK),--break $(BREAK)) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json)
 
-.PHONY: help demo test chaos nightly check lint types view reference bundle clean
+.PHONY: help demo test chaos nightly fuzz check lint types view reference bundle clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -28,6 +28,13 @@ chaos: $(TEST)/.ready  ## the table of promises, each put to the test; BREAK=nam
 
 nightly: $(TEST)/.ready  ## the same at full size: 1,000 kills, a long soak; hours
 	@$(THREADS) $(TEST)/bin/python -m tests.system.chaos --size nightly $(CHAOS)
+	@$(MAKE) --no-print-directory fuzz
+	@$(THREADS) $(TEST)/bin/phenostream bench soak
+
+fuzz: $(TEST)/.ready  ## a frame's way in under atheris (SECONDS=600), and 5,000 histories of the ingest desk
+	@mkdir -p work/fuzz
+	@$(THREADS) $(TEST)/bin/python -m tests.fuzz.fuzz_frame work/fuzz -max_total_time=$(or $(SECONDS),600) -artifact_prefix=work/
+	@$(THREADS) PHENOSTREAM_EXAMPLES=5000 $(TEST)/bin/python -m pytest tests/daemon/sources/test_desk_machine.py --timeout=7200
 
 check: lint types  ## formatting, lint, import contracts, types
 
