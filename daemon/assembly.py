@@ -15,12 +15,13 @@ import zmq
 from phenostream.daemon.backgrounds import read_backgrounds
 from phenostream.daemon.channel import Channel
 from phenostream.daemon.channel_map import true_shots
+from phenostream.daemon.checkpointing import Checkpointing
 from phenostream.daemon.config import Config
 from phenostream.daemon.control import Answers, Control
 from phenostream.daemon.crew import Beat, Crew
 from phenostream.daemon.health import Health
-from phenostream.daemon.journal.log import Journal
-from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.journal.keeper import Keeper
+from phenostream.daemon.journal.retention import Limits
 from phenostream.daemon.model import ServedModel
 from phenostream.daemon.open_runs import OpenRuns
 from phenostream.daemon.pipeline.commit import Books, Commit
@@ -33,6 +34,7 @@ from phenostream.daemon.pipeline.preparation import FramePath, Preparation
 from phenostream.daemon.pipeline.records import origin
 from phenostream.daemon.publisher import Publisher, send_high_water
 from phenostream.daemon.quarantine import Quarantine
+from phenostream.daemon.recovery import Recovered
 from phenostream.daemon.security.gate import Gate
 from phenostream.daemon.security.guard import Guard
 from phenostream.daemon.sources.best_effort import BestEffortDoor
@@ -81,8 +83,7 @@ class Assembly:
         self,
         config: Config,
         model: ServedModel,
-        journal: Journal,
-        accounts: tuple[Ledger, RunBook],
+        found: Recovered,
         guard: Guard,
         health: Health,
         wake: Wake,
@@ -92,8 +93,7 @@ class Assembly:
         Args:
             config: Checked.
             model: Warm.
-            journal: Open and recovered.
-            accounts: What recovery found.
+            found: The journal, open, and what it tells of earlier processes.
             guard: Opens every socket.
             health: Of the process.
             wake: Set when a thread ends or a drain is asked for.
@@ -103,8 +103,9 @@ class Assembly:
         """
         self.endpoints: dict[str, str] = {}
         self.drain_wanted = Event()
-        self._config, self._model, self._journal = config, model, journal
-        self._ledger, runs = accounts
+        self._config, self._model, self._journal = config, model, found.journal
+        self._ledger, runs = found.ledger, found.runs
+        self._register, self._counted = found.register, found.counted
         self._open_runs = OpenRuns(self._most_runs(), self._ledger.run)
         self._fields = self._make_fields()
         self._guard, self._health, self._wake = guard, health, wake
@@ -135,6 +136,7 @@ class Assembly:
         self._best_effort = [
             BestEffortDesk(source, self._desk, self._ledger, runs) for source in config.sources
         ]
+        self._keeper = Keeper(config.journal.directory, found.journal, self._kept(), health)
         self._commit = self._make_commit()
         self._crew = Crew(health, wake.set)
         for channel in (self._frames, self._batches, self._entries, self._answers):
@@ -142,6 +144,7 @@ class Assembly:
         self._crew.on_abort(self._commit.abort)
         self._inference = Inference(model.engines, health, self._batches, self._entries, self._crew)
         self._crew.on_abort(self._inference.abort)
+        self._crew.on_abort(self._keeper.abort)
         self._crew.on_abort(self._control_stops.set)
         self._crew.on_abort(self._gate_stops.set)
 
@@ -154,6 +157,7 @@ class Assembly:
         self._start_bound(GATE, GATE, lambda: Gate(self._context, self._guard), self._run_gate)
         del self.endpoints[GATE]  # nobody outside speaks to it
         self._start_bound("results", "commit", self._publisher, self._run_commit)
+        self._crew.start("keeper", self._keeper.run)
         self._inference.start(self._model.engines.primary.streams)
         self._crew.start("prepare", self._make_preparation().run)
         self._start_bound(CONTROL, CONTROL, self._control, self._run_control)
@@ -277,8 +281,19 @@ class Assembly:
         summaries = SummaryBook(
             self._model.manifest, config.summary.window_s, config.ingest.max_open_runs
         )
-        books = Books(self._ledger, self._health, summaries, self._open_runs)
+        for run, since, tally in self._counted:
+            summaries.restore(run, since, tally)
+        checkpointing = Checkpointing(
+            self._journal, self._ledger, self._register, summaries, self._keeper
+        )
+        books = Books(
+            self._ledger, self._health, summaries, self._open_runs, self._register, checkpointing
+        )
         return Commit(self._model, self._journal, books, self._entries, self._answers)
+
+    def _kept(self) -> Limits:
+        journal = self._config.journal
+        return Limits(journal.max_bytes or None, journal.max_age_days or None)
 
     def _publisher(self) -> Publisher:
         results = self._config.results

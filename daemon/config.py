@@ -113,10 +113,18 @@ class ControlConfig(_Section):
 
 
 class JournalConfig(_Section):
-    """Where results are kept."""
+    """Where results are kept, and how many.
+
+    Attributes:
+        segment_bytes: A file of the journal is followed by another when it has reached this size.
+        max_bytes: The oldest files are removed while all are larger together; 0 keeps every one.
+        max_age_days: Files that were written last longer ago are removed; 0 keeps every one.
+    """
 
     directory: BasedPath
     segment_bytes: Annotated[int, Field(ge=64 << 10, le=4 << 30)] = 64 * MIB
+    max_bytes: Annotated[int, Field(ge=0, le=1 << 60)] = 0
+    max_age_days: Annotated[float, Field(ge=0, le=36_500)] = 0.0
 
 
 class ModelConfig(_Section):

@@ -5,10 +5,10 @@ settled only when its fate is on disk. Knows numbers and fates; knows no socket,
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from phenostream.daemon.sequences import SequenceSet
 from phenostream.daemon.wire.ingest import Fate
@@ -92,6 +92,7 @@ class Ledger:
         self._lock = Lock()
         self._runs: dict[str, _Account] = {}
         self._nobodys: Counter[str] = Counter()
+        self._forgotten: Counter[str] = Counter()
         self._ends: dict[tuple[Fate, str | None], tuple[Fate, str | None]] = {}
 
     def open(self, run: str, n_expected: int | None) -> None:
@@ -200,6 +201,45 @@ class Ledger:
                     for incident in INCIDENTS:
                         account.counts[incident] = 0
 
+    def forget(self, run: str) -> None:
+        """A run that ended long ago is from now on only part of the total."""
+        with self._lock:
+            account = self._runs.pop(run, None)
+            if account is not None:
+                self._forgotten.update(account.snapshot())
+
+    def state(self, but: Container[str] = ()) -> list[Any]:
+        """Every fate that is on disk, as plain values; runs without any, and those of `but`, are left out.
+
+        What is no fate (incidents, announced counts, ends) comes back with the records that tell it.
+        """
+        with self._lock:
+            return [
+                [
+                    run,
+                    account.settled.pairs(),
+                    list(account.exceptions.items()),
+                    {key: n for key, n in account.counts.items() if key not in INCIDENTS},
+                ]
+                for run, account in self._runs.items()
+                if len(account.settled) and run not in but
+            ]
+
+    def restore(self, state: Iterable[Any], forgotten: Mapping[str, int]) -> None:
+        """Take over what `state` told, and the sums of runs that were forgotten, into an empty ledger.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is no state; the ledger must not be used.
+        """
+        with self._lock:
+            for run, pairs, exceptions, counts in state:
+                account = self._runs.setdefault(run, _Account())
+                account.settled = SequenceSet.of((start, stop) for start, stop in pairs)
+                for number, (fate, reason) in exceptions:
+                    account.exceptions[number] = self._shared(fate, reason)
+                account.counts = Counter(counts)
+            self._forgotten = Counter(forgotten)
+
     def last_acked(self, run: str) -> int | None:
         """Highest frame number up to which every frame has a fate, or None."""
         with self._lock:
@@ -225,7 +265,7 @@ class Ledger:
     def total(self) -> dict[str, int]:
         """The account of all runs together, with what belongs to no run; a sum beyond a u64 is told as the largest."""
         with self._lock:
-            total: Counter[str] = Counter(self._nobodys)
+            total: Counter[str] = self._nobodys + self._forgotten
             for account in self._runs.values():
                 total.update(account.snapshot())
         empty = _Account().snapshot()

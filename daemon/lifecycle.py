@@ -24,23 +24,23 @@ from phenostream.daemon.assembly import Assembly
 from phenostream.daemon.claims import claimed, claimed_endpoint
 from phenostream.daemon.config import Config
 from phenostream.daemon.health import Health
-from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.journal.loss import describe_losses
-from phenostream.daemon.ledger import FATES, Ledger
+from phenostream.daemon.ledger import FATES
 from phenostream.daemon.memory import keep_large_blocks
 from phenostream.daemon.model import served_model
 from phenostream.daemon.notify import notify, watchdog_s
-from phenostream.daemon.recovery import Recovery
+from phenostream.daemon.recovery import recover
 from phenostream.daemon.security.consent import say_what_is_plain
 from phenostream.daemon.security.curve_rate import warn_of_shortfall
 from phenostream.daemon.security.guard import Guard
-from phenostream.daemon.sources.runs import RunBook
 from phenostream.daemon.wake import Wake
 
 logger = logging.getLogger(__name__)
 
 DAMAGE: Final = "journal_damage"
 """Fault of a journal that has lost something for good."""
+FORGOTTEN: Final = "journal_forgotten"
+"""Fault of a journal whose oldest records were removed and of which no checkpoint tells."""
 GOOD: Final = 0
 FAILED: Final = 1
 DEGRADED: Final = 3
@@ -114,16 +114,17 @@ def _start(config: Config, guard: Guard, health: Health, wake: Wake, stack: Exit
         stack.enter_context(claimed_endpoint(url, key, config.security.ipc_group))
     say_what_is_plain(config)
     warn_of_shortfall(config)
-    ledger = Ledger()
-    runs = RunBook(config.ingest.max_open_runs, ledger.in_flight)
-    journal = Journal(directory, config.journal.segment_bytes, Recovery(ledger, runs).replay)
-    ledger.go_on()
+    found = recover(directory, config.journal.segment_bytes, config.ingest.max_open_runs)
+    journal = found.journal
+    found.ledger.go_on()
     stack.callback(journal.close)
     journal.on_loss = partial(health.degrade, DAMAGE)
     if journal.losses:
         health.degrade(DAMAGE, describe_losses(journal.losses))
+    if found.unknown is not None:
+        health.degrade(FORGOTTEN, found.unknown)
     model = stack.enter_context(served_model(config.model))
-    assembly = Assembly(config, model, journal, (ledger, runs), guard, health, wake)
+    assembly = Assembly(config, model, found, guard, health, wake)
     try:
         assembly.start()
     except BaseException:

@@ -4,26 +4,123 @@ The record that opened a run may be lost or removed. What became of its frames i
 is taken twice; the run itself begins anew when its source sends START again.
 """
 
+import logging
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from phenostream.daemon.journal.checkpoint import checkpoints, fits, has_checkpoints
 from phenostream.daemon.journal.inspection import REMEDY
+from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.register import Register
 from phenostream.daemon.sources.runs import RunBook
 from phenostream.daemon.wire.codec import unpack_meta
 from phenostream.daemon.wire.ingest import Report, Start
 from phenostream.engine.errors import BadMessage, BadRecording
 
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a daemon goes on with.
+
+    Attributes:
+        checkpoint: Offset up to which a checkpoint told; None: the whole journal was read.
+        unknown: One line where records were removed and no checkpoint tells of them: their frames, sent again, would be
+            recorded again.
+    """
+
+    journal: Journal
+    ledger: Ledger
+    runs: RunBook
+    register: Register
+    counted: list[tuple[str, int, bytes]]
+    checkpoint: int | None
+    unknown: str | None
+
+
+def recover(directory: Path, segment_bytes: int, max_open: int) -> Recovered:
+    """Open a journal from its newest checkpoint that can be used, or by reading all of it.
+
+    Args:
+        directory: Of the journal; the caller holds its lock.
+        segment_bytes: See `Journal`.
+        max_open: Runs that may be open at once.
+
+    Raises:
+        BadRecording: See `Journal` and `Recovery.replay`.
+        OSError: See `Journal`.
+    """
+    for checkpoint in (*checkpoints(directory), None):
+        ledger = Ledger()
+        runs = RunBook(max_open, ledger.in_flight)
+        recovery = Recovery(ledger, runs)
+        if checkpoint is not None:
+            try:
+                recovery.begin_at(checkpoint.state)
+            except ValueError as err:
+                logger.warning("journal: checkpoint at offset %d: %s", checkpoint.end, err)
+                continue
+            if not fits(directory, checkpoint):
+                logger.warning(
+                    "journal: the checkpoint at offset %d is of other files", checkpoint.end
+                )
+                continue
+        journal = Journal(directory, segment_bytes, recovery.replay, checkpoint)
+        break
+    end = checkpoint.end if checkpoint is not None else None
+    unknown = None
+    if end is None and journal.oldest:
+        unknown = (
+            f"no checkpoint tells of the records before offset {journal.oldest}: "
+            "frames of theirs that are sent again are recorded again"
+        )
+        logger.error("journal: %s", unknown)
+    elif end is None and has_checkpoints(directory):
+        logger.warning("journal: no checkpoint can be used; all of it was read")
+    return Recovered(journal, ledger, runs, recovery.register, recovery.counted, end, unknown)
+
 
 class Recovery:
-    """Feeds the ledger and the run book with one record after the other."""
+    """Feeds the books with one record after the other, or with what a checkpoint says of all before it.
+
+    Attributes:
+        register: The runs on disk.
+        counted: What had been counted for the summaries: run, offset up to which, tally.
+    """
 
     def __init__(self, ledger: Ledger, runs: RunBook) -> None:
         """Both are empty."""
+        self.register = Register()
+        self.counted: list[tuple[str, int, bytes]] = []
         self._ledger = ledger
         self._runs = runs
+
+    def begin_at(self, state: dict[str, Any]) -> None:
+        """Take over the `state` of a checkpoint.
+
+        Raises:
+            ValueError: It is none of this version; ledger and runs must not be used.
+        """
+        try:
+            self.register = Register.restored(state["register"])
+            self._ledger.restore(state["ledger"], self.register.sums)
+            for known in self.register.runs.values():
+                if known.start is not None:
+                    self._open(known.start, known.first_offset, known.source)
+            for run in self.register.in_order_of_end():
+                self._end(run, self.register.runs[run].ledger or {})
+            self._runs.restore_forgotten(self.register.forgotten)
+            self.counted = [
+                (str(run), int(since), bytes(tally)) for run, since, tally in state["summaries"]
+            ]
+        except (ValidationError, KeyError, TypeError, AttributeError) as err:
+            raise ValueError(f"{type(err).__name__}: {str(err).splitlines()[0]}") from err
 
     def replay(self, record: Record) -> None:
         """Take one record into account.
@@ -57,12 +154,19 @@ class Recovery:
 
     def _status(self, payload: dict[str, Any], offset: int) -> None:
         if payload["event"] == "run_started":
-            start = Start.model_validate(payload["start"], strict=False)
-            self._runs.restore(start, offset, payload.get("source"))
-            self._ledger.open(start.run, start.n_expected)
+            self.register.started(payload["start"], offset, payload.get("source"))
+            self._open(payload["start"], offset, payload.get("source"))
         elif payload["event"] == "run_ended":
-            self._ledger.open(payload["run"], None)
-            self._ledger.restore_end(payload["run"], payload["ledger"])
-            self._runs.restore_report(
-                payload["run"], Report(run=payload["run"], ledger=payload["ledger"])
-            )
+            self.register.ended(payload["run"], offset, payload["ledger"])
+            self._end(payload["run"], payload["ledger"])
+
+    def _open(self, plain: dict[str, Any], offset: int, source: str | None) -> None:
+        start = Start.model_validate(plain, strict=False)
+        self._runs.restore(start, offset, source)
+        self._ledger.open(start.run, start.n_expected)
+
+    def _end(self, run: str, ledger: dict[str, int]) -> None:
+        self._ledger.open(run, None)
+        self._ledger.restore_end(run, ledger)
+        for gone in self._runs.reported(Report(run=run, ledger=ledger)):
+            self._ledger.forget(gone)

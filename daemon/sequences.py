@@ -1,6 +1,7 @@
 """A set of frame numbers that stays small while they come in order."""
 
 from bisect import bisect_right
+from collections.abc import Iterable
 
 
 class SequenceSet:
@@ -10,6 +11,19 @@ class SequenceSet:
         self._starts: list[int] = []
         self._ends: list[int] = []
         self._count = 0
+
+    @classmethod
+    def of(cls, intervals: Iterable[tuple[int, int]]) -> "SequenceSet":
+        """The set of sorted, disjoint, half-open intervals that do not touch; ValueError where they are not."""
+        numbers, end = cls(), -1
+        for start, stop in intervals:
+            if not end < start < stop:
+                raise ValueError(f"interval {start} to {stop} after {end}")
+            numbers._starts.append(start)
+            numbers._ends.append(stop)
+            numbers._count += stop - start
+            end = stop
+        return numbers
 
     def __len__(self) -> int:
         return self._count
@@ -47,6 +61,10 @@ class SequenceSet:
     def end(self) -> int:
         """The highest number plus one; 0 when empty."""
         return self._ends[-1] if self._ends else 0
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Its intervals; see `of`."""
+        return list(zip(self._starts, self._ends, strict=True))
 
     @property
     def intervals(self) -> int:

@@ -18,7 +18,7 @@ from phenostream.engine.manifest import Manifest
 from phenostream.engine.postprocess import Column
 from phenostream.engine.summary.facts import FrameAccount
 from phenostream.engine.summary.template import write_summary
-from phenostream.engine.summary.window import SummaryContext, WindowStatistics
+from phenostream.engine.summary.window import SummaryContext, Tally, WindowStatistics
 from phenostream.engine.types import NO_FLAGS, FrameFlags
 
 
@@ -33,11 +33,17 @@ class _RunStatistics:
 
 @dataclass(slots=True)
 class _Origin:
-    """Where the journal begins to tell of a run, and whether only the journal knows its cells."""
+    """Where the journal begins to tell of a run, and whether only the journal knows its cells.
+
+    Attributes:
+        first_offset: Of the first record that is not in `earlier`.
+        earlier: The cells of the records before, as bytes of a tally.
+    """
 
     first_offset: int
     only_in_journal: bool
     began_s: float | None = None
+    earlier: bytes | None = None
 
 
 class SummaryBook:
@@ -69,7 +75,9 @@ class SummaryBook:
             first_offset: Of its first journal record.
             resumed: An earlier process published some of it.
         """
-        self._origins[run] = _Origin(first_offset, only_in_journal=resumed)
+        known = self._origins.get(run)
+        if not resumed or known is None or known.earlier is None:
+            self._origins[run] = _Origin(first_offset, only_in_journal=resumed)
 
     def missing_since(self, run: str) -> int | None:
         """Journal offset from which `resume` must read before the run goes on or ends; None if it need not."""
@@ -80,7 +88,10 @@ class SummaryBook:
         """Count what the journal tells of a run that goes on."""
         origin = self._origins.setdefault(start.run, _Origin(0, only_in_journal=True))
         run = self._run(start, now_s if origin.began_s is None else origin.began_s)
-        origin.only_in_journal = False
+        earlier = self._tally(origin.earlier)
+        if earlier is not None:
+            run.whole.tally.merge(earlier)
+        origin.only_in_journal, origin.earlier = False, None
         for record in records:
             if record.topic != "result" or unpack_meta(record.payload).get("run") != start.run:
                 continue
@@ -103,17 +114,43 @@ class SummaryBook:
         if run.window_began_s is None:
             run.window_began_s = now_s
 
-    def due(self, now_s: float) -> list[bytes]:
+    def restore(self, run: str, since: int, tally: bytes) -> None:
+        """An earlier process had counted the cells of a run's records before `since`; see `state`."""
+        if self._tally(tally) is not None:
+            self._origins[run] = _Origin(since, only_in_journal=True, earlier=tally)
+
+    def state(self, since: int) -> list[tuple[str, int, bytes | Tally]]:
+        """What was counted of each run, and from which offset on it was not. `Tally.as_bytes` may be called elsewhere.
+
+        Args:
+            since: Offset after the last record; everything that was added is durable.
+        """
+        counted: list[tuple[str, int, bytes | Tally]] = []
+        for name, run in self._runs.items():
+            both = self._empty(run.start).tally
+            both.merge(run.whole.tally)
+            both.merge(run.window.tally)
+            counted.append((name, since, both))
+        for name, origin in self._origins.items():
+            if origin.only_in_journal and origin.earlier is not None:
+                counted.append((name, origin.first_offset, origin.earlier))
+        return counted
+
+    def due(self, now_s: float, since: int | None = None) -> list[bytes]:
         """The summaries of windows that are over. Call it when everything that was added is durable.
 
         That of a run which is let go from memory ends early.
+
+        Args:
+            now_s: Monotonic clock.
+            since: Offset of the next record, from which a run that is let go must be read again; else all of it must.
         """
         over = [
             self._close_window(run, now_s)
             for run in self._runs.values()
             if run.window_began_s is not None and now_s - run.window_began_s >= self._window_s
         ]
-        return over + self._let_go(now_s)
+        return over + self._let_go(now_s, since)
 
     def end(
         self, start: Start, now_s: float, ledger: Mapping[str, int] | None = None
@@ -157,7 +194,14 @@ class SummaryBook:
             self._runs[start.run] = run
         return run
 
-    def _let_go(self, now_s: float) -> list[bytes]:
+    def _tally(self, data: bytes | None) -> Tally | None:
+        """A tally of this model's classes and markers; None where there is none."""
+        manifest = self._manifest
+        if data is None:
+            return None
+        return Tally.of_bytes(data, len(manifest.classes), len(manifest.markers))
+
+    def _let_go(self, now_s: float, since: int | None) -> list[bytes]:
         closed = []
         while len(self._runs) > self._max_runs:
             name, run = self._runs.popitem(last=False)
@@ -165,6 +209,8 @@ class SummaryBook:
                 closed.append(self._close_window(run, now_s))
             origin = self._origins.setdefault(name, _Origin(0, only_in_journal=True))
             origin.only_in_journal, origin.began_s = True, run.began_s
+            if since is not None:
+                origin.first_offset, origin.earlier = since, run.whole.tally.as_bytes()
         return closed
 
     def _close_window(self, run: _RunStatistics, now_s: float) -> bytes:

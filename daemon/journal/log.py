@@ -6,6 +6,7 @@ the last segment is cut and reported. Where something that was promised is damag
 the rest is kept and read, and no lost offset is ever given to another record.
 """
 
+import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
+from phenostream.daemon.journal.checkpoint import Checkpoint, KnownSegment, removed_before
 from phenostream.daemon.journal.durable import is_full, sync_directory, write_all
+from phenostream.daemon.journal.footer import footer_path, read_footer, remove_segment
 from phenostream.daemon.journal.loss import Loss, describe_losses
 from phenostream.daemon.journal.record import HEADER, Record, encode_record
 from phenostream.daemon.journal.segment import (
@@ -23,7 +26,7 @@ from phenostream.daemon.journal.segment import (
     segment_path,
     walk_segments,
 )
-from phenostream.daemon.journal.walk import Limit, Torn, Whole, walk
+from phenostream.daemon.journal.walk import Limit, Place, Torn, Whole, walk
 from phenostream.daemon.wire.results import Topic
 from phenostream.engine.errors import PhenostreamError
 
@@ -58,13 +61,15 @@ class Journal:
         directory: Path,
         segment_bytes: int = SEGMENT_BYTES,
         on_record: Callable[[Record], None] | None = None,
+        known: Checkpoint | None = None,
     ) -> None:
         """Open or create the journal in `directory`.
 
         Args:
             directory: Made with mode 0700 if it is not there.
             segment_bytes: A segment is followed by a new one when it has reached this size.
-            on_record: Sees every whole record in order before the journal is open.
+            on_record: Sees every whole record in order, from the end of `known` on, before the journal is open.
+            known: Where to begin: what is before it is not read, but where it does not look as it did.
 
         Raises:
             BadRecording: A file that belongs to no journal, or two that claim the same offset: names the file.
@@ -76,7 +81,10 @@ class Journal:
         self._segment_bytes = segment_bytes
         self._lock = Lock()
         self._losses: dict[tuple[Path, int], Loss] = {}
-        self._segments = list_segments(directory)
+        self._segments = _wanted(directory, list_segments(directory))
+        self._floor = known.end if known is not None else 0
+        if known is not None:
+            self._take_over(known)
         self.recovery = self._recover(on_record or (lambda record: None))
         self._fd = os.open(self._segments[-1].path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         if self.recovery.cut_bytes:
@@ -101,6 +109,11 @@ class Journal:
         return self._segments[0].first
 
     @property
+    def newest_segment(self) -> int:
+        """Offset of the first record of the segment that is written now."""
+        return self._segments[-1].first
+
+    @property
     def losses(self) -> tuple[Loss, ...]:
         """Everything that is known to be lost, in the order of the offsets."""
         with self._lock:
@@ -118,14 +131,16 @@ class Journal:
         records = [
             Record(segment.end + i, topic, payload) for i, (topic, payload) in enumerate(items)
         ]
-        parts = [part for record in records for part in encode_record(record, self._durable)]
+        data = b"".join(part for one in records for part in encode_record(one, self._durable))
         try:
-            write_all(self._fd, b"".join(parts))
+            write_all(self._fd, data)
         except OSError as err:
             if not is_full(err):
                 raise
             os.ftruncate(self._fd, segment.size)
             raise JournalFull(f"{segment.path}: {os.strerror(err.errno or 0)}") from err
+        if segment.digest is not None:
+            segment.digest.update(data)
         with self._lock:
             for record in records:
                 segment.grow(HEADER.size + len(record.payload))
@@ -151,6 +166,31 @@ class Journal:
             except FileNotFoundError:
                 continue  # removed meanwhile, or gone: what was in it is lost
 
+    def facts(self) -> tuple[int, tuple[KnownSegment, ...], tuple[Place, ...]]:
+        """What a checkpoint keeps of the journal: where what is durable ends, the segments, the newest's index."""
+        with self._lock:
+            *sealed, newest = self._segments
+            known = [KnownSegment(s.first, s.end, s.size, s.damaged) for s in sealed]
+            known.append(
+                KnownSegment(newest.first, self._durable, self._durable_bytes, newest.damaged)
+            )
+            index = tuple(place for place in newest.index if place.offset < self._durable)
+            return self._durable, tuple(known), index
+
+    def sealed(self) -> list[Segment]:
+        """The segments that are followed by another, oldest first; nothing is appended to them any more."""
+        with self._lock:
+            return self._segments[:-1]
+
+    def remove_oldest(self, before: int) -> list[Segment]:
+        """Let go of the sealed segments that end at `before` or earlier: their files may be removed then."""
+        with self._lock:
+            gone = [segment for segment in self._segments[:-1] if segment.end <= before]
+            self._segments = self._segments[len(gone) :]
+            paths = {segment.path for segment in gone}
+            self._losses = {key: one for key, one in self._losses.items() if one.path not in paths}
+        return gone
+
     def close(self) -> None:
         """Close the file; what was not synced stays unpromised."""
         if self._fd >= 0:
@@ -158,6 +198,9 @@ class Journal:
             self._fd = -1
 
     def _read_segment(self, segment: Segment, since: int) -> Iterator[Record]:
+        if not segment.index and segment.has_footer:
+            footer = read_footer(segment.path)
+            segment.index = list(footer.index) if footer is not None else []
         with self._lock:
             start = segment.position_near(since)
             newest = segment is self._segments[-1]
@@ -186,10 +229,11 @@ class Journal:
         """Read all segments; a new one is begun where the end of the newest is lost."""
         records = cut = 0
         found: Whole | Loss | Torn | None = None
-        for segment, found in walk_segments(self._segments):
+        for segment in self._segments:
+            segment.has_footer = footer_path(segment.path).exists()
+        for segment, found in walk_segments(self._segments, self._floor):
             if isinstance(found, Loss):
-                self._losses[found.path, found.byte] = found
-                logger.error("journal: %s", found)
+                self._note(found)
             elif isinstance(found, Torn):
                 cut = found.length
                 logger.warning(
@@ -198,15 +242,35 @@ class Journal:
                     segment.end - 1,
                     cut,
                 )
-            elif isinstance(found.entry, Record):
+            elif isinstance(found.entry, Record) and found.entry.offset >= self._floor:
                 records += 1
                 on_record(found.entry)
         newest = self._segments[-1] if self._segments else None
-        if newest is None or (
-            isinstance(found, Loss) and newest.damaged and newest.end == found.end
-        ):
-            self._create(newest.end if newest else 0)
+        if newest is None:
+            self._create(self._floor)
+        elif isinstance(found, Loss) and newest.damaged and newest.end == found.end:
+            self._create(newest.end)
         return Recovery(records, cut, self.losses)
+
+    def _take_over(self, known: Checkpoint) -> None:
+        """Account for the segments that are as a checkpoint knew them; the others are read again."""
+        there = {segment.first: segment for segment in self._segments}
+        oldest = self._segments[0].first if self._segments else known.end
+        for one in known.segments:
+            segment, newest = there.get(one.first), one is known.segments[-1]
+            if segment is not None:
+                size = segment.path.stat().st_size
+                if not one.damaged and (size >= one.size if newest else size == one.size):
+                    segment.end, segment.size = one.end, one.size
+                    segment.index = list(known.index) if newest else []
+                    segment.indexed = one.size
+            elif removed_before(self._directory) <= one.first < min(oldest, one.end):
+                path = segment_path(self._directory, one.first)
+                self._note(Loss(path, 0, 0, one.first, one.end))
+
+    def _note(self, loss: Loss) -> None:
+        self._losses[loss.path, loss.byte] = loss
+        logger.error("journal: %s", loss)
 
     def _rotate_if_full(self) -> None:
         if self._segments[-1].size < self._segment_bytes:
@@ -230,5 +294,17 @@ class Journal:
             path.unlink()  # an empty file: the next try must be able to make it
             raise
         with self._lock:
-            self._segments.append(Segment(path, first, first))
+            self._segments.append(Segment(path, first, first, digest=hashlib.sha256()))
             self._durable, self._durable_bytes = first, 0
+
+
+def _wanted(directory: Path, segments: list[Segment]) -> list[Segment]:
+    """The segments but for those that retention was about to remove when the last process ended."""
+    before = removed_before(directory)
+    if all(segment.first != before for segment in segments):
+        return segments
+    for segment in segments:
+        if segment.first < before:
+            remove_segment(segment.path)
+    sync_directory(directory)
+    return [segment for segment in segments if segment.first >= before]

@@ -3,6 +3,7 @@
 `walk` reads it; `log` knows how files follow each other.
 """
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ class Segment:
         end: Offset after its last record, be that whole or lost.
         size: Bytes up to there.
         damaged: Whether something in it is known to be lost.
+        digest: SHA-256 of its bytes as they were written; None where another process wrote some of them.
+        has_footer: Whether it needs none any more.
         index: (offset, position) about every MiB, ascending; complete up to `indexed`.
         indexed: Where the next entry may be made.
     """
@@ -35,6 +38,8 @@ class Segment:
     end: int
     size: int = 0
     damaged: bool = False
+    digest: "hashlib._Hash | None" = None
+    has_footer: bool = False
     index: list[Place] = field(default_factory=list)
     indexed: int = 0
 

@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
 from typing import Final
@@ -17,6 +17,7 @@ from typing import Final
 import zmq
 
 from phenostream.daemon.channel import BEAT_S, Aborted, Channel, Closed
+from phenostream.daemon.checkpointing import Checkpointing
 from phenostream.daemon.crew import Beat
 from phenostream.daemon.health import Health
 from phenostream.daemon.journal.log import Journal, JournalFull
@@ -27,6 +28,7 @@ from phenostream.daemon.open_runs import OpenRuns
 from phenostream.daemon.pipeline.entries import Answer, Entry, Passage, RunEnded, RunStarted
 from phenostream.daemon.pipeline.records import end_frame, run_ended, run_open, run_started
 from phenostream.daemon.publisher import Publisher
+from phenostream.daemon.register import Register
 from phenostream.daemon.summaries import SummaryBook
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.ingest import Ack, Report, Start
@@ -56,6 +58,8 @@ class Books:
     health: Health
     summaries: SummaryBook
     open_runs: OpenRuns
+    register: Register = field(default_factory=Register)
+    checkpointing: Checkpointing | None = None
 
 
 class Commit:
@@ -103,12 +107,15 @@ class Commit:
                 break
             self._commit(entries, publisher, beat)
         self._close_windows(publisher)
+        if self._books.checkpointing is not None:
+            self._books.checkpointing.finish()
         publisher.mark()
         self._answers.close()
 
     def _commit(self, entries: list[Entry], publisher: Publisher, beat: Beat) -> None:
         windows: list[tuple[Topic, bytes]] = [
-            ("summary", payload) for payload in self._books.summaries.due(_now())
+            ("summary", payload)
+            for payload in self._books.summaries.due(_now(), self._journal.next_offset)
         ]
         group = _Group(windows, [], [])
         for entry in entries:
@@ -124,6 +131,8 @@ class Commit:
             publisher.mark()
         for answer in group.answers:
             self._answers.put(answer)
+        if self._books.checkpointing is not None and records:
+            self._books.checkpointing.committed()
 
     def _close_windows(self, publisher: Publisher) -> None:
         """Summarise what a window of a run that stays open has so far: the next process begins another.
@@ -159,6 +168,9 @@ class Commit:
             first = self._journal.next_offset + len(group.items)
             payload = run_started(entry, model_synthetic=synthetic)
             group.items.append(("status", payload))
+            plain = entry.start.model_dump(mode="json")
+            started = self._books.register.started
+            group.settle.append(partial(started, plain, first, entry.source))
         self._books.summaries.begin(entry.start.run, first, resumed=resumed)
         told = run_open(entry, model_synthetic=synthetic)
         group.settle.append(partial(self._books.open_runs.opened, first, told))
@@ -192,7 +204,9 @@ class Commit:
         group.items.extend(("summary", payload) for payload in summaries)
         synthetic = self._model.manifest.synthetic
         payload = run_ended(entry, ledger, model_synthetic=synthetic)
+        offset = self._journal.next_offset + len(group.items)
         group.items.append(("status", payload))
+        group.settle.append(partial(self._books.register.ended, entry.start.run, offset, ledger))
         group.settle.append(partial(self._books.open_runs.ended, entry.start.run))
         group.answers.append(Report(run=entry.start.run, ledger=ledger))
         group.runs_ended = True

@@ -170,7 +170,8 @@ class IngestDesk:
             self._reception.settled(answer)
             self._end_if_settled(run)
         else:
-            run.report = answer
+            for gone in self._runs.reported(answer):
+                self._ledger.forget(gone)
             self._ending.discard(answer.run)
         return [Letter(run.peer, answer)] if run.peer != NOBODY else []
 
@@ -201,6 +202,11 @@ class IngestDesk:
             return self._refuse(peer, f"conflict: run {start.run} began with another start", start)
         if opening == "busy":
             reason = f"busy: {self._config.max_open_runs} runs are open, try again later"
+            return self._refuse(peer, reason, start)
+        if opening == "forgotten":
+            reason = (
+                f"conflict: run {start.run} ended long ago; the journal alone may know its account"
+            )
             return self._refuse(peer, reason, start)
         self._ledger.open(start.run, start.n_expected)
         if opening == "new":

@@ -3,14 +3,16 @@
 One run has one source: all of it comes to the lossless port, or all of it from one best-effort source.
 """
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from phenostream.daemon.register import MOST_ENDED, MOST_IDS
 from phenostream.daemon.sources.retakes import Retakes
 from phenostream.daemon.wire.ingest import EndedBy, Report, Start
 
-Opening = Literal["new", "known", "conflict", "busy"]
+Opening = Literal["new", "known", "conflict", "busy", "forgotten"]
 
 PARK_AFTER_S = 10.0
 """A run that was quiet for this long gives its place to one that starts."""
@@ -46,7 +48,7 @@ class Run:
 
 
 class RunBook:
-    """All runs of this journal; belongs to the ingest thread."""
+    """All runs of this journal; belongs to the ingest thread. Ended ones are kept as `register` says."""
 
     def __init__(self, max_open: int, in_flight: Callable[[str], int]) -> None:
         """Start empty.
@@ -58,15 +60,35 @@ class RunBook:
         self._max_open = max_open
         self._in_flight = in_flight
         self._runs: dict[str, Run] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._forgotten: OrderedDict[str, None] = OrderedDict()
 
     def restore(self, start: Start, first_offset: int, source: str | None = None) -> None:
         """A run found in the journal."""
         self._runs[start.run] = Run(start, source, first_offset)
 
-    def restore_report(self, run: str, report: Report) -> None:
-        """The end of a run found in the journal; of one whose start is lost, nothing is known here."""
-        if run in self._runs:
-            self._runs[run].report = report
+    def restore_forgotten(self, runs: Iterable[str]) -> None:
+        """Runs that ended so long ago that only their ids are known."""
+        self._forgotten = OrderedDict.fromkeys(runs)
+
+    def reported(self, report: Report) -> list[str]:
+        """A run's end is on disk; the runs that are forgotten because of it.
+
+        Of a run whose start is lost, nothing else is known here.
+        """
+        run = self._runs.get(report.run)
+        if run is not None:
+            run.report = report
+        self._ended[report.run] = None
+        gone = []
+        while len(self._ended) > MOST_ENDED:
+            oldest, _ = self._ended.popitem(last=False)
+            self._runs.pop(oldest, None)
+            self._forgotten[oldest] = None
+            gone.append(oldest)
+        while len(self._forgotten) > MOST_IDS:
+            self._forgotten.popitem(last=False)
+        return gone
 
     def get(self, run: str | None) -> Run | None:
         """The run, if it is known."""
@@ -81,6 +103,8 @@ class RunBook:
 
         A best-effort source repeats START for those that missed it, and may read its clock anew each time.
         """
+        if start.run in self._forgotten:
+            return "forgotten"
         run = self._runs.get(start.run)
         if run is not None:
             told = {"source_utc_ns": run.start.source_utc_ns} if source is not None else {}

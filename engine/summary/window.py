@@ -6,6 +6,7 @@ exact to one step, and becomes the manifest's unit through its monotone target t
 time is the caller's affair.
 """
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
 from typing import Any, Final, Self
@@ -113,6 +114,35 @@ class Tally:
         self.unusual += other.unusual
         self.z += other.z
         self.flagged += other.flagged
+
+    def as_bytes(self) -> bytes:
+        """All of it, compressed; see `of_bytes`."""
+        parts = (np.array([self.frames, self.unusual], np.int64), *self._arrays())
+        return zlib.compress(b"".join(part.tobytes() for part in parts), 1)
+
+    @classmethod
+    def of_bytes(cls, data: bytes, classes: int, markers: int) -> Self | None:
+        """The tally that `as_bytes` told; None where it is of another shape."""
+        tally = cls(classes, markers)
+        arrays = (head := np.zeros(2, np.int64), *tally._arrays())
+        size = sum(array.nbytes for array in arrays)
+        try:
+            decoder = zlib.decompressobj()
+            content = decoder.decompress(data, size + 1)
+        except zlib.error:
+            return None
+        if len(content) != size:
+            return None
+        position = 0
+        for array in arrays:
+            part = np.frombuffer(content, array.dtype, array.size, position)
+            array[...] = part.reshape(array.shape)
+            position += array.nbytes
+        tally.frames, tally.unusual = int(head[0]), int(head[1])
+        return tally
+
+    def _arrays(self) -> tuple[npt.NDArray[Any], ...]:
+        return self.status, self.count, self.confidence, self.z, self.flagged
 
 
 class WindowStatistics:

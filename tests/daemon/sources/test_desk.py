@@ -660,7 +660,7 @@ def test_a_run_that_ended_before_a_restart_is_reported_again(
     bench.ledger.settle(start.run, 0, "published")
     bench.ledger.restore_end(start.run, {"announced": 1})
     report = Report(run=start.run, ledger={"received": 1})
-    bench.runs.restore_report(start.run, report)
+    bench.runs.reported(report)
     assert bench.begin(start) == Started(run=start.run, last_acked=0)
     assert bench.entries.take_all() == []
     assert bench.one(End(run=start.run, n_frames=1)) == report

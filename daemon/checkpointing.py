@@ -1,0 +1,64 @@
+"""When a checkpoint is taken and what is in it: the books as they stand when everything in them is on disk.
+
+Belongs to the commit thread, which alone knows such a moment; what costs time is done in the keeper's thread.
+"""
+
+from typing import Any, Final
+
+from phenostream.daemon.journal.checkpoint import Checkpoint
+from phenostream.daemon.journal.keeper import Keeper, Snapshot
+from phenostream.daemon.journal.log import Journal
+from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.register import Register
+from phenostream.daemon.summaries import SummaryBook
+
+EVERY_RECORDS: Final = 4096
+"""Records between two checkpoints, at most; one is taken with every new segment too."""
+
+
+class Checkpointing:
+    """One per daemon."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        ledger: Ledger,
+        register: Register,
+        summaries: SummaryBook,
+        keeper: Keeper,
+    ) -> None:
+        """Take the first one as soon as anything is committed: the one of the last process may be old."""
+        self.register = register
+        self._journal = journal
+        self._ledger = ledger
+        self._summaries = summaries
+        self._keeper = keeper
+        self._due = 0
+        self._segment = -1
+
+    def committed(self) -> None:
+        """Everything in the books is on disk: take a checkpoint if one is due."""
+        segment = self._journal.newest_segment
+        if self._journal.next_offset >= self._due or segment != self._segment:
+            self._keeper.offer(self._taken())
+            self._segment, self._due = segment, self._journal.next_offset + EVERY_RECORDS
+
+    def finish(self) -> None:
+        """The last one, of everything."""
+        self._keeper.offer(self._taken())
+        self._keeper.finish()
+
+    def _taken(self) -> Snapshot:
+        end, segments, index = self._journal.facts()
+        register = self.register.state()
+        ledger = self._ledger.state(self.register.forgotten)
+        counted = self._summaries.state(end)
+
+        def plain() -> dict[str, Any]:
+            tallies = [
+                [run, since, tally if isinstance(tally, bytes) else tally.as_bytes()]
+                for run, since, tally in counted
+            ]
+            return {"register": register, "ledger": ledger, "summaries": tallies}
+
+        return Snapshot(Checkpoint(end, segments, index, {}), plain)
