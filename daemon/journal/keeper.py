@@ -1,13 +1,14 @@
 """The keeper's thread: footers, checkpoints and retention, so that the commit thread waits for none of them.
 
 Each of them may fail on a full disk: what there was before stays, the fault is told, and it is tried again until it
-works. A segment is removed only when a checkpoint that remembers what was in it is on disk.
+works. A segment is removed only when a checkpoint that remembers what was in it is on disk. What a start from a
+checkpoint did not read is looked over for damage meanwhile, little by little.
 """
 
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 FAULT: Final = "journal_keeping"
 _WAKE_S: Final = 0.4
 _RETRY_S: Final = 2.0
+_LOOK_S: Final = 0.05
+"""Of every wait, for looking over what the start did not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,9 @@ class Keeper:
         remove_partial(self._directory)
         held: Snapshot | None = None
         retry_s = 0.0
+        unread = self._journal.look_over()
         while True:
-            beat()
+            _spend(_LOOK_S, unread, beat)
             with self._condition:
                 if self._next is None and not self._finishing and not self._aborted:
                     self._condition.wait(_WAKE_S)
@@ -143,3 +147,13 @@ class Keeper:
                 segment.path.name,
             )
         sync_directory(self._directory)
+
+
+def _spend(seconds: float, steps: Iterator[None], beat: Callable[[], None]) -> None:
+    """Take steps for about so long, at least one."""
+    until_s = time.monotonic() + seconds
+    beat()
+    for _ in steps:
+        beat()
+        if time.monotonic() >= until_s:
+            return

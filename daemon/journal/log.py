@@ -17,7 +17,12 @@ from typing import Final
 
 from phenostream.daemon.journal.checkpoint import Checkpoint, KnownSegment, removed_before
 from phenostream.daemon.journal.durable import is_full, sync_directory, write_all
-from phenostream.daemon.journal.footer import footer_path, read_footer, remove_segment
+from phenostream.daemon.journal.footer import (
+    footer_path,
+    hash_file,
+    read_footer,
+    remove_segment,
+)
 from phenostream.daemon.journal.loss import Loss, describe_losses
 from phenostream.daemon.journal.record import HEADER, Record, encode_record
 from phenostream.daemon.journal.segment import (
@@ -33,6 +38,8 @@ from phenostream.engine.errors import PhenostreamError
 logger = logging.getLogger(__name__)
 
 SEGMENT_BYTES: Final = 64 << 20
+_STEP: Final = 64
+"""Records that are looked over in one step."""
 
 
 class JournalFull(PhenostreamError):
@@ -81,6 +88,7 @@ class Journal:
         self._segment_bytes = segment_bytes
         self._lock = Lock()
         self._losses: dict[tuple[Path, int], Loss] = {}
+        self._spared: list[tuple[Segment, Limit]] = []
         self._segments = _wanted(directory, list_segments(directory))
         self._floor = known.end if known is not None else 0
         if known is not None:
@@ -182,6 +190,24 @@ class Journal:
         with self._lock:
             return self._segments[:-1]
 
+    def look_over(self) -> Iterator[None]:
+        """Look for damage in what the checkpoint spared reading, in small steps; it is reported as a reader does."""
+        for segment, limit in self._spared:
+            try:
+                footer = read_footer(segment.path)
+                size = footer.size if footer is not None else -1
+                if footer and size == limit.byte and hash_file(segment.path, size) == footer.sha256:
+                    yield
+                    continue
+                for number, found in enumerate(walk(segment.path, Place(segment.first, 0), limit)):
+                    if isinstance(found, Loss):
+                        self._report(found, segment)
+                    if number % _STEP == 0:
+                        yield
+            except FileNotFoundError:
+                continue  # removed meanwhile
+        self._spared = []
+
     def remove_oldest(self, before: int) -> list[Segment]:
         """Let go of the sealed segments that end at `before` or earlier: their files may be removed then."""
         with self._lock:
@@ -264,6 +290,7 @@ class Journal:
                     segment.end, segment.size = one.end, one.size
                     segment.index = list(known.index) if newest else []
                     segment.indexed = one.size
+                    self._spared.append((segment, Limit(one.end, one.size)))
             elif removed_before(self._directory) <= one.first < min(oldest, one.end):
                 path = segment_path(self._directory, one.first)
                 self._note(Loss(path, 0, 0, one.first, one.end))

@@ -203,14 +203,14 @@ def test_damage_in_the_journal_is_told_and_the_rest_is_served(
     content[40] ^= 1  # of the record that opened the run
     path.write_bytes(content)
     control = daemon.start()["control"]
+    head, *parts = ask(control, {"type": "get", "since": 0})
+    assert decode_offset(parts[1]) == 1
     status = unpack_result(ask(control, {"type": "status"})[0])["status"]
+    assert unpack_result(head)["next"] == status["journal"]["newest"] + 1
     assert status["state"] == "degraded"
     assert "offset 0 is lost" in status["faults"]["journal_damage"]
     assert [loss["first"] for loss in status["journal"]["losses"]] == [0]
     assert (status["ledger"]["total"]["published"], status["ledger"]["total"]["missing"]) == (3, 0)
-    head, *parts = ask(control, {"type": "get", "since": 0})
-    assert unpack_result(head)["next"] == status["journal"]["newest"] + 1
-    assert decode_offset(parts[1]) == 1
     assert f"{path}: damaged at byte 0" in daemon.log.read_text()
     assert path.read_bytes() == content
     daemon.send(signal.SIGTERM)

@@ -124,6 +124,28 @@ def test_a_checkpoint_spares_reading_what_is_before_it(tmp_path: Path) -> None:
     assert [r.offset for r in again.journal.read(7)] == [7, 8, 9, 10]
 
 
+@pytest.mark.parametrize("at", [10, 500, 900])
+def test_damage_that_a_start_did_not_read_is_found_afterwards(tmp_path: Path, at: int) -> None:
+    """In a segment with a footer, and in the newest."""
+    life = Life(tmp_path)
+    for number in range(8):
+        life.write(payload(number), {})
+    life.keep()
+    life.journal.close()
+    path = sorted(tmp_path.glob("*.journal"))[at // 357]
+    content = bytearray(path.read_bytes())
+    content[at % 357] ^= 1
+    path.write_bytes(content)
+    again = Life(tmp_path)
+    heard: list[str] = []
+    again.journal.on_loss = heard.append
+    assert again.journal.recovery.losses == ()
+    assert list(again.journal.look_over())
+    (loss,) = again.journal.losses
+    assert loss.first == at // 119
+    assert len(heard) == 1
+
+
 def test_two_checkpoints_are_kept_and_a_damaged_one_costs_only_time(tmp_path: Path) -> None:
     acked: dict[int, bytes] = {}
     life = Life(tmp_path)
