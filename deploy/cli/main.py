@@ -42,6 +42,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "quarantine": ("quarantine", "list the frames that broke their contract, or send them again"),
     "watch": ("watch", "follow results as they are published"),
     "export": ("export", "results to .csv or .parquet"),
+    "journal": ("journal", "what a journal holds, whether it is whole, and making it smaller"),
     "keys": ("keys", "keys for tcp and for signing bundles: make, let in, list, sign"),
     "bench": ("bench", "measure engine, pipeline, latency, detection or orientation on this box"),
     "train": ("train", "train the model (simulated cells)"),

@@ -219,3 +219,23 @@ def test_every_frame_is_told_with_its_fate(source: Path, tmp_path: Path) -> None
     fates: list[str] = []
     export(source, tmp_path / "cells.csv", on_frame=fates.append)
     assert fates == ["published"] * FRAMES + ["quarantined"]
+
+
+def test_of_a_damaged_journal_the_rest_is_exported_and_what_is_missing_is_said(
+    tmp_path: Path, make_record: RecordMaker
+) -> None:
+    journal = Journal(tmp_path / "j")
+    for number in range(3):
+        journal.append([("result", encode_frame(make_record(number)))])
+        journal.sync()
+    journal.close()
+    path = next((tmp_path / "j").glob("*.journal"))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    found = export(tmp_path / "j", tmp_path / "cells.csv")
+    assert found.frames == 2
+    (loss,) = found.losses
+    assert "offset 1 is lost" in loss
+    about = json.loads((tmp_path / "cells.csv.units.json").read_text())
+    assert about["losses"] == [loss]
