@@ -21,8 +21,13 @@ from phenostream.daemon.client.follower import Follower
 from phenostream.daemon.config import load_config
 from phenostream.daemon.exports import lines
 from phenostream.daemon.exports.sources import results
+from phenostream.daemon.journal.record import HEADER
+from phenostream.daemon.journal.record import MAGIC as JOURNAL_MAGIC
+from phenostream.daemon.journal.segment import segment_path
+from phenostream.daemon.quarantined import Entry
 from phenostream.daemon.recordings.entry import MAGIC, PREFIX
 from phenostream.daemon.recordings.reader import RecordingReader
+from phenostream.daemon.security.secret_file import read_secret
 from phenostream.daemon.wire.codec import (
     MAX_HEADER_BYTES,
     MAX_RESULT_BYTES,
@@ -148,6 +153,15 @@ def _highwater(payload: bytes) -> Callable[[Path], object]:
     return lambda _: Follower("here", None, True).take([b"highwater", b"\0" * 8, payload])
 
 
+def _note(path: Path) -> object:
+    return Entry(path, 0, "run", 0).note()
+
+
+def _secret(path: Path) -> object:
+    path.chmod(0o600)
+    return read_secret(path)
+
+
 NESTED_JSON = b"[" * DEEP + b"]" * DEEP
 BOMBS: dict[str, Bomb] = {
     "header of lists": Bomb(lambda _: decode_from_source(_lists(60_000)), "limits"),
@@ -233,6 +247,9 @@ BOMBS: dict[str, Bomb] = {
     ),
     "scores nested": Bomb(_written(NESTED_JSON, read_results), "recursion", 32),
     "score line long": Bomb(_written(b"x" * (2 * MIB), read_results), "characters of any", 8),
+    "note in quarantine nested": Bomb(_written(NESTED_JSON, _note), "not a whole note|above", 16),
+    "note in quarantine long": Bomb(_written(b" " * (20 * MIB), _note), "above .* bytes", 17),
+    "secret long": Bomb(_written(b"x" * MIB, _secret), "longer than 16384"),
     "truth nested": Bomb(_written(NESTED_JSON, read_truth), "not JSON .*recursion", 32),
 }
 
@@ -253,6 +270,20 @@ def test_a_bomb_is_one_line_and_takes_bounded_memory(
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 600
     assert peak_mib < bomb.most_mib, f"{peak_mib:.1f} MiB"
+
+
+@pytest.mark.parametrize("length", [MAX_RESULT_BYTES, 2**32 - 1])
+def test_a_journal_record_that_claims_too_much_takes_no_more_than_one_may_have(
+    tmp_path: Path, length: int
+) -> None:
+    claim = HEADER.pack(JOURNAL_MAGIC, length, 0, 0, 0, 0)
+    segment_path(tmp_path, 0).write_bytes(claim + b"x" * 1000)
+    tracemalloc.start()
+    try:
+        assert list(results(tmp_path)) == []
+        assert tracemalloc.get_traced_memory()[1] < MAX_RESULT_BYTES + 4 * MIB
+    finally:
+        tracemalloc.stop()
 
 
 def test_an_archive_of_numpy_is_read_as_numpy_reads_it(tmp_path: Path) -> None:
