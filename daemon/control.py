@@ -146,9 +146,15 @@ class Control:
                 raise BadMessage(f"drain: the key of a {role}, allowed an operator's")
         except (BadMessage, ValidationError) as err:
             reason = describe(err) if isinstance(err, ValidationError) else str(err)
-            return [pack({"v": 1, "type": "refused", "id": number, "reason": reason})]
+            return [_refused(number, reason)]
         if isinstance(request, _Get):
-            return self._records(request)
+            try:
+                return self._records(request)
+            except (
+                OSError
+            ) as err:  # such as no free descriptor: it may pass, and nothing was left out silently
+                logger.warning("journal: a reader was refused: %s", err)
+                return [_refused(number, f"journal: {err.strerror}, ask again")]
         head: dict[str, Any] = {"v": 1, "type": request.type, "id": number}
         if isinstance(request, _Status):
             head["status"] = self._answers.status()
@@ -187,6 +193,10 @@ class Control:
             "oldest": journal.oldest,
         }
         return [pack(head), *parts]
+
+
+def _refused(number: int, reason: str) -> bytes:
+    return pack({"v": 1, "type": "refused", "id": number, "reason": reason})
 
 
 def _number(raw: dict[str, Any]) -> int:

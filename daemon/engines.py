@@ -135,7 +135,7 @@ class Engines:
     def choose(self) -> Row | None:
         """The first row that is up, opened if need be; None where all are down."""
         for row in self._rows:
-            if row.reason is None and self._is_open(row):
+            if row.reason is None and (row.backend is not None or self._is_open(row)):
                 return row
         return None
 
@@ -255,7 +255,12 @@ class Engines:
         return True
 
     def _open(self, row: Row) -> None:
-        backend, batch_s = self._opener.open(row.name)
+        try:
+            backend, batch_s = self._opener.open(row.name)
+        except PhenostreamError:
+            raise
+        except Exception as err:  # a runtime that is imported now may raise anything, such as for want of descriptors
+            raise EngineFault(f"{row.name}: {type(err).__name__}: {err}"[:200]) from err
         with self._lock:
             row.limit_s = self._limit_s(batch_s)
             row.backend, row.since_s = backend, time.monotonic()

@@ -23,6 +23,7 @@ import cv2
 from phenostream.daemon.assembly import Assembly
 from phenostream.daemon.claims import claimed, claimed_endpoint
 from phenostream.daemon.config import Config
+from phenostream.daemon.descriptors import allow_descriptors, descriptors_fault
 from phenostream.daemon.health import Health
 from phenostream.daemon.journal.loss import describe_losses
 from phenostream.daemon.ledger import FATES
@@ -108,6 +109,7 @@ def serve(config: Config, on_ready: Callable[[Ready], None] | None = None) -> in
 def _start(config: Config, guard: Guard, health: Health, wake: Wake, stack: ExitStack) -> Assembly:
     cv2.setNumThreads(1)
     keep_large_blocks()
+    allow_descriptors()
     directory = config.journal.directory
     stack.enter_context(claimed(directory / "lock", f"journal.directory: {directory}"))
     for key, url in config.listening():
@@ -182,6 +184,11 @@ def _watch(
             notify("WATCHDOG=1")
         elif health.degrade("stalled", ", ".join(stalled)):
             logger.error("no sign of life from %s", ", ".join(stalled))
+        few = descriptors_fault()
+        if few is None:
+            health.recover("descriptors")
+        elif health.degrade("descriptors", few):
+            logger.error("%s", few)
 
 
 def _reload(guard: Guard) -> None:

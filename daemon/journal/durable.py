@@ -10,14 +10,14 @@ import os
 from pathlib import Path
 from typing import Final
 
-_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
 PARTIAL: Final = ".partial"
 """Suffix of a file that is being written; one that is left behind belongs to nobody."""
 
 
 def is_full(err: OSError) -> bool:
-    """Whether the disk, or the owner's share of it, is full."""
-    return err.errno in _NO_SPACE
+    """Whether the disk, the owner's share of it, or the table of open files is full: it may pass."""
+    return err.errno in _FULL
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -273,9 +273,9 @@ class Journal:
                 on_record(found.entry)
         newest = self._segments[-1] if self._segments else None
         if newest is None:
-            self._create(self._floor)
+            os.close(self._create(self._floor))
         elif isinstance(found, Loss) and newest.damaged and newest.end == found.end:
-            self._create(newest.end)
+            os.close(self._create(newest.end))
         return Recovery(records, cut, self.losses)
 
     def _take_over(self, known: Checkpoint) -> None:
@@ -304,25 +304,29 @@ class Journal:
             return
         self.sync()
         try:
-            self._create(self.next_offset)
+            fd = self._create(self.next_offset)
         except OSError as err:
             if not is_full(err):
                 raise
             raise JournalFull(f"{self._directory}: {os.strerror(err.errno or 0)}") from err
         os.close(self._fd)
-        self._fd = os.open(self._segments[-1].path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        self._fd = fd
 
-    def _create(self, first: int) -> None:
+    def _create(self, first: int) -> int:
+        """Begin a segment; its descriptor, opened while the last one still is, so that no other can take its place."""
         path = segment_path(self._directory, first)
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        fd = os.open(path, flags, 0o600)
         try:
             sync_directory(self._directory)
         except OSError:
+            os.close(fd)
             path.unlink()  # an empty file: the next try must be able to make it
             raise
         with self._lock:
             self._segments.append(Segment(path, first, first, digest=hashlib.sha256()))
             self._durable, self._durable_bytes = first, 0
+        return fd
 
 
 def _wanted(directory: Path, segments: list[Segment]) -> list[Segment]:

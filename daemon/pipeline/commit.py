@@ -122,8 +122,7 @@ class Commit:
             self._enter(entry, group, beat)
         records: list[Record] = []
         if group.items:
-            records = self._append(group.items, beat)
-            self._journal.sync()
+            records = self._write(group.items, beat)
         for settle in group.settle:
             settle()
         publisher.publish(records)
@@ -210,6 +209,24 @@ class Commit:
         group.settle.append(partial(self._books.open_runs.ended, entry.start.run))
         group.answers.append(Report(run=entry.start.run, ledger=ledger))
         group.runs_ended = True
+
+    def _write(self, items: list[tuple[Topic, bytes]], beat: Beat) -> list[Record]:
+        """Append and sync; a disk that fails ends the daemon.
+
+        After a failed fdatasync nothing tells which pages are on disk, and the next one may succeed without them: no
+        second try would mean anything. Nothing of it was acknowledged.
+        """
+        try:
+            records = self._append(items, beat)
+            self._journal.sync()
+        except OSError as err:
+            logger.critical(
+                "journal: %s: the disk failed; nothing since the last acknowledgement is promised, sources will send "
+                "it again; look at the disk before the next start",
+                err,
+            )
+            raise
+        return records
 
     def _append(self, items: list[tuple[Topic, bytes]], beat: Beat) -> list[Record]:
         while True:

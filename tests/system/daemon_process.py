@@ -28,6 +28,7 @@ class DaemonProcess:
         journal_extra: Further lines of its section [journal].
         prefix: Command in front of the daemon's, which it must replace by `exec`.
         backend: What infers.
+        journal_extra: TOML for the section ``[journal]``.
         command: What starts the daemon; the configuration's path follows.
         ready: What the process said when it was ready.
     """

@@ -19,6 +19,7 @@ from phenostream.engine.bundle import load_bundle
 from phenostream.engine.errors import EngineFault
 from phenostream.engine.types import F32, Outputs
 from tests.system.breakable_daemon import BreakableDaemon
+from tests.system.patience import becomes
 from tests.system.served import Served
 from tests.system.small_camera import small_frame, small_start
 
@@ -69,7 +70,7 @@ def test_a_switch_under_a_stream_of_real_cells_changes_nothing_beyond_the_tolera
     assert status["fault_history"]["engine"]["count"] == 1
     assert status["ledger"]["total"]["published"] == 10
     broken.clear()
-    assert _becomes(lambda: not served.ask("status")["status"]["faults"])
+    assert becomes(lambda: not served.ask("status")["status"]["faults"])
     assert served.drain() == GOOD
 
 
@@ -128,14 +129,14 @@ def test_a_process_whose_only_backend_breaks_for_a_while_gives_every_frame_one_f
         for seq in range(10):
             sender.send(seq, small_frame())
         with Control(ready["control"]) as control:
-            assert _becomes(lambda: _total(control)["published"] == 10)
+            assert becomes(lambda: _total(control)["published"] == 10)
             daemon.set_mood(mood)
             for seq in range(10, 20):
                 sender.send(seq, small_frame())
-            assert _becomes(lambda: _total(control)["failed"] == 10)
+            assert becomes(lambda: _total(control)["failed"] == 10)
             assert control.status()["state"] == "degraded"
             daemon.set_mood("well")
-            assert _becomes(lambda: control.status()["state"] == "ready")
+            assert becomes(lambda: control.status()["state"] == "ready")
             for seq in range(20, 30):
                 sender.send(seq, small_frame())
             ledger = sender.finish().ledger
@@ -155,7 +156,7 @@ def test_poisoned_cells_are_told_as_failed_and_their_frames_are_published(
     with Sender(ready["ingest"], "scope") as sender, Control(ready["control"]) as control:
         sender.start(small_start())
         sender.send(0, small_frame())
-        assert _becomes(lambda: _total(control)["published"] == 1)
+        assert becomes(lambda: _total(control)["published"] == 1)
         daemon.set_mood("nan_first")
         for seq in range(1, 30):
             sender.send(seq, small_frame())
@@ -183,7 +184,7 @@ def test_a_drain_ends_well_although_a_thread_is_stuck_for_good(
         for seq in range(5):
             sender.send(seq, small_frame())
         with Control(ready["control"]) as control:
-            assert _becomes(lambda: _total(control)["failed"] > 0)
+            assert becomes(lambda: _total(control)["failed"] > 0)
             (row,) = control.status()["inference"]["backends"]
             assert (row["state"], row["stuck"]) == ("down", 1)
             daemon.send(signal.SIGTERM)
@@ -212,9 +213,3 @@ def _results(control: Control) -> list[FrameRecord]:
     while (batch := control.get(records[-1].offset + 1 if records else 0)).records:
         records += batch.records
     return [decode_frame(one.payload) for one in records if one.topic == "result"]
-
-
-def _becomes(true: Callable[[], bool]) -> bool:
-    """Ask until it is true, for at most twenty seconds."""
-    pause = threading.Event()
-    return any(true() or pause.wait(0.05) for _ in range(400))
