@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ import zmq
 from phenostream.daemon.client.errors import Cancelled
 from phenostream.daemon.client.sender import Sender
 from phenostream.daemon.wire.codec import pack, unpack_result
-from phenostream.daemon.wire.ingest import Ack, Report, Start
+from phenostream.daemon.wire.ingest import Ack, FrameHeader, Report, Start
+from tests.system.daemon_process import DaemonProcess
+from tests.system.patience import becomes
 
 Image = np.ndarray[Any, Any]
 
@@ -40,15 +42,22 @@ pytestmark = [
 def cramped(make_daemon: Callable[..., Any]) -> Any:
     """A daemon whose journal lies on a file system of 1 MiB, most of it taken by a ballast file."""
     daemon = make_daemon()
-    folder = daemon.folder / "journal"
-    folder.mkdir()
-    script = (
-        f"mount -t tmpfs -o size=1m none {folder} && "
-        f'head -c 900000 /dev/zero > {folder}/ballast && exec "$@"'
-    )
-    daemon.prefix = ("unshare", "-m", "sh", "-c", script, "sh")
+    mount_small(daemon, "journal", "size=1m", "head -c 900000 /dev/zero > ballast")
     daemon.start()
     return daemon
+
+
+def mount_small(daemon: DaemonProcess, name: str, options: str, fill: str = "true") -> None:
+    """Have one folder of the daemon on a file system of its own, which `fill` uses up in part."""
+    folder = daemon.folder / name
+    folder.mkdir()
+    script = f'mount -t tmpfs -o {options} none {folder} && (cd {folder} && {fill}) && exec "$@"'
+    daemon.prefix = ("unshare", "-m", "sh", "-c", script, "sh")
+
+
+def seen_by(daemon: DaemonProcess, path: str) -> Path:
+    """A path in the daemon's folder, with the file systems that the daemon sees."""
+    return Path(f"/proc/{daemon.pid}/root{daemon.folder}/{path}")
 
 
 def status(endpoint: str) -> dict[str, Any]:
@@ -86,12 +95,7 @@ class Source(threading.Thread):
 
 
 def wait_until_degraded(endpoint: str) -> None:
-    deadline = threading.Event()
-    for _ in range(400):
-        if status(endpoint)["state"] == "degraded":
-            return
-        deadline.wait(0.05)
-    raise AssertionError("never degraded")
+    assert becomes(lambda: status(endpoint)["state"] == "degraded")
 
 
 def test_a_full_disk_degrades_and_heals_without_losing_a_frame(
@@ -104,7 +108,7 @@ def test_a_full_disk_degrades_and_heals_without_losing_a_frame(
     assert "No space left" in report["faults"]["journal"]
     assert len(source.acked) == report["ledger"]["total"]["published"] < 300
     assert report["ledger"]["total"]["in_flight"] > 0
-    Path(f"/proc/{cramped.pid}/root{cramped.folder}/journal/ballast").unlink()
+    seen_by(cramped, "journal/ballast").unlink()
     source.join(40)
     assert source.report is not None
     ledger = source.report.ledger
@@ -129,3 +133,69 @@ def test_a_second_signal_forces_a_drain_that_cannot_end(
     assert "sources will send them again" in cramped.log.read_text()
     source.cancel.set()
     source.join(20)
+
+
+def test_without_a_free_inode_the_next_segment_waits_and_nothing_is_lost(
+    make_daemon: Callable[..., DaemonProcess],
+    small_start: Callable[..., Start],
+    small_frame: Image,
+) -> None:
+    daemon = make_daemon()
+    daemon.journal_extra = "segment_bytes = 65536\n"
+    mount_small(daemon, "journal", "size=16m,nr_inodes=32")
+    daemon.start()
+    used = list(take_all_inodes(seen_by(daemon, "journal")))
+    source = Source(daemon.ready["ingest"], small_start(), small_frame)
+    source.start()
+    wait_until_degraded(daemon.ready["control"])
+    report = status(daemon.ready["control"])
+    assert "No space left" in report["faults"]["journal"]
+    assert report["fault_history"]["journal"]["count"] == 1
+    for path in used:
+        path.unlink()
+    source.join(40)
+    assert source.report is not None
+    ledger = source.report.ledger
+    assert (ledger["received"], ledger["published"], ledger["missing"]) == (300, 300, 0)
+    assert len(list(seen_by(daemon, "journal").glob("*.journal"))) > 1
+    assert becomes(lambda: status(daemon.ready["control"])["state"] == "ready")
+    daemon.send(signal.SIGTERM)
+    assert daemon.wait() == 0
+
+
+def take_all_inodes(folder: Path) -> Iterator[Path]:
+    """Empty files until the file system has no inode left."""
+    for number in range(64):
+        path = folder / f"taken-{number}"
+        try:
+            path.touch()
+        except OSError:
+            return
+        yield path
+    raise AssertionError("inodes without end")
+
+
+def test_a_full_quarantine_disk_costs_copies_and_no_account(
+    make_daemon: Callable[..., DaemonProcess], small_start: Callable[..., Start]
+) -> None:
+    daemon = make_daemon()
+    mount_small(daemon, "quarantine", "size=64k")
+    daemon.start()
+    start = small_start()
+    with Sender(daemon.ready["ingest"], "scope") as sender:
+        sender.start(start)
+        for seq in range(10):
+            header = FrameHeader(
+                run=start.run, frame_seq=seq, shape=(4, 64, 64), dtype="u8", source_utc_ns=1
+            )
+            sender.send_frame(header, bytes(4 * 64 * 64))
+        ledger = sender.finish().ledger
+    assert (ledger["received"], ledger["quarantined"]) == (10, 10)
+    told = status(daemon.ready["control"])["quarantine"]
+    assert told["held"] + told["not_kept"] == 10
+    assert 0 < told["held"] <= 3
+    whole = [path.stem for path in seen_by(daemon, "quarantine").glob("*.json")]
+    assert len(whole) == told["held"]
+    assert {path.stem for path in seen_by(daemon, "quarantine").glob("*.frame")} == set(whole)
+    daemon.send(signal.SIGTERM)
+    assert daemon.wait() == 0
