@@ -68,7 +68,13 @@ def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Name and text of everything but the ledger."""
     yield "state", f"{status.get('state')}, up {status.get('uptime_s', 0):,.0f} s"
     for name, reason in status.get("faults", {}).items():
-        yield "FAULT", f"{name}: {reason}"
+        past = status.get("fault_history", {}).get(name, {})
+        since = (
+            f" (for {past.get('for_s', 0):,.0f} s, {past.get('count')} times so far)"
+            if past
+            else ""
+        )
+        yield "FAULT", f"{name}: {reason}{since}"
     model = status.get("model", {})
     who = [str(model.get(key, "?")) for key in ("backend", "device", "precision")]
     said = "" if model.get("calibrated", True) else ", uncalibrated"

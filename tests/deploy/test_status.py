@@ -13,7 +13,14 @@ RUN = "00000000-0000-7000-8000-000000000001"
 
 def answer(state: str, faults: dict[str, str], ledger: Ledger) -> dict[str, Any]:
     account = {"total": ledger.total(), "runs": {run: ledger.run(run) for run in ledger.runs()}}
-    return {"state": state, "faults": faults, "uptime_s": 3.2, "ledger": account}
+    past = {name: {"for_s": 12.3, "count": 2} for name in faults}
+    return {
+        "state": state,
+        "faults": faults,
+        "fault_history": past,
+        "uptime_s": 3.2,
+        "ledger": account,
+    }
 
 
 @pytest.mark.parametrize(
@@ -40,6 +47,6 @@ def test_the_exit_code_says_whether_it_is_ready(
     assert main(["status", "ipc:///tmp/any"]) == code
     shown = capsys.readouterr().out
     assert f"{state}, up 3 s" in shown
-    assert ("FAULT       journal: no space" in shown) == bool(faults)
+    assert ("FAULT       journal: no space (for 12 s, 2 times so far)" in shown) == bool(faults)
     assert "2 late, recovered" in shown
     assert "its messages are counted since this one began" in shown

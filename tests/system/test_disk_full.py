@@ -147,7 +147,7 @@ def test_without_a_free_inode_the_next_segment_waits_and_nothing_is_lost(
     used = list(take_all_inodes(seen_by(daemon, "journal")))
     source = Source(daemon.ready["ingest"], small_start(), small_frame)
     source.start()
-    wait_until_degraded(daemon.ready["control"])
+    assert becomes(lambda: "journal" in status(daemon.ready["control"])["faults"])
     report = status(daemon.ready["control"])
     assert "No space left" in report["faults"]["journal"]
     assert report["fault_history"]["journal"]["count"] == 1
