@@ -95,6 +95,16 @@ def test_every_link_within_the_page_leads_to_a_heading() -> None:
     assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= anchors
 
 
+def test_the_faults_are_those_that_the_daemon_can_have() -> None:
+    named: set[str] = set()
+    for path in (DOCS.parent / "daemon").rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        if "health.degrade" in source:
+            named |= set(re.findall(r'^_?[A-Z]+: Final = "([a-z_]+)"', source, re.MULTILINE))
+            named |= set(re.findall(r'health\.degrade\("([a-z_]+)"', source))
+    assert set(words("### Faults")) == named
+
+
 def test_the_topics_are_those_of_the_code() -> None:
     assert words("### What is published") == [*TOPICS, WELCOME_TOPIC.decode()]
 
