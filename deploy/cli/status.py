@@ -78,6 +78,8 @@ def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     model = status.get("model", {})
     who = [str(model.get(key, "?")) for key in ("backend", "device", "precision")]
     said = "" if model.get("calibrated", True) else ", uncalibrated"
+    if "signed_by" in model:
+        said += f", signed by {model['signed_by']}" if model["signed_by"] else ", unsigned"
     yield "model", f"{model.get('name')} {model.get('version')} on {' '.join(who)}{said}"
     simulated = [kind for kind in ("model", "source") if status.get(f"{kind}_synthetic")]
     if simulated:

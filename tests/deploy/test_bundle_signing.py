@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from phenostream.daemon.security.trusted_keys import read_trusted_keys
 from phenostream.deploy.bundle_signing import make_signing_keys, sign_bundle
 from phenostream.deploy.bundles import demo_bundle
+from phenostream.deploy.cli.main import BAD_USAGE, main
 from phenostream.engine.bundle import load_bundle
 from phenostream.engine.errors import BadBundle, BadConfig
 
@@ -111,3 +112,21 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(BadConfig, match=r"file/keys: not a directory$"):
         make_signing_keys(tmp_path / "file" / "keys", "lab")
+
+
+def test_a_daemon_that_trusts_keys_ends_with_one_line_about_an_unsigned_bundle(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, public, key = make_signing_keys(tmp_path / "keys", "lab")
+    config = tmp_path / "daemon.toml"
+    config.write_text(
+        '[ingest]\nendpoint = "ipc://i"\n[results]\nendpoint = "ipc://r"\n'
+        '[control]\nendpoint = "ipc://c"\n[journal]\ndirectory = "journal"\n'
+        f'[model]\nbundle = "demo"\ntrusted_keys = "{public}"\n'
+    )
+    for command in ("run", "check"):
+        assert main([command, "--config", str(config)]) == BAD_USAGE
+        err = capsys.readouterr().err.splitlines()
+        assert err[-1] == (
+            f"phenostream {command}: {demo_bundle()}: is not signed, trusted are {key}"
+        )

@@ -50,3 +50,23 @@ def test_the_exit_code_says_whether_it_is_ready(
     assert ("FAULT       journal: no space (for 12 s, 2 times so far)" in shown) == bool(faults)
     assert "2 late, recovered" in shown
     assert "its messages are counted since this one began" in shown
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ({"signed_by": None}, ", unsigned\n"),
+        ({"signed_by": "lab (00ff)"}, ", signed by lab (00ff)\n"),
+        ({}, "? ? ?\n"),
+    ],
+)
+def test_it_says_who_signed_the_model(
+    model: dict[str, Any],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = answer("ready", {}, Ledger()) | {"model": model}
+    monkeypatch.setattr(Control, "status", lambda self: told)
+    assert main(["status", "ipc:///tmp/any"]) == 0
+    assert said in capsys.readouterr().out
