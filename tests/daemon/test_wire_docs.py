@@ -17,7 +17,12 @@ from phenostream.daemon.open_runs import COUNTS, MOST_TOLD
 from phenostream.daemon.pipeline.entries import Arrival, Passage, Prepared, RunEnded, RunStarted
 from phenostream.daemon.pipeline.records import end_frame, run_ended, run_started, summary
 from phenostream.daemon.wire import ingest
-from phenostream.daemon.wire.codec import MAX_HEADER_BYTES, MAX_RESULT_BYTES, unpack_result
+from phenostream.daemon.wire.codec import (
+    MAX_HEADER_BYTES,
+    MAX_RESULT_BYTES,
+    MOST_VALUES,
+    unpack_result,
+)
 from phenostream.daemon.wire.encoding import MOST_BLOCK_BYTES
 from phenostream.daemon.wire.results import TOPICS, WELCOME_TOPIC, decode_frame
 from phenostream.engine.postprocess import FieldOfView, frame_columns
@@ -111,7 +116,7 @@ def test_the_topics_are_those_of_the_code() -> None:
 
 def test_the_limits_are_those_of_the_code() -> None:
     assert f"| header | {MAX_HEADER_BYTES} bytes" in PAGE
-    assert f"| result payload | {MAX_RESULT_BYTES} bytes" in PAGE
+    assert f"| result payload | {MAX_RESULT_BYTES} bytes, with {MOST_VALUES} values" in PAGE
     assert f"`max_bytes` (1 to {MOST_BYTES}," in PAGE
     assert f"at most {MOST_RECORDS} and about" in PAGE
     assert f"up to {MOST_BLOCK_BYTES} bytes |" in PAGE
