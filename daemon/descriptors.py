@@ -28,6 +28,15 @@ def allow_descriptors() -> int:
     return wanted
 
 
+def descriptor_is_free() -> bool:
+    """Whether a file could be opened just now."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
 def descriptors_fault() -> str | None:
     """A line while more than 80 % of the descriptors are in use."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

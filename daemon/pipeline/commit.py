@@ -19,6 +19,7 @@ import zmq
 from phenostream.daemon.channel import BEAT_S, Aborted, Channel, Closed
 from phenostream.daemon.checkpointing import Checkpointing
 from phenostream.daemon.crew import Beat
+from phenostream.daemon.descriptors import descriptor_is_free
 from phenostream.daemon.health import Health
 from phenostream.daemon.journal.log import Journal, JournalFull
 from phenostream.daemon.journal.record import Record
@@ -178,8 +179,16 @@ class Commit:
         """Read what only the journal knows of a run; all of it that precedes this group is durable."""
         since = self._books.summaries.missing_since(start.run)
         if since is not None:
+            self._wait_for_descriptor(beat)
             earlier = _beating(self._journal.read(since), beat)
             self._books.summaries.resume(start, earlier, _now())
+
+    def _wait_for_descriptor(self, beat: Beat) -> None:
+        """A run is counted from the journal in one go: not begun while no file can be opened."""
+        while not descriptor_is_free():
+            beat()
+            if self._aborted.wait(_RETRY_S):
+                raise Aborted
 
     def _enter_frame(self, passage: Passage, group: _Group, beat: Beat) -> None:
         start, frame_seq = passage.arrival.start, passage.arrival.frame_seq

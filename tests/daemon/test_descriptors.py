@@ -6,7 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from phenostream.daemon.descriptors import ENOUGH, allow_descriptors, descriptors_fault
+from phenostream.daemon.descriptors import (
+    ENOUGH,
+    allow_descriptors,
+    descriptor_is_free,
+    descriptors_fault,
+)
 
 LIMIT = resource.RLIMIT_NOFILE
 
@@ -38,8 +43,10 @@ def test_a_process_near_its_limit_says_so_and_one_far_from_it_does_not(
     assert fault is not None
     assert fault.endswith(f"of {used + 1} descriptors are in use")
     highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    assert descriptor_is_free()
     resource.setrlimit(LIMIT, (min(highest, 3), limits[1]))
-    told = descriptors_fault()
+    told, free = descriptors_fault(), descriptor_is_free()
     resource.setrlimit(LIMIT, limits)
+    assert not free
     assert told is not None
     assert "is free: Too many open files" in told

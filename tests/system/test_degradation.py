@@ -191,6 +191,36 @@ def test_a_drain_ends_well_although_a_thread_is_stuck_for_good(
     assert daemon.wait() == DEGRADED
 
 
+def test_a_runtime_that_hangs_is_replaced_by_the_next_and_comes_back_when_it_returns(
+    tmp_path: Path,
+) -> None:
+    daemon = BreakableDaemon(tmp_path, DEMO, "call_timeout_s = 2.0\n", backend="openvino")
+    ready = daemon.start()
+    try:
+        with Sender(ready["ingest"], "scope") as sender, Control(ready["control"]) as control:
+            sender.start(small_start())
+            sender.send(0, small_frame())
+            assert becomes(lambda: _total(control)["published"] == 1)
+            daemon.set_mood("hang")
+            for seq in range(1, 10):
+                sender.send(seq, small_frame())
+            assert becomes(lambda: _total(control)["published"] == 10)
+            fault = control.status()["faults"]["engine"]
+            assert fault == "openvino: no answer for 2 s; onnxruntime infers"
+            daemon.set_mood("well")
+            assert becomes(lambda: control.status()["state"] == "ready")
+            sender.send(10, small_frame())
+            ledger = sender.finish().ledger
+            by = [frame.meta["model"]["backend"] for frame in _results(control)]
+        assert (ledger["received"], ledger["published"]) == (11, 11)
+        assert (by[0], by[-1]) == ("openvino", "openvino")
+        assert by[1:10] == ["onnxruntime"] * 9
+        daemon.send(signal.SIGTERM)
+        assert daemon.wait() == GOOD
+    finally:
+        daemon.kill()
+
+
 def _assert_sound_cells_are_the_same(frames: list[FrameRecord]) -> None:
     """All frames hold the same picture: every cell that was classified has the numbers of the first frame's."""
     first = frames[0].columns
