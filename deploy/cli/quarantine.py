@@ -24,6 +24,7 @@ from phenostream.engine.errors import BadFrame, BadInput
 if TYPE_CHECKING:
     from phenostream.daemon.quarantine_replay import Parcel
     from phenostream.daemon.quarantined import Entry
+    from phenostream.daemon.security.keys import ClientKeys
     from phenostream.daemon.wire.ingest import Ack
 
 
@@ -104,6 +105,7 @@ def _replay(args: argparse.Namespace) -> int:
     from phenostream.daemon.quarantine_replay import parcels
     from phenostream.daemon.quarantined import entries
 
+    keys = client_keys(args)
     refused: list[str] = []
 
     def refuse(line: str) -> None:
@@ -114,11 +116,11 @@ def _replay(args: argparse.Namespace) -> int:
     if not found:
         wanted = "" if args.reason is None else f" of reason {args.reason}"
         raise BadInput(f"{args.place}: no frame{wanted} that can be sent")
-    codes = [_send(parcel, args) for parcel in found]
+    codes = [_send(parcel, args, keys) for parcel in found]
     return max([*codes, 3 if refused else 0])
 
 
-def _send(parcel: "Parcel", args: argparse.Namespace) -> int:
+def _send(parcel: "Parcel", args: argparse.Namespace, keys: "ClientKeys | None") -> int:
     """One run's frames, and which became which; exit code."""
     from phenostream.daemon.quarantine_replay import send_parcel
 
@@ -137,7 +139,6 @@ def _send(parcel: "Parcel", args: argparse.Namespace) -> int:
                 why = f": {_printable(ack.reason)}" if ack.reason else ""
                 say(f"  frame {entry.frame_seq} → {ack.frame_seq}  {ack.fate}{why}")
 
-        keys = client_keys(args)
         report = send_parcel(parcel, args.to, keys, on_sender=reach, on_ack=tell)
     return say_report(report, args.json)
 

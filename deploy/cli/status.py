@@ -98,6 +98,10 @@ def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "queues", ", ".join([*waiting, shots])
     kept = [f"{n} {key.replace('_', ' ')}" for key, n in status.get("quarantine", {}).items()]
     yield "quarantine", ", ".join(kept)
+    guard = status.get("security", {})
+    if guard.get("keys"):
+        told = [f"{guard[key]} {key}" for key in ("allowed", "refused", "reloads") if key in guard]
+        yield "keys", ", ".join(told)
     for name, endpoint in status.get("endpoints", {}).items():
         yield name, str(endpoint)
     for name, source in status.get("sources", {}).items():
@@ -109,7 +113,7 @@ def _say_ledger(ledger: Mapping[str, Any]) -> None:
     total: Mapping[str, int] = ledger.get("total", {})
     say()
     rows = [(name, *_row(account)) for name, account in [*runs.items(), ("all runs", total)]]
-    say_table(["run", *_COUNTED, "announced", "messages that became no frame"], rows)
+    say_table(["run", *_COUNTED, "announced", "messages that became no frame, and reasons"], rows)
     if any("recovered" in account for account in runs.values()):
         say(
             "recovered: an earlier process began the run; its messages are counted since this one began"
@@ -120,7 +124,8 @@ def _row(account: Mapping[str, int]) -> Iterator[object]:
     for key in _COUNTED:
         yield account.get(key, 0)
     yield account.get("announced", "-")
-    told = [f"{account[key]} {key}" for key in _MESSAGES if account.get(key)]
+    reasons = [key for key in account if "." in key]
+    told = [f"{account[key]} {key}" for key in [*_MESSAGES, *reasons] if account.get(key)]
     yield ", ".join([*told, *(["recovered"] if "recovered" in account else [])]) or "-"
 
 

@@ -58,7 +58,9 @@ def test_what_cannot_be_is_told_in_one_line(
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [["simulate"], ["watch"]])
+@pytest.mark.parametrize(
+    "command", [["simulate"], ["watch"], ["status"], ["quarantine", "replay", "."]]
+)
 def test_keys_that_cannot_be_read_are_told_before_anything_is_sent(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

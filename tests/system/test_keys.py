@@ -20,7 +20,8 @@ from phenostream.daemon.client.stream import SourceFrame
 from phenostream.daemon.security.allow_list import Role
 from phenostream.daemon.security.key_folder import make_client, make_server
 from phenostream.daemon.security.keys import ClientKeys, KeyPair
-from phenostream.daemon.wire.ingest import Start
+from phenostream.daemon.wire.ingest import FrameHeader, Start
+from phenostream.deploy.cli.main import main
 
 pytestmark = pytest.mark.system
 Image = np.ndarray[Any, Any]
@@ -308,3 +309,26 @@ def test_a_recording_on_a_network_is_not_plain_unasked(tmp_path: Path) -> None:
     done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "allowed on a network with --keys DIR" in done.stderr
+
+
+def test_status_and_quarantine_replay_take_keys(
+    site: Site,
+    small_start: Callable[..., Start],
+    small_frame: Image,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    start = small_start()
+    header = FrameHeader(
+        run=start.run, frame_seq=0, shape=(4, 128, 128), dtype="u8", source_utc_ns=1, crc32=1
+    )
+    with site.sender(site.keys["source"]) as sender:
+        sender.start(start)
+        sender.send_frame(header, small_frame.tobytes())
+        assert sender.finish().ledger["quarantined"] == 1
+    asked = ["status", site.url("control"), "--keys"]
+    assert main([*asked, str(site.folder / "operator.keys")]) == 0
+    assert "1 quarantined.crc32" in capsys.readouterr().out
+    place, url = str(site.folder / "quarantine"), site.url("ingest")
+    again = ["quarantine", "replay", place, "--to", url, "--keys"]
+    assert main([*again, str(site.folder / "source.keys"), "--json"]) == 3
+    assert '"fate":"quarantined"' in capsys.readouterr().out
