@@ -72,8 +72,13 @@ class Publisher:
             self._turnstile, self.endpoint = guard.open(context, self.socket, opening)
 
     def publish(self, records: list[Record]) -> None:
-        """Send records that are durable."""
+        """Send records that are durable.
+
+        What subscribers have read since is taken note of first: by itself libzmq looks only every millisecond or so, and
+        takes a subscriber that reads as fast as a burst is sent for one that is behind.
+        """
         for record in records:
+            self.socket.getsockopt(zmq.EVENTS)
             self.socket.send_multipart(
                 [record.topic.encode(), encode_offset(record.offset), record.payload]
             )

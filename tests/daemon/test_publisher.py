@@ -2,6 +2,7 @@
 
 import resource
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,39 @@ def test_a_subscriber_that_does_not_read_costs_no_more_than_its_budget(
             publisher.publish([Record(number, "result", payload)])
         grown_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert grown_mib < 50
+
+
+@pytest.mark.parametrize("size", [4096, 4096 + 256 * 2000])
+def test_stopped_subscribers_cost_no_more_than_the_budget_and_the_others_nothing(
+    context: Context, tmp_path: Path, size: int
+) -> None:
+    """Of small results as many wait as of the largest; one that reads gets each of them."""
+    budget = 16 << 20
+    journal = Journal(tmp_path / "journal")
+    publisher = Publisher(
+        context, f"ipc://{tmp_path}/results", send_high_water(budget, 2000), journal, dict
+    )
+    with ExitStack() as stack:
+        stack.callback(journal.close)
+        stack.callback(publisher.socket.close, 0)
+        readers = [stack.enter_context(context.socket(zmq.SUB)) for _ in range(4)]
+        for reader in readers:
+            reader.setsockopt(zmq.RCVHWM, 1)
+            reader.subscribe(b"result")
+            reader.subscribe(WELCOME_TOPIC)
+            reader.connect(publisher.endpoint)
+            while not reader.poll(10):
+                publisher.welcome_subscribers()
+        living = readers[0]
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        got = 0
+        for number in range(200):
+            publisher.publish([Record(number, "result", bytes(size))])
+            while got <= number:
+                assert living.poll(5000)
+                got += living.recv_multipart()[0] == b"result"
+        grown_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    assert grown_mib < 16 + 12  # each of four sockets of this process holds two messages besides
 
 
 def test_the_mark_comes_once_a_second(context: Context, publisher: Publisher) -> None:
