@@ -74,8 +74,8 @@ class Publisher:
     def publish(self, records: list[Record]) -> None:
         """Send records that are durable.
 
-        What subscribers have read since is taken note of first: by itself libzmq looks only every millisecond or so, and
-        takes a subscriber that reads as fast as a burst is sent for one that is behind.
+        What subscribers have read since is taken note of first: by itself libzmq looks only every millisecond or so,
+        and takes a subscriber that reads as fast as a burst is sent for one that is behind.
         """
         for record in records:
             self.socket.getsockopt(zmq.EVENTS)

@@ -1,6 +1,6 @@
 """A subscriber: every record of the journal once and in order, then live. Only pyzmq and msgpack.
 
-python subscriber.py ipc:///tmp/phenostream/results ipc:///tmp/phenostream/control [RUNS]
+python subscriber.py ipc:///tmp/phenostream/results ipc:///tmp/phenostream/control [RUNS [SINCE]]
 """
 
 import sys
@@ -11,20 +11,27 @@ import zmq
 CONTEXT, JOURNALED = zmq.Context(), (b"result", b"summary", b"status")
 
 
-def held(control, since):
-    """Records from offset `since` on, as the journal holds them: (offset, topic, payload)."""
+def ask(control, **request):
+    """The daemon's answer: its header, and the parts behind it."""
     while True:
         with CONTEXT.socket(zmq.DEALER) as socket:  # new each time: no late reply is mistaken
             socket.connect(control)
-            socket.send(msgpack.packb({"v": 1, "type": "get", "id": 1, "since": since}))
-            if not socket.poll(2000):
-                continue  # the daemon is away; when it is back, so is its journal
-            reply, *parts = socket.recv_multipart()
-        if not (reply := msgpack.unpackb(reply))["n"]:
-            return
+            socket.send(msgpack.packb({"v": 1, "id": 1, **request}))
+            if socket.poll(2000):
+                header, *parts = socket.recv_multipart()
+                return msgpack.unpackb(header), parts
+        # no answer: the daemon is away; when it is back, so is its journal
+
+
+def held(control, since):
+    """Records from offset `since` on, as the journal holds them: (offset, topic, payload)."""
+    while True:
+        reply, parts = ask(control, type="get", since=since)
         for topic, offset, payload in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
             yield int.from_bytes(offset, "big"), topic, payload
-        since = reply["next"]
+        if reply["next"] == since:
+            return
+        since = reply["next"]  # what it stepped over is lost: retention, or damage
 
 
 def records(results, control, since=0):
@@ -42,16 +49,23 @@ def records(results, control, since=0):
         for record in held(control, since) if gap else ():
             yield record
             since = record[0] + 1
-        if topic in JOURNALED and newest == since:  # else it came before, or just now
+        if topic in JOURNALED and newest >= since:  # else it came before, or just now
             yield newest, topic, parts[1]
-            since += 1
+            since = newest + 1
 
 
-def main(results, control, runs=-1):
-    for offset, topic, payload in records(results, control):
+def main(results, control, runs=-1, since=0):
+    starts = {}
+    for offset, topic, payload in records(results, control, int(since)):
         body = msgpack.unpackb(payload)
-        what = body.get("event") or body.get("text") or f"{body['frame_seq']} {body['fate']}"
-        print(offset, topic.decode(), body["run"], what, body.get("counts", ""), flush=True)
+        run, what = body["run"], body.get("event") or body.get("text")
+        if what == "run_started":
+            starts[run] = body["start"]
+        elif run not in starts:  # it began before `since`, or its beginning is lost
+            starts |= {one["run"]: one["start"] for one in ask(control, type="runs")[0]["runs"]}
+            print("run", run, "began before:", starts.setdefault(run), flush=True)
+        what = what or f"{body['frame_seq']} {body['fate']}"
+        print(offset, topic.decode(), run, what, body.get("counts", ""), flush=True)
         if (runs := int(runs) - (what == "run_ended")) == 0:
             return
 

@@ -17,7 +17,7 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 COMPILER = shutil.which("g++")
 HEADERS = all(any(Path("/usr/include").rglob(name)) for name in ("zmq.hpp", "msgpack.hpp"))
 ALLOWED = {"sender.py": {"msgpack", "numpy", "zmq"}, "subscriber.py": {"msgpack", "zmq"}}
-LONGEST = {"sender.py": 100, "subscriber.py": 60, "sender.cpp": 150}
+LONGEST = {"sender.py": 100, "subscriber.py": 74, "sender.cpp": 150}
 
 
 @pytest.mark.parametrize("name", LONGEST)
@@ -111,6 +111,23 @@ def test_a_subscriber_that_comes_late_reads_the_journal_first(
     first = read_until(subscriber.stdout, "1 ")  # it reads: the second run comes while it does
     ended(program("sender.py", at["ingest"], 5))
     check_records([*first, *ended(subscriber)], 5, runs=2)
+
+
+def test_a_subscriber_that_begins_within_a_run_learns_what_the_run_is(
+    make_daemon: Callable[..., Any],
+) -> None:
+    daemon = make_daemon()
+    at = daemon.start()
+    sender = program("sender.py", at["ingest"], 60)
+    seen = read_until(sender.stdout, "frame 5:")
+    subscriber = program("subscriber.py", at["results"], at["control"], 1, 3)
+    first = read_until(subscriber.stdout, "run ")
+    ended(sender)
+    assert seen
+    lines = [*first, *ended(subscriber)]
+    assert " began before: " in first[0]
+    assert len([line for line in lines if line.startswith("run ")]) == 1
+    assert [int(line.split()[0]) for line in lines[1:]] == list(range(3, len(lines) + 2))
 
 
 @pytest.mark.parametrize("options", [[], ["--shots"]], ids=["whole frames", "single shots"])
