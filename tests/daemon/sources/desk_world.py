@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgpack
+
 from phenostream.daemon.channel import Channel
 from phenostream.daemon.config import IngestConfig
 from phenostream.daemon.journal.record import Record
@@ -57,6 +59,7 @@ class World:
     def __init__(self, model: ServedModel) -> None:
         self.model = model
         self.journal: list[Record] = []
+        self.checkpoint: tuple[int, bytes | None] = (0, None)
         self.working: list[Arrival] = []
         self.queue: list[tuple[Entry, int]] = []
         self.answers: list[Answer] = []
@@ -67,8 +70,12 @@ class World:
         self.ledger = Ledger()
         self.runs = RunBook(MOST_OPEN, self.ledger.in_flight)
         recovery = Recovery(self.ledger, self.runs)
-        for record in self.journal:
+        known, state = self.checkpoint
+        if state is not None:
+            recovery.begin_at(msgpack.unpackb(state))
+        for record in self.journal[known:]:
             recovery.replay(record)
+        self.register = recovery.register
         self.ledger.go_on()
         self.working, self.queue, self.answers = [], [], []
         self.frames: Channel[ReceivedFrame] = Channel(None)
@@ -128,6 +135,12 @@ class World:
             if isinstance(entry, Passage):
                 self._settle(entry, cells, on_fate)
 
+    def take_checkpoint(self) -> None:
+        """From now on a process begins with what the books say now, and reads the records behind."""
+        ledger = self.ledger.state(self.register.forgotten)
+        state = {"register": self.register.state(), "ledger": ledger, "summaries": []}
+        self.checkpoint = (len(self.journal), msgpack.packb(state))
+
     def sync_and_die(self, count: int) -> None:
         """One fdatasync for the first `count` of the queue, and a kill before anybody hears of it."""
         for entry, cells in self.queue[:count]:
@@ -167,10 +180,13 @@ class World:
         elif isinstance(entry, RunStarted):
             if entry.resumed_from is None:
                 payload = run_started(entry, model_synthetic=True)
+                start = entry.start.model_dump(mode="json")
+                self.register.started(start, offset, entry.source)
                 self.journal.append(Record(offset, "status", payload))
         else:
             ledger = self.ledger.run(entry.start.run)
             payload = run_ended(entry, ledger, model_synthetic=True)
+            self.register.ended(entry.start.run, offset, ledger)
             self.journal.append(Record(offset, "status", payload))
             self.answers.append(Report(run=entry.start.run, ledger=ledger))
 

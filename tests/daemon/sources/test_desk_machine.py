@@ -315,6 +315,11 @@ class DeskMachine(RuleBasedStateMachine):
             self.codes[run, seq] = "incomplete"
         self.world.drain()
 
+    @precondition(lambda self: self.world.journal)
+    @rule()
+    def a_checkpoint_is_taken(self) -> None:
+        self.world.take_checkpoint()
+
     @precondition(lambda self: any(run.fates or run.due for run in self.model.runs.values()))
     @rule(count=st.integers(0, 6), back=st.sampled_from([True, True, False]))
     def is_killed(self, count: int, back: bool) -> None:
