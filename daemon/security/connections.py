@@ -73,6 +73,11 @@ class Connections:
     def __len__(self) -> int:
         return len(self._open)
 
+    @property
+    def counted(self) -> int:
+        """How many are looked at by `sweep`: those on tcp."""
+        return sum(one.tcp for one in self._open.values())
+
     def opened(self, descriptor: int, *, ours: bool) -> bool:
         """A connection was made, by us or by a peer; False when one was shut down for it."""
         with _borrowed(descriptor, None) as wire:

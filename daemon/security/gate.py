@@ -76,8 +76,13 @@ class Gate:
         self._zap.close(0)
 
     def _patience_s(self) -> float:
-        open_now = sum(len(one.connections) for one in self._watched.values())
-        return min(BEAT_S, max(SWEEP_S, open_now * _SWEEP_S_A_CONNECTION)) if open_now else BEAT_S
+        period_s = self._period_s()
+        return min(BEAT_S, period_s) if period_s else BEAT_S
+
+    def _period_s(self) -> float:
+        """Between two looks at the connections; 0 when there is none to look at."""
+        counted = sum(one.connections.counted for one in self._watched.values())
+        return max(SWEEP_S, counted * _SWEEP_S_A_CONNECTION) if counted else 0.0
 
     def _take_new(self) -> None:
         while self._guard.new:
@@ -116,7 +121,7 @@ class Gate:
 
     def _sweep(self) -> None:
         now_s = time.monotonic()
-        if now_s - self._swept_s < SWEEP_S:
+        if now_s - self._swept_s < min(BEAT_S, self._period_s()):
             return
         elapsed_s, self._swept_s = now_s - self._swept_s, now_s
         for one in self._watched.values():

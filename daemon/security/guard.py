@@ -105,7 +105,11 @@ class Guard:
         if opening.connects:
             return turnstile, connect(socket, opening.url, opening.key)
         endpoint = bind(socket, opening.url, opening.key)
-        close_socket_file(opening.url, self._config.ipc_group, opening.key)
+        try:
+            close_socket_file(opening.url, self._config.ipc_group, opening.key)
+        except BadConfig:
+            socket.close(0)
+            raise
         return turnstile, endpoint
 
     def current(self) -> AllowList:

@@ -332,3 +332,33 @@ def test_status_and_quarantine_replay_take_keys(
     again = ["quarantine", "replay", place, "--to", url, "--keys"]
     assert main([*again, str(site.folder / "source.keys"), "--json"]) == 3
     assert '"fate":"quarantined"' in capsys.readouterr().out
+
+
+DYING_GATE = """
+import sys
+from phenostream.daemon.security import zap
+from phenostream.deploy.cli.main import main
+
+def dies(request, allowed):
+    raise RuntimeError("the gate died")
+
+zap.judge = dies
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_without_its_gate_the_daemon_stops_and_lets_nobody_in(
+    make_daemon: Callable[..., Any], small_start: Callable[..., Start]
+) -> None:
+    daemon = make_daemon(CONFIG)
+    daemon.command = (sys.executable, "-c", DYING_GATE, "run", "--json", "--config")
+    site = Site(daemon)
+    daemon.start()
+    with zmq.Context() as context, context.socket(zmq.DEALER) as client:
+        client.setsockopt(zmq.LINGER, 0)
+        site.keys["operator"].set_on(client)
+        client.connect(site.url("control"))
+        client.send(b"x")
+        assert daemon.wait() == 1
+        assert not client.poll(0)
+    assert "thread gate died: the gate died" in daemon.log.read_text()
