@@ -7,6 +7,7 @@ import pytest
 
 from phenostream.daemon.config import load_config
 from phenostream.daemon.journal.log import Journal
+from phenostream.daemon.security.key_folder import make_client, make_server
 from phenostream.deploy.child import child_settings
 from phenostream.deploy.cli.check import free_text
 from phenostream.deploy.cli.main import main
@@ -66,3 +67,21 @@ def test_a_damaged_journal_is_told_and_left_as_it_is(
 def test_little_space_is_told_in_mib_with_a_warning() -> None:
     assert free_text(40 * 2**20) == "40 MiB free, WARNING: less than 1 GiB"
     assert free_text(3 * 2**30) == "3.0 GiB free"
+
+
+def test_who_may_come_in_and_what_is_plain_is_told(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = config.parent / "keys"
+    make_server(keys)
+    make_client(keys, "scope-1", "source", config.parent / "scope-1")
+    with config.open("a") as file:
+        file.write('[results]\nendpoint = "tcp://127.0.0.1:*"\n')
+        file.write('[security]\nkeys = "keys"\nplain = ["results"]\n')
+    assert main(["check", "--json", "--config", str(config)]) == 0
+    found = json.loads(capsys.readouterr().out)["found"]
+    assert found["security.keys"] == f"{keys}, let in: 1 source, 0 subscriber, 0 operator"
+    assert "open to whoever reaches it" in found["results is PLAIN"]
+    (keys / "server.key").chmod(0o644)
+    assert main(["check", "--config", str(config)]) == 2
+    assert "server.key: mode 0644 lets others at a secret" in capsys.readouterr().err
