@@ -12,6 +12,7 @@ Examples:
   phenostream bench shots
   phenostream bench sources
   phenostream bench ingest --size 2048 --frames 30
+  phenostream bench journal
   phenostream bench soak
   phenostream bench detect --truth truth.json --results got.jsonl
   phenostream bench field
@@ -24,6 +25,7 @@ from phenostream.deploy.cli import (
     bench_detect,
     bench_field,
     bench_ingest,
+    bench_journal,
     bench_latency,
     bench_orientation,
     bench_shots,
@@ -242,6 +244,11 @@ _KINDS: dict[str, tuple[_Declare, _Measure, str]] = {
         bench_soak.declare,
         bench_soak.measure,
         "whether a daemon's memory, descriptors and threads stay the same over 150,000 frames",
+    ),
+    "journal": (
+        bench_journal.declare,
+        bench_journal.measure,
+        "the start of a daemon by the length of its journal, and what the journal costs a frame",
     ),
     "detect": (
         bench_detect.declare,

@@ -16,6 +16,7 @@ from phenostream.daemon.client.sender import Sender
 from phenostream.daemon.client.sender_options import SenderSettings, SenderState
 from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.journal.record import Record
+from phenostream.daemon.recovery import recover
 from phenostream.daemon.wire.codec import pack, unpack_result
 from phenostream.daemon.wire.ingest import Ack, Start
 from phenostream.daemon.wire.results import TOPICS, WELCOME_TOPIC, decode_offset
@@ -278,3 +279,26 @@ def test_the_same_frames_give_the_same_results_twice(
         outcomes.append({body["frame_seq"]: (body["counts"], body["columns"]) for body in bodies})
     assert outcomes[0] == outcomes[1]
     assert len(outcomes[0]) == 20
+
+
+def test_a_daemon_that_stopped_leaves_a_checkpoint_and_the_next_reads_nothing_again(
+    make_daemon: Callable[..., Any], small_start: Callable[..., Start], small_frame: Image
+) -> None:
+    daemon = make_daemon()
+    ready = daemon.start()
+    start = small_start()
+    with Sender(ready["ingest"], "scope") as sender:
+        sender.start(start)
+        for seq in range(5):
+            sender.send(seq, small_frame)
+        sender.finish()
+    daemon.send(signal.SIGTERM)
+    assert daemon.wait() == 0
+    found = recover(daemon.folder / "journal", 1 << 20, 8)
+    found.journal.close()
+    assert found.checkpoint == found.journal.next_offset
+    assert found.journal.recovery.records == 0
+    assert found.ledger.run(start.run)["published"] == 5
+    control = daemon.start()["control"]
+    status = unpack_result(ask(control, {"type": "status"})[0])["status"]
+    assert status["ledger"]["runs"][start.run]["published"] == 5

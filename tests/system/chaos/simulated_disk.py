@@ -97,10 +97,15 @@ class SyncRecorder:
         entries = {}
         for entry in os.scandir(self._places.journal):
             if entry.is_file(follow_symlinks=False):
-                entries[entry.name] = entry.inode()
                 kept = self._places.kept / str(entry.inode())
-                if not kept.exists():
-                    os.link(entry.path, kept)
+                try:
+                    if not kept.exists():
+                        os.link(entry.path, kept)
+                except FileNotFoundError:
+                    continue  # another thread has renamed it meanwhile: its next sync tells of that
+                except FileExistsError:
+                    pass  # another thread was faster
+                entries[entry.name] = entry.inode()
         return entries
 
 
