@@ -1,7 +1,8 @@
 """How many results of each run came, against how many the daemon says there are.
 
 Pure: fed with records in order, and with the counts of high-water marks. So a subscriber that cannot ask the journal
-still knows of which runs results never reached it, and how many.
+still knows of which runs results never reached it, and how many. Of a run that began before the stream, what was lost
+before its first count is not known here; its offsets are (`Follower.on_gap`).
 """
 
 from dataclasses import dataclass
