@@ -1,6 +1,7 @@
 """The inference threads: rows go back to their frames; a fault costs a retry, then a backend, and no frame."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -192,6 +193,39 @@ def test_a_call_that_hangs_at_any_time_is_given_up_on_and_its_late_result_ignore
     (row,) = served.engines.due()
     served.engines.test(row, due=True)
     assert served.engines.serving.backend == "first"
+
+
+def test_a_process_that_was_stopped_for_a_day_in_the_middle_of_a_call_gives_up_on_nothing(
+    make_start: StartMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, stalled, looks = threading.Event(), threading.Event(), threading.Semaphore(0)
+    ahead_s = [0.0]
+    real = time.monotonic
+
+    def monotonic() -> float:
+        if threading.current_thread().name != "watch-inference":
+            return real()
+        if ahead_s[0]:
+            looks.release()
+        return real() + ahead_s[0]
+
+    monkeypatch.setattr(time, "monotonic", monotonic)
+
+    def stop() -> None:
+        assert stalled.wait(20)
+        ahead_s[0] += 86_400.0
+        for _ in range(6):
+            assert looks.acquire(timeout=20)
+        release.set()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    stuck = FakeBackend(FakeScript(stall_at=frozenset({2}), release=release, stalled=stalled))
+    served = serve(make_start(), stuck, FakeOpener(second=FakeBackend), ("second",), timeout_s=30.0)
+    stopper.join(20)
+    assert_each_frame_once(served)
+    assert_as_without_faults(served)
+    assert (served.by, served.inference.told()["calls_given_up"]) == ({"first"}, 0)
 
 
 def test_where_the_fallback_hangs_too_frames_fail_with_the_reason(make_start: StartMaker) -> None:
