@@ -1,8 +1,8 @@
 """A subscriber under anything that may happen: live copies lost or cut off, replay, damage, retention, restarts.
 
-The journal is a list that knows which of its records are gone. Whatever the interleaving, each record is delivered once,
-in order and as it was, or is told as lost once; and of each run the results that did not come are counted exactly, but
-for what was lost of an older run before its first count was heard: that is told by its offsets alone.
+The journal is a list that knows which of its records are gone. Whatever the interleaving, each record is delivered
+once, in order and as it was, or is told as lost once. Of each run the results that did not come are counted exactly,
+but for what was lost of an older run before its first count was heard: that is told by its offsets alone.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ class FollowedJournal(RuleBasedStateMachine):
         self.gone: set[int] = set()
         self.oldest = 0
         self.settled: Counter[str] = Counter()
-        self.first = {run: -1 for run in RUNS}
+        self.first = dict.fromkeys(RUNS, -1)
         for _ in range(past):
             self._append("a")
         self.before = Counter(self.settled)
