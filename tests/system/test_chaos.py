@@ -14,7 +14,7 @@ import pytest
 from tests.system.chaos.controls import CONTROLS
 from tests.system.chaos.promises import PROMISES
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(480)]
 ROOT = Path(__file__).parents[2]
 
 
@@ -48,3 +48,11 @@ def test_a_negative_control_breaks_its_promise(name: str) -> None:
     assert not any("stumbled" in breach for breach in line["breaches"]), line
     assert f"--break {name}" in line["repeat"]
     assert code == 1
+
+
+def test_the_page_of_promises_tells_every_promise_and_every_control() -> None:
+    page = (ROOT / "docs" / "promises.md").read_text()
+    for promise in PROMISES:
+        assert f"\n**{promise.number}. " in page
+    for name in CONTROLS:
+        assert f"`{name}`" in page

@@ -16,7 +16,13 @@ RUNNER = (sys.executable, "-m", "tests.system.chaos.runner")
 
 
 class FaultyDaemon(DaemonProcess):
-    """As `DaemonProcess`; its journal's syncs are recorded, and a control of the daemon is planted."""
+    """As `DaemonProcess`; its journal's syncs are recorded, and a control of the daemon is planted.
+
+    Attributes:
+        journal: Its journal's directory.
+        places: What `cut_power` needs.
+        unrecorded: The command without the recorder, for a journal on a file system of its own.
+    """
 
     def __init__(self, setting: Setting, folder: Path, extra: str = "") -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -26,7 +32,8 @@ class FaultyDaemon(DaemonProcess):
         self.places = Places.beside(self.journal)
         control = CONTROLS.get(setting.broken or "")
         planted = ("--break", setting.broken) if control and control.where == "daemon" else ()
-        self._runner = (*RUNNER, "--journal", str(self.journal), *filter(None, planted))
+        self.unrecorded = (*RUNNER, *filter(None, planted))
+        self._runner = (*self.unrecorded, "--journal", str(self.journal))
         self.command = self._runner
 
     def start_to_die(self, side: str, at: int) -> bool:

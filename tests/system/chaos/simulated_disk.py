@@ -8,6 +8,7 @@ only if its directory was synced after it was made, renamed or removed. Bytes th
 modelled: the journal only appends.
 """
 
+import itertools
 import json
 import os
 import random
@@ -59,7 +60,7 @@ class SyncRecorder:
     ) -> None:
         self._places = places
         self._moment = after
-        self._n_syncs = 0
+        self._numbers = itertools.count(1)
         self._notes = os.open(
             places.notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
         )
@@ -75,11 +76,11 @@ class SyncRecorder:
             note = self._owed(number)
             if note is None:
                 return sync(fd)
-            self._n_syncs += 1
-            self._moment(self._n_syncs, "before")
+            which = next(self._numbers)  # several threads may sync at once
+            self._moment(which, "before")
             sync(fd)
             os.write(self._notes, json.dumps(note).encode() + b"\n")
-            self._moment(self._n_syncs, "after")
+            self._moment(which, "after")
             return None
 
         return recorded
