@@ -7,7 +7,7 @@ but for what was lost of an older run before its first count was heard: that is 
 
 from collections import Counter
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -145,6 +145,9 @@ class FollowedJournal(RuleBasedStateMachine):
 
 
 FollowedJournal.TestCase.settings = settings(
-    deadline=None, max_examples=100, stateful_step_count=40
+    max_examples=100,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 TestFollowedJournal = FollowedJournal.TestCase

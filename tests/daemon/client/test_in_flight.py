@@ -2,7 +2,7 @@
 
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phenostream.daemon.client.in_flight import InFlight, Outgoing
@@ -19,6 +19,7 @@ def sent(in_flight: InFlight) -> list[int]:
     return numbers
 
 
+@settings(deadline=None)
 @given(
     credit=st.integers(1, 60),
     steps=st.lists(
@@ -62,6 +63,7 @@ def shot(seq: int, which: str, claim: int = 10) -> Outgoing:
     return Outgoing(seq, b"", memoryview(bytes(claim // 2)), claim, which)
 
 
+@settings(deadline=None)
 @given(
     credit=st.integers(1, 60),
     claims=st.lists(st.integers(1, 30), min_size=1, max_size=8),

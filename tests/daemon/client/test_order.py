@@ -1,6 +1,6 @@
 """The place of a subscriber, as a table."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phenostream.daemon.client.order import Order
@@ -41,6 +41,7 @@ def test_asking_for_the_future_is_not_being_ahead() -> None:
     assert not Order(100).is_ahead_of(50)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 30)))
 def test_what_is_accepted_rises_whatever_comes(offsets: list[int]) -> None:
     order = Order()
