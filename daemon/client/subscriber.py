@@ -57,7 +57,8 @@ class Subscriber:
 
     Attributes:
         on_run: Called once for every run, before anything of it is delivered, with its START as a status record:
-            its ``run_started``, or ``run_open`` where it began before this stream did (that needs `control_url`).
+            its ``run_started``, or ``run_open`` where it began before this stream did (that needs `control_url`, and
+            that it has not ended when its first record is to be delivered: of ended runs the journal alone tells).
 
     Raises:
         BadConfig: `since` is negative, or there is no control endpoint to read the journal from.
