@@ -75,9 +75,9 @@ def recover(directory: Path, segment_bytes: int, max_open: int) -> Recovered:
         break
     end = checkpoint.end if checkpoint is not None else None
     unknown = None
-    if end is None and journal.oldest:
+    if journal.oldest > (end or 0):
         unknown = (
-            f"no checkpoint tells of the records before offset {journal.oldest}: "
+            f"no checkpoint tells of the records {end or 0} to {journal.oldest - 1}, which are not held any more: "
             "frames of theirs that are sent again are recorded again"
         )
         logger.error("journal: %s", unknown)

@@ -48,13 +48,22 @@ class Checkpoint:
 
 def write_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
     """Write it, then let go of older ones; raises OSError, and the older ones are still there."""
-    path = directory / f"{checkpoint.end:0{_DIGITS}d}{SUFFIX}"
-    segments = [[s.first, s.end, s.size, s.damaged] for s in checkpoint.segments]
-    index = [list(place) for place in checkpoint.index]
-    value = {"end": checkpoint.end, "segments": segments, "index": index, "state": checkpoint.state}
-    write_sidecar(path, value)
+    _write(directory / f"{checkpoint.end:0{_DIGITS}d}{SUFFIX}", checkpoint)
     for old in _paths(directory)[KEPT:]:
         old.unlink(missing_ok=True)
+
+
+def write_only_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
+    """Write it in the place of all older ones too, for records are about to go that these rely on; raises OSError."""
+    write_checkpoint(directory, checkpoint)
+    for path in _paths(directory):
+        _write(path, checkpoint)
+
+
+def remembered(directory: Path) -> int:
+    """Whichever of the checkpoints is lost, the other tells of all records before this offset."""
+    kept = [int(path.stem) for path in _paths(directory) if path.stem.isdigit()]
+    return kept[KEPT - 1] if len(kept) >= KEPT else 0
 
 
 def checkpoints(directory: Path) -> Iterator[Checkpoint]:
@@ -96,6 +105,13 @@ def removed_before(directory: Path) -> int:
 def mark_removed(directory: Path, before: int) -> None:
     """Say that segments which begin before an offset are not wanted any more; raises OSError."""
     write_sidecar(directory / _REMOVED, {"before": before})
+
+
+def _write(path: Path, checkpoint: Checkpoint) -> None:
+    segments = [[s.first, s.end, s.size, s.damaged] for s in checkpoint.segments]
+    index = [list(place) for place in checkpoint.index]
+    value = {"end": checkpoint.end, "segments": segments, "index": index, "state": checkpoint.state}
+    write_sidecar(path, value)
 
 
 def _paths(directory: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from phenostream.daemon.journal.checkpoint import (
     Checkpoint,
     KnownSegment,
     mark_removed,
-    write_checkpoint,
+    write_only_checkpoint,
 )
 from phenostream.daemon.journal.durable import PARTIAL, remove_partial, sync_directory, write_all
 from phenostream.daemon.journal.footer import (
@@ -83,7 +83,7 @@ def compact(
     """
     remove_partial(directory)
     suspects = tuple(replace(segment, damaged=True) for segment in checkpoint.segments)
-    write_checkpoint(directory, replace(checkpoint, segments=suspects, index=()))
+    write_only_checkpoint(directory, replace(checkpoint, segments=suspects, index=()))
     _begin_anew(directory, checkpoint.end)
     segments = list_segments(directory)
     before = _bytes(segments)
@@ -100,7 +100,7 @@ def compact(
     segments = list_segments(directory)
     known = [_sealed(*pair) for pair in pairwise(segments)]
     known.append(KnownSegment(checkpoint.end, checkpoint.end, 0, damaged=False))
-    write_checkpoint(directory, replace(checkpoint, segments=tuple(known), index=()))
+    write_only_checkpoint(directory, replace(checkpoint, segments=tuple(known), index=()))
     oldest = removable(known, directory, limits, checkpoint.end)
     if oldest is not None:
         removed += _remove(directory, [one for one in segments if one.first < oldest], oldest)

@@ -1,8 +1,8 @@
 """The keeper's thread: footers, checkpoints and retention, so that the commit thread waits for none of them.
 
 Each of them may fail on a full disk: what there was before stays, the fault is told, and it is tried again until it
-works. A segment is removed only when a checkpoint that remembers what was in it is on disk. What a start from a
-checkpoint did not read is looked over for damage meanwhile, little by little.
+works. A segment is removed only when two checkpoints on disk remember what was in it: either may be lost. What a start
+from a checkpoint did not read is looked over for damage meanwhile, little by little.
 """
 
 import logging
@@ -15,7 +15,12 @@ from threading import Condition
 from typing import Any, Final
 
 from phenostream.daemon.health import Health
-from phenostream.daemon.journal.checkpoint import Checkpoint, mark_removed, write_checkpoint
+from phenostream.daemon.journal.checkpoint import (
+    Checkpoint,
+    mark_removed,
+    remembered,
+    write_checkpoint,
+)
 from phenostream.daemon.journal.durable import is_full, remove_partial, sync_directory
 from phenostream.daemon.journal.footer import Footer, hash_file, remove_segment, write_footer
 from phenostream.daemon.journal.log import Journal
@@ -110,7 +115,7 @@ class Keeper:
                 write_checkpoint(
                     self._directory, Checkpoint(one.end, one.segments, one.index, plain)
                 )
-                self._covered = one.end
+                self._covered = remembered(self._directory)
             self._remove_old()
         except OSError as err:
             if not is_full(err):

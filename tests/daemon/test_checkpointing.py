@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from phenostream.daemon import register as register_module
 from phenostream.daemon.checkpointing import Checkpointing
 from phenostream.daemon.health import Health
+from phenostream.daemon.journal.checkpoint import mark_removed
 from phenostream.daemon.journal.keeper import Keeper
 from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.journal.retention import Limits
@@ -188,6 +189,46 @@ def test_a_frame_is_known_after_retention_has_removed_its_record(
     blind = recover(tmp_path, SEGMENT, 8)
     assert "sent again are recorded again" in (blind.unknown or "")
     blind.journal.close()
+
+
+@pytest.mark.parametrize("rotten", [0, 1])
+def test_either_checkpoint_may_be_lost_and_no_frame_is_forgotten(
+    tmp_path: Path, make_start: StartMaker, make_model: ModelMaker, rotten: int
+) -> None:
+    life = Life(tmp_path, make_model(), Limits(max_bytes=SEGMENT))
+    start = make_start()
+    life.start(start)
+    for seq in range(300):
+        life.settle(start.run, seq, "published")
+        if seq % 50 == 0:
+            life.checkpoint()
+    life.checkpoint()
+    assert life.journal.oldest > 200
+    life.journal.close()
+    sorted(tmp_path.glob("*.checkpoint"))[rotten].write_bytes(b"rot")
+    again = recover(tmp_path, SEGMENT, 8)
+    assert (again.journal.losses, again.unknown) == ((), None)
+    assert again.ledger.last_acked(start.run) == 299
+    again.journal.close()
+
+
+def test_records_that_went_behind_the_checkpoint_are_told(
+    tmp_path: Path, make_start: StartMaker, make_model: ModelMaker
+) -> None:
+    life = Life(tmp_path, make_model())
+    start = make_start()
+    life.start(start)
+    life.checkpoint()
+    for seq in range(100):
+        life.settle(start.run, seq, "published")
+    for segment in life.journal.sealed():
+        segment.path.unlink()
+    mark_removed(tmp_path, life.journal.newest_segment)
+    life.journal.close()
+    again = recover(tmp_path, SEGMENT, 8)
+    assert again.checkpoint == 1
+    assert f"the records 1 to {again.journal.oldest - 1}" in (again.unknown or "")
+    again.journal.close()
 
 
 def test_a_run_that_ended_long_ago_is_refused_and_still_counted(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from phenostream.daemon.journal.checkpoint import Checkpoint, checkpoints
+from phenostream.daemon.journal.checkpoint import Checkpoint, checkpoints, write_checkpoint
 from phenostream.daemon.journal.compaction import compact
 from phenostream.daemon.journal.footer import footer_path
 from phenostream.daemon.journal.inspection import check_footers, inspect
@@ -103,6 +103,23 @@ def test_retention_applies_and_a_whole_journal_is_left_as_it_is(tmp_path: Path) 
     done = compacted(tmp_path, lambda record: False, Limits(max_bytes=700))
     assert done.removed == 2
     assert sorted(held(tmp_path)) == [6, 7, 8, 9, 10]
+
+
+def test_no_older_checkpoint_outlives_the_records_it_relies_on(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for number in range(RECORDS):
+        journal.append([("result", bytes([number]) * 90)])
+        journal.sync()
+        if number == 4:
+            end, segments, index = journal.facts()
+            write_checkpoint(tmp_path, Checkpoint(end, segments, index, {"n": 0}))
+    journal.close()
+    compacted(tmp_path, lambda record: record.offset in (1, 2, 7))
+    max(tmp_path.glob("*.checkpoint")).write_bytes(b"rot")
+    known = next(checkpoints(tmp_path), None)
+    assert known is not None
+    assert (known.end, known.state) == (RECORDS, {"n": 1})
+    assert sorted(held(tmp_path)) == [0, 3, 4, 5, 6, 8, 9, 10]
 
 
 @pytest.fixture

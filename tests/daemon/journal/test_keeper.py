@@ -233,20 +233,26 @@ def test_age_removes_but_never_the_newest_and_never_when_the_clock_jumped(tmp_pa
         os.utime(path, (0, 0))
     life.keeper._limits = Limits(None, 1.0, clock_s=0.0)
     life.keep()
+    life.write(payload(7), {})
+    life.keep()
     assert life.journal.oldest == 0
     life.keeper._limits = Limits(None, 1.0)
     life.keep()
-    assert (life.journal.oldest, life.journal.next_offset) == (6, 7)
+    assert (life.journal.oldest, life.journal.next_offset) == (6, 8)
 
 
-def test_nothing_is_removed_that_no_checkpoint_remembers(tmp_path: Path) -> None:
+def test_nothing_is_removed_that_not_both_checkpoints_remember(tmp_path: Path) -> None:
     life = Life(tmp_path, max_bytes=1)
-    for number in range(9):
+    for number in range(7):
         life.write(payload(number), {})
     assert life.keeper._tried(None, lambda: None)
     assert life.journal.oldest == 0
     life.keep()
+    assert life.journal.oldest == 0
+    life.write(payload(7), {})
+    life.keep()
     assert life.journal.oldest == 6
+    assert min(one.end for one in checkpoints(tmp_path)) == 7
 
 
 def scenario(directory: Path, acked: dict[int, bytes]) -> None:
