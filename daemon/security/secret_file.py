@@ -57,15 +57,20 @@ def write_secret(path: Path, content: bytes) -> None:
 
 
 def write_new(path: Path, content: bytes, mode: int) -> None:
-    """Write a file that was not there; see `write_secret`."""
+    """Write a file that was not there, whole or not at all: a reader never finds half a key; see `write_secret`."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        fd = os.open(path, flags, mode)
-        with os.fdopen(fd, "wb") as file:
-            os.fchmod(fd, mode)
-            file.write(content)
-            file.flush()
-            os.fsync(fd)
+        fd = os.open(partial, flags, mode)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                os.fchmod(fd, mode)
+                file.write(content)
+                file.flush()
+                os.fsync(fd)
+            os.link(partial, path)
+        finally:
+            partial.unlink()
     except FileExistsError as err:
         raise BadConfig(f"{path}: there already; a key is never overwritten") from err
     except OSError as err:

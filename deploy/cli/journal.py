@@ -14,6 +14,7 @@ Examples:
 """
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,6 +147,12 @@ def _compact(args: argparse.Namespace) -> int:
     ):
         if value is not None and not 0 <= value < float("inf"):
             raise BadConfig(f"{flag} {value:g}: allowed 0 or more")
+    owner = args.directory.stat().st_uid
+    if owner != os.geteuid():
+        raise BadConfig(
+            f"{args.directory}: belongs to user {owner}, allowed as that user (we are {os.geteuid()}): "
+            "the daemon could not read what is rewritten"
+        )
     wishes = Wishes(
         args.drop_ended_days,
         frozenset(args.drop_run),

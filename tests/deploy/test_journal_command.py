@@ -1,6 +1,7 @@
 """`phenostream journal`: what it says, its exit codes, and that looking changes nothing."""
 
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,19 @@ def test_compact_refuses_while_a_daemon_holds_the_journal(
     assert "in use by another daemon" in capsys.readouterr().err
     done.set()
     thread.join(10)
+
+
+def test_compact_refuses_to_make_files_that_the_daemon_could_not_read(
+    runs: tuple[Start, Start],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before, owner = image(tmp_path), os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    assert main(["journal", "compact", str(tmp_path)]) == 2
+    assert f"belongs to user {owner}, allowed as that user" in capsys.readouterr().err
+    assert image(tmp_path) == before
 
 
 @pytest.mark.parametrize("kind", ["list", "verify", "compact"])

@@ -107,6 +107,22 @@ def test_nothing_is_ever_overwritten(folder: Path) -> None:
     assert len(AllowList.read(folder).grants) == 1
 
 
+def test_a_key_file_is_there_whole_or_not_at_all(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def cut(fd: int) -> None:
+        read.append(len(AllowList.read(folder).grants))  # a reload just now
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", cut)
+    with pytest.raises(BadConfig, match="no space left"):
+        write_public(folder / "allowed/source/scope-2.pub", KeyPair.new().public)
+    assert read == [1]
+    assert [path.name for path in (folder / "allowed/source").iterdir()] == ["scope-1.pub"]
+
+
 @pytest.mark.parametrize(
     ("role", "places"),
     [
