@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
+_NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EINVAL})
+"""Of a folder above that we cannot have made, or of a file system that keeps no names."""
 PARTIAL: Final = ".partial"
 """Suffix of a file that is being written; one that is left behind belongs to nobody."""
 
@@ -34,6 +36,16 @@ def sync_directory(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def sync_way_to(path: Path) -> None:
+    """Make the names of a folder and of all folders above it last, whoever made them and when."""
+    for folder in path.resolve().parents:
+        try:
+            sync_directory(folder)
+        except OSError as err:
+            if err.errno not in _NOT_OURS:
+                raise
 
 
 def replace_file(path: Path, data: bytes) -> None:

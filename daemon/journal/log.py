@@ -16,7 +16,7 @@ from threading import Lock
 from typing import Final
 
 from phenostream.daemon.journal.checkpoint import Checkpoint, KnownSegment, removed_before
-from phenostream.daemon.journal.durable import is_full, sync_directory, write_all
+from phenostream.daemon.journal.durable import is_full, sync_directory, sync_way_to, write_all
 from phenostream.daemon.journal.footer import (
     footer_path,
     hash_file,
@@ -83,6 +83,7 @@ class Journal:
             OSError: The directory or a file cannot be read or written.
         """
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sync_way_to(directory)
         self.on_loss: Callable[[str], object] = lambda told: None
         self._directory = directory
         self._segment_bytes = segment_bytes

@@ -52,6 +52,22 @@ def test_what_was_synced_is_read_back_with_gap_free_offsets(tmp_path: Path) -> N
     assert journal.recovery.cut_bytes == 0
 
 
+def test_the_way_to_a_new_journal_is_on_disk_before_anything_is_promised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    fsync = os.fsync
+
+    def note(fd: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{fd}").readlink())
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", note)
+    (tmp_path / "made" / "before").mkdir(parents=True)  # by a process that died before it synced
+    Journal(tmp_path / "made" / "before" / "journal").close()
+    assert {tmp_path, tmp_path / "made", tmp_path / "made" / "before"} <= set(synced)
+
+
 def test_readers_see_nothing_that_is_not_synced(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     assert journal.newest is None
