@@ -18,7 +18,7 @@ def opened_cache(directory: Path | None) -> EngineCache | None:
     made at the first start. Whoever loses it loses the entries, which are then made again.
 
     Raises:
-        BadConfig: The key file is none, or others may read it.
+        BadConfig: The key file is none, or others may read it; the folder is none, or not ours alone.
     """
     if directory is None:
         return None
@@ -34,4 +34,19 @@ def opened_cache(directory: Path | None) -> EngineCache | None:
         raise BadConfig(f"{_KEY}: {err}") from err
     if len(key) != KEY_BYTES:
         raise BadConfig(f"{_KEY}: {path}: {len(key)} bytes, expected a key of {KEY_BYTES}")
+    check_folder(
+        directory
+    )  # at once: a backend that cannot use it would be passed over for a slower one
     return EngineCache(directory, key)
+
+
+def check_folder(directory: Path) -> None:
+    """See that the folder can be a cache; it is made where it is not there.
+
+    Raises:
+        BadConfig: It is none, or not ours alone.
+    """
+    try:
+        EngineCache(directory, bytes(KEY_BYTES)).check()
+    except BadConfig as err:
+        raise BadConfig(f"{_KEY}: {err}") from err

@@ -52,6 +52,15 @@ class EngineCache:
         if len(self.key) != KEY_BYTES:
             raise BadConfig(f"engine cache: a key of {len(self.key)} bytes, expected {KEY_BYTES}")
 
+    def check(self) -> None:
+        """See that the folder is there, or make it, and that it is ours alone.
+
+        Raises:
+            BadConfig: It is not, or cannot be made.
+        """
+        with _opened(self.directory):
+            return
+
     def get(self, facts: Facts) -> tuple[bytes, ...] | None:
         """The parts that were `put` under the same facts; None where there is nothing that can be believed.
 
@@ -111,7 +120,8 @@ def _opened(directory: Path) -> Iterator[int]:
     """A descriptor of the folder, by which alone its files are named: it is the folder that was checked."""
     what = f"engine cache: {directory}"
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # what is there is looked at next
+            directory.mkdir(mode=0o700, parents=True)
         folder = os.open(directory, _FOLDER_FLAGS)
     except OSError as err:
         raise BadConfig(f"{what}: {(err.strerror or str(err)).lower()}") from err

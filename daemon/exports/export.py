@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from phenostream.daemon.exports.csv import CsvFile
+from phenostream.daemon.exports.gone import Gone
 from phenostream.daemon.exports.parquet import ParquetFile
 from phenostream.daemon.exports.rows import RowColumn, RowMaker, Rows, joined
 from phenostream.daemon.exports.sources import results
@@ -65,6 +66,8 @@ class ExportFacts:
         synthetic: Whether any weight or image behind it is synthetic.
         bytes: Of the target.
         losses: What the journal has lost for good, one line each: the table may lack frames.
+        gone: Offsets that the journal holds no more, one line a reason: likewise.
+        complete: Whether nothing is missing but what somebody wished to be gone.
     """
 
     target: Path
@@ -75,6 +78,8 @@ class ExportFacts:
     synthetic: bool
     bytes: int
     losses: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    complete: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -83,6 +88,7 @@ class ExportFacts:
             "target": str(self.target),
             "runs": list(self.runs),
             "losses": list(self.losses),
+            "gone": list(self.gone),
         }
 
 
@@ -113,7 +119,8 @@ def export(
         raise BadConfig(f"{target}: no folder {target.parent}")
     maker = RowMaker()
     losses: list[Loss] = []
-    found = results(source, losses.append)
+    gone = Gone()
+    found = results(source, losses.append, gone.take)
     batches = _batches(found, maker, runs, on_frame or (lambda fate: None))
     first = next(batches, None)  # tells the marker unit, which the columns need
     if not maker.frames:
@@ -131,7 +138,7 @@ def export(
         except BaseException:
             file.close({})
             raise
-        about = _about(maker, losses)
+        about = _about(maker, losses, gone)
         file.close(about)
         if chosen.sidecar:
             partial_about.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -149,6 +156,8 @@ def export(
         maker.synthetic,
         target.stat().st_size,
         tuple(map(str, losses)),
+        gone.lines(),
+        not losses and not gone.by_damage,
     )
 
 
@@ -176,7 +185,7 @@ def _batches(
         yield joined(gathered)
 
 
-def _about(maker: RowMaker, losses: Sequence[Loss]) -> dict[str, Any]:
+def _about(maker: RowMaker, losses: Sequence[Loss], gone: Gone) -> dict[str, Any]:
     """What the whole table is about; known when its last result was read."""
     return {
         "format": "phenostream-cells/1",
@@ -190,6 +199,7 @@ def _about(maker: RowMaker, losses: Sequence[Loss]) -> dict[str, Any]:
         "frames": maker.frames,
         "fates": dict(maker.fates),
         "losses": [str(loss) for loss in losses],
+        "gone": list(gone.lines()),
         "columns": {
             column.name: {"type": column.kind, "unit": column.unit, "meaning": column.meaning}
             for column in maker.columns()

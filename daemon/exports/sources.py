@@ -10,43 +10,55 @@ from pathlib import Path
 
 from phenostream.daemon.exports.jsonl import frame_of
 from phenostream.daemon.exports.lines import text_lines
+from phenostream.daemon.journal.checkpoint import removed_before
 from phenostream.daemon.journal.loss import Loss
-from phenostream.daemon.journal.record import Record
+from phenostream.daemon.journal.record import Gap
 from phenostream.daemon.journal.segment import Segment, list_segments, walk_segments
 from phenostream.daemon.journal.walk import Torn
 from phenostream.daemon.wire.results import FrameRecord, decode_frame
 from phenostream.engine.errors import BadInput, BadMessage, BadRecording
 
 OnLoss = Callable[[Loss], None]
+OnGone = Callable[[int, int, str], None]
 
 
-def results(source: Path, on_loss: OnLoss = lambda loss: None) -> Iterator[tuple[int, FrameRecord]]:
+def results(
+    source: Path,
+    on_loss: OnLoss = lambda loss: None,
+    on_gone: OnGone = lambda first, end, why: None,
+) -> Iterator[tuple[int, FrameRecord]]:
     """Every result with its offset, in order.
 
     Args:
         source: A directory or a file.
         on_loss: Called with what a journal has lost for good.
+        on_gone: Called with the first offset, the one after the last, and why (see `Gone`), of what it holds no more.
 
     Raises:
         BadInput: The source is not there, or is neither a journal nor JSON lines.
         BadRecording: Files that are no journal, or a whole record that is no result of this version.
     """
     if source.is_dir():
-        return _from_journal(source, on_loss)
+        return _from_journal(source, on_loss, on_gone)
     if not source.exists():
         raise BadInput(f"{source}: no such file or directory")
     return _from_lines(source)
 
 
-def _from_journal(directory: Path, on_loss: OnLoss) -> Iterator[tuple[int, FrameRecord]]:
+def _from_journal(
+    directory: Path, on_loss: OnLoss, on_gone: OnGone
+) -> Iterator[tuple[int, FrameRecord]]:
     segments = list_segments(directory)
     if not segments:
         raise BadInput(f"{directory}: no journal in it")
+    on_gone(0, min(removed_before(directory), segments[0].first), "removed")
     for segment, found in walk_segments(segments):
         if isinstance(found, Loss):
             on_loss(found)
-        elif isinstance(found, Torn) or not isinstance(found.entry, Record):
+        elif isinstance(found, Torn):
             continue
+        elif isinstance(found.entry, Gap):
+            on_gone(found.entry.offset, found.entry.end, found.entry.why)
         elif found.entry.topic == "result":
             yield found.entry.offset, _decoded(segment, found.entry.offset, found.entry.payload)
 

@@ -86,6 +86,7 @@ class Guard:
         self.new: deque[Watched] = deque()
         self._watched: list[Watched] = []
         self._reloads = self._refused = 0
+        self._plain: list[str] = []
 
     def open(self, context: Context, socket: Socket, opening: Opening) -> tuple[Turnstile, str]:
         """Bind or connect a socket that has its limits; its turnstile, and its endpoint with the real port.
@@ -95,6 +96,8 @@ class Guard:
                 closed then.
         """
         curve = self._speaks_curve(opening)
+        if not curve and opening.url.startswith("tcp://"):
+            self._plain.append(opening.section)
         turnstile = Turnstile(self.current if curve else None, self._look_for_removed)
         if curve and self._pair is not None:
             socket.setsockopt(zmq.CURVE_SERVER, 1)
@@ -122,12 +125,13 @@ class Guard:
         """Read the allow-list again, in any one thread; the old one stays, and health says so, if that fails."""
         folder: Path | None = self._config.keys
         if folder is None:
+            logger.info("no allow-list to reload: security.keys is empty")
             return True
         try:
             self.allowed = AllowList.read(folder)
         except BadConfig as err:
-            if self._health.degrade(_FAULT, str(err)):
-                logger.error("allow-list not reloaded, the old one stays: %s", err)
+            self._health.degrade(_FAULT, str(err))
+            logger.error("allow-list not reloaded, the old one stays: %s", err)
             return False
         self._reloads += 1
         self._health.recover(_FAULT)
@@ -146,6 +150,7 @@ class Guard:
             "allowed": 0 if self.allowed is None else len(self.allowed.grants),
             "reloads": self._reloads,
             "refused": self._refused,
+            "plain": list(self._plain),
             "sockets": {
                 one.key.removesuffix(".endpoint"): {
                     "connections": len(one.connections),

@@ -107,7 +107,7 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
             f"{'' if said['calibrated'] else ', UNCALIBRATED'}"
         )
         if config.model.engine_cache is not None:
-            found["model.engine_cache"] = f"{config.model.engine_cache}, not tried"
+            found["model.engine_cache"] = _cache(config.model.engine_cache)
         found["model.trusted_keys"] = _vouched(said["signed_by"], bool(config.model.trusted_keys))
         recorded = read_backgrounds(config.field.background, model.manifest.reduction_kernel)
         found["field.source"] = ", ".join(
@@ -122,6 +122,22 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
         others = fallbacks(said["backend"], config.model.fallback)
         found["model.fallback"] = f"{' or '.join(others) or 'none'}, opened when needed"
     return found, model.manifest, 3 if journal.losses else 0
+
+
+def _cache(directory: Path) -> str:
+    """Whether the folder of compiled engines can be used; it is not made, and the daemon may be another user.
+
+    Raises:
+        BadConfig: It cannot.
+    """
+    from phenostream.daemon.engine_cache import check_folder
+
+    if not directory.exists():
+        return f"{directory}, not there yet"
+    if directory.stat().st_uid != os.geteuid():
+        return f"{directory}, not tried: it is another user's"
+    check_folder(directory)
+    return f"{directory}, ours alone"
 
 
 def _vouched(signed_by: str | None, checked: bool) -> str:
@@ -146,7 +162,7 @@ def _security(config: "Config") -> dict[str, str]:
 
     guard = Guard(config.security, Health())
     guard.close()
-    found = {"security.keys": "none: tcp endpoints would be plain"}
+    found = {"security.keys": "none: tcp only plain, on 127.0.0.1 or where security.plain consents"}
     if guard.allowed is not None:
         roles = [grant.role for grant in guard.allowed.grants]
         counts = ", ".join(f"{roles.count(role)} {role}" for role in ROLES)

@@ -94,6 +94,10 @@ def _list(args: argparse.Namespace) -> int:
     )  # fmt: skip
     say()
     say_table(["segment", "end", "bytes"], found.segments)
+    if found.segments and (oldest := found.segments[0][0]):
+        say(
+            f"offsets 0 to {oldest - 1} are gone; runs that began there may be counted with more or less than is left"
+        )
     for loss in found.losses[:_SHOWN]:
         note(f"phenostream journal list: {loss}")
     return code

@@ -89,7 +89,7 @@ def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     held = "empty" if newest is None else f"offsets {journal.get('oldest')} to {newest}"
     yield "journal", held
     for loss in journal.get("losses", ()):
-        yield "LOST", ", ".join(f"{key} {value}" for key, value in loss.items())
+        yield "LOST", _lost(loss)
     waiting = [f"{key} {n}" for key, n in status.get("queues", {}).items()]
     assembling = status.get("assembling", {})
     shots = (
@@ -103,9 +103,27 @@ def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         told = [f"{guard[key]} {key}" for key in ("allowed", "refused", "reloads") if key in guard]
         yield "keys", ", ".join(told)
     for name, endpoint in status.get("endpoints", {}).items():
-        yield name, str(endpoint)
+        yield (
+            name,
+            f"{endpoint}{_openness(str(endpoint)) if name in guard.get('plain', ()) else ''}",
+        )
     for name, source in status.get("sources", {}).items():
         yield "source", f"{name}: " + ", ".join(f"{key} {value}" for key, value in source.items())
+
+
+def _lost(loss: Mapping[str, Any]) -> str:
+    """Which offsets the journal has lost, and where."""
+    first, last = loss.get("first"), loss.get("end", 0) - 1
+    which = f"offset {first}" if first == last else f"offsets {first} to {last}"
+    return f"{which}, from byte {loss.get('byte')} of {loss.get('path')}"
+
+
+def _openness(endpoint: str) -> str:
+    """Who may use a tcp endpoint that asks for no key."""
+    from phenostream.daemon.endpoint import is_local
+
+    who = "every user of the box" if is_local(endpoint) else "whoever reaches it"
+    return f", PLAIN: unencrypted, open to {who}"
 
 
 def _say_ledger(ledger: Mapping[str, Any]) -> None:

@@ -77,7 +77,10 @@ def run(args: argparse.Namespace) -> int:
     def count(first: int, last: int) -> None:
         nonlocal lost
         lost += last - first + 1
-        note(f"phenostream watch: offsets {first} to {last} are lost")
+        which = f"offset {first} is" if first == last else f"offsets {first} to {last} are"
+        note(
+            f"phenostream watch: {which} lost: retention or damage, see `phenostream journal verify`"
+        )
 
     def tell(record: Record) -> None:
         if args.json:

@@ -65,3 +65,19 @@ def test_a_daemon_keeps_what_it_compiled(tmp_path: Path) -> None:
         with served_model(config):
             pass
         assert len(os.listdir(tmp_path / "engines")) == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "says"), [(0o777, "mode 0777, allowed 0700 or stricter"), (None, "not a directory")]
+)
+def test_a_folder_that_cannot_be_a_cache_is_refused_before_a_slower_backend_serves(
+    tmp_path: Path, mode: int | None, says: str
+) -> None:
+    folder = tmp_path / "engines"
+    if mode is None:
+        folder.write_bytes(b"")
+    else:
+        folder.mkdir()
+        folder.chmod(mode)
+    with pytest.raises(BadConfig, match=rf"^model\.engine_cache: .*engines: {says}"):
+        opened_cache(folder)

@@ -70,3 +70,23 @@ def test_it_says_who_signed_the_model(
     monkeypatch.setattr(Control, "status", lambda self: told)
     assert main(["status", "ipc:///tmp/any"]) == 0
     assert said in capsys.readouterr().out
+
+
+def test_it_says_what_is_plain_and_what_the_journal_lost(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = answer("degraded", {}, Ledger()) | {
+        "endpoints": {"ingest": "tcp://0.0.0.0:5555", "results": "tcp://127.0.0.1:5556"},
+        "security": {"keys": False, "plain": ["ingest", "results"]},
+        "journal": {
+            "oldest": 0,
+            "newest": 9,
+            "losses": [{"path": "j/0.journal", "byte": 7, "until_byte": 9, "first": 3, "end": 4}],
+        },
+    }
+    monkeypatch.setattr(Control, "status", lambda self: told)
+    assert main(["status", "ipc:///tmp/any"]) == 3
+    shown = capsys.readouterr().out
+    assert "tcp://0.0.0.0:5555, PLAIN: unencrypted, open to whoever reaches it" in shown
+    assert "tcp://127.0.0.1:5556, PLAIN: unencrypted, open to every user of the box" in shown
+    assert "LOST        offset 3, from byte 7 of j/0.journal" in shown

@@ -3,16 +3,18 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
 from phenostream.daemon.exports import export as exports
 from phenostream.daemon.exports.export import ExportFacts, export
+from phenostream.daemon.exports.gone import Gone
 from phenostream.daemon.exports.jsonl import json_line
 from phenostream.daemon.exports.rows import RowMaker, joined
 from phenostream.daemon.journal.log import Journal
+from phenostream.daemon.journal.record import Gap, Record, encode_gap, encode_record
 from phenostream.daemon.wire.codec import pack
 from phenostream.daemon.wire.results import FrameRecord, encode_frame
 from phenostream.engine.errors import BadConfig, BadInput, MissingPackage
@@ -239,3 +241,33 @@ def test_of_a_damaged_journal_the_rest_is_exported_and_what_is_missing_is_said(
     assert "offset 1 is lost" in loss
     about = json.loads((tmp_path / "cells.csv.units.json").read_text())
     assert about["losses"] == [loss]
+
+
+def test_what_a_journal_was_told_to_forget_is_said_and_what_it_forgot_by_damage_is_incomplete(
+    tmp_path: Path, make_record: RecordMaker
+) -> None:
+    cases: tuple[tuple[Literal["dropped", "damage"], bool], ...] = (
+        ("dropped", True),
+        ("damage", False),
+    )
+    for why, complete in cases:
+        folder = tmp_path / why
+        folder.mkdir()
+        records = [Record(n, "result", encode_frame(make_record(n))) for n in (0, 1)]
+        content = b"".join(part for one in records for part in encode_record(one, one.offset))
+        (folder / f"{0:020d}.journal").write_bytes(content + encode_gap(Gap(2, 4, why)))
+        found = export(folder, tmp_path / "cells.csv")
+        assert (found.frames, found.losses, found.complete) == (2, (), complete)
+        assert found.gone[0].endswith(": offsets 2 to 3")
+        about = json.loads((tmp_path / "cells.csv.units.json").read_text())
+        assert about["gone"] == list(found.gone)
+
+
+def test_gone_offsets_are_summed_up_by_reason() -> None:
+    gone = Gone()
+    for stretch in ((0, 0, "removed"), (4, 5, "dropped"), (9, 11, "dropped"), (12, 13, "damage")):
+        gone.take(*stretch)
+    assert gone.lines() == (
+        "dropped by a person: 3 offsets from 4 to 10",
+        "given up after damage: offset 12",
+    )

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 import zmq.auth
 
+from phenostream.daemon.config import SecurityConfig
+from phenostream.daemon.health import Health
 from phenostream.daemon.security.allow_list import AllowList, Role
+from phenostream.daemon.security.guard import Guard
 from phenostream.daemon.security.key_folder import make_client, make_server
 from phenostream.daemon.security.keys import ClientKeys, KeyPair, read_public, write_public
 from phenostream.daemon.security.secret_file import LONGEST_BYTES, read_secret, secret_path
@@ -160,3 +163,22 @@ def test_a_list_that_others_can_write_or_with_a_bad_file_is_refused_whole(folder
     (folder / "allowed/source/notes.txt").write_text("x")
     with pytest.raises(BadConfig, match=r"notes.txt: allowed NAME.pub"):
         AllowList.read(folder)
+
+
+def test_every_reload_that_fails_is_logged_and_the_old_list_stays(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    guard = Guard(SecurityConfig(keys=folder), health := Health())
+    stray = folder / "allowed" / "source" / "stray.txt"
+    stray.write_text("hello")
+    assert not guard.reload()
+    stray.unlink()
+    (folder / "allowed").chmod(0o777)
+    assert not guard.reload()  # another reason, while the fault is open
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 2
+    assert "stray.txt" in told[0]
+    assert "mode 0777" in told[1]
+    assert len(guard.current().grants) == 1
+    assert "allow_list" in health.snapshot()["faults"]
+    guard.close()
