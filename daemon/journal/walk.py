@@ -1,9 +1,10 @@
 """Reads one journal file from record to record and finds its feet again behind bytes that are no record.
 
 A record is believed where magic, length and CRC agree and its offset is one that can stand there. Behind a bad one the
-next that can be believed is searched for byte by byte; the offsets between are lost. At the end of the newest file a
-bad record may be a write that never ended: it is *torn*, not lost, unless it is known to have been promised. The file
-may be written, or cut by its owner after a write that failed, while it is read.
+next that can be believed is searched for byte by byte, but not inside a payload whose length still holds; the offsets
+between are lost. At the end of the newest file a bad record may be a write that never ended: it is *torn*, not lost,
+unless it is known to have been promised. The file may be written, or cut by its owner after a write that failed, while
+it is read.
 """
 
 import os
@@ -134,7 +135,7 @@ def _beyond(path: Path, place: Place, limit: Limit) -> Whole | Loss | Torn | Non
         found = next(
             (
                 whole
-                for whole in _later(fd, place.byte, end)
+                for whole in _later(fd, _search_from(fd, place, end, limit), end)
                 if whole.entry.offset >= place.offset and _below(whole.after.offset, limit)
             ),
             None,
@@ -162,7 +163,7 @@ def _beyond_newest(
         lost = limit.floor > place.offset
         return Loss(path, place.byte, place.byte, place.offset, limit.floor) if lost else None
     promised, found = limit.floor, None
-    for whole in _later(fd, place.byte, end):
+    for whole in _later(fd, _search_from(fd, place, end, limit), end):
         if _can_follow(whole, place):
             found = found or whole
             promised = max(promised, whole.synced)
@@ -186,6 +187,23 @@ def _can_follow(whole: Whole, place: Place) -> bool:
     """Whether the bytes between have room for the offsets between: every record is a header at least."""
     between = whole.entry.offset - place.offset
     return 0 <= between <= (whole.byte - place.byte) // HEADER.size
+
+
+def _search_from(fd: int, place: Place, end: int, limit: Limit) -> int:
+    """Where to look for the next record: not in a payload, which may hold what looks like one, if its end is known.
+
+    It is where the length of the bad record says so, if the record that is due then begins there, or none is due.
+    """
+    parsed = parse_header(os.pread(fd, HEADER.size, place.byte))
+    if parsed is None:
+        return place.byte
+    behind = place.byte + HEADER.size + parsed.length
+    if behind == end and limit.offset == place.offset + 1:
+        return end
+    whole = _at(fd, behind)
+    if whole is None or whole.entry.offset != place.offset + 1 or behind + whole.length > end:
+        return place.byte
+    return behind - 1
 
 
 def _later(fd: int, byte: int, end: int) -> Iterator[Whole]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from phenostream.daemon.journal.log import Journal, JournalFull
 from phenostream.daemon.journal.loss import Loss
-from phenostream.daemon.journal.record import HEADER, Record
+from phenostream.daemon.journal.record import HEADER, Record, encode_record
 from phenostream.daemon.wire.results import Topic
 from phenostream.engine.errors import BadRecording
 
@@ -170,6 +170,27 @@ def test_flips_anywhere_leave_everything_else_readable_and_no_offset_is_given_tw
     assert new[0].offset == 26
     assert [r.offset for r in journal.read(20)] == sorted(set(range(20, 27)) - hits)
     journal.close()
+
+
+@pytest.mark.parametrize("segment_bytes", [1, 1 << 20])
+@pytest.mark.parametrize("claimed", range(6))
+def test_what_looks_like_a_record_in_a_damaged_payload_is_not_taken_for_one(
+    tmp_path: Path, segment_bytes: int, claimed: int
+) -> None:
+    within = b"".join(encode_record(Record(claimed, "result", b"not a record"), claimed))
+    journal = Journal(tmp_path, segment_bytes)
+    for number in range(5):
+        journal.append([("result", within * 2 + bytes([number]) * 200)])
+        journal.sync()
+    journal.close()
+    first = min(tmp_path.glob("*.journal"))
+    content = bytearray(first.read_bytes())
+    content[HEADER.size + len(within) * 2 + 50] ^= 1
+    first.write_bytes(content)
+    records, journal = contents(tmp_path)
+    assert [record.offset for record in records] == [1, 2, 3, 4]
+    assert [(loss.first, loss.end) for loss in journal.losses] == [(0, 1)]
+    assert all(record.payload[:-200] == within * 2 for record in records)
 
 
 def test_damage_that_a_reader_comes_upon_is_reported_once(tmp_path: Path) -> None:
