@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from phenostream.deploy.bench.ingest import WAYS, measure_ingest
+from phenostream.deploy.cli.main import main
 from tests.system.toy_bundle import write_toy_bundle
 
 
@@ -23,3 +26,11 @@ def test_every_way_is_measured_against_ipc(tmp_path: Path) -> None:
     assert ways[0].ratio == 1
     assert all(way.mb_per_s > 0 and way.low <= way.mb_per_s <= way.high for way in ways)
     assert len(steps) == 3
+
+
+@pytest.mark.parametrize("flag", ["--frames", "--rounds"])
+def test_nothing_to_send_is_one_line_and_exit_2(
+    flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", "ingest", flag, "0"]) == 2
+    assert f"{flag} 0: allowed 1 or more" in capsys.readouterr().err

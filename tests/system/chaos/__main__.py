@@ -49,7 +49,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests.system.chaos", description=__doc__)
     parser.add_argument("--size", choices=("small", "ci", "nightly"), default="ci")
     parser.add_argument("--seed", type=int, help="default: a new one, which is printed")
-    parser.add_argument("--only", type=int, nargs="+", metavar="N", help="these promises alone")
+    known = [promise.number for promise in PROMISES]
+    parser.add_argument(
+        "--only", type=int, nargs="+", choices=known, metavar="N", help="these promises alone"
+    )
     parser.add_argument("--break", dest="broken", choices=CONTROLS, help="a negative control")
     parser.add_argument("--json", action="store_true", help="one JSON line a promise")
     return parser.parse_args()
