@@ -34,6 +34,7 @@ from phenostream.deploy.cli import (
     bench_stage,
 )
 from phenostream.deploy.cli.terminal import progress, say, say_json, say_table
+from phenostream.engine.errors import BadConfig
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the chosen benchmark."""
     measure: Callable[[argparse.Namespace], int] = args.measure
+    for name in ("frames", "rounds"):
+        value = getattr(args, name, None)
+        if isinstance(value, int) and value < 1:
+            raise BadConfig(f"--{name} {value}: allowed 1 or more")
     return measure(args)
 
 

@@ -28,9 +28,10 @@ def test_every_way_is_measured_against_ipc(tmp_path: Path) -> None:
     assert len(steps) == 3
 
 
+@pytest.mark.parametrize("kind", ["ingest", "pipeline"])
 @pytest.mark.parametrize("flag", ["--frames", "--rounds"])
 def test_nothing_to_send_is_one_line_and_exit_2(
-    flag: str, capsys: pytest.CaptureFixture[str]
+    kind: str, flag: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["bench", "ingest", flag, "0"]) == 2
+    assert main(["bench", kind, flag, "0"]) == 2
     assert f"{flag} 0: allowed 1 or more" in capsys.readouterr().err
