@@ -30,6 +30,7 @@ class Health:
         self._faults: dict[str, str] = {}
         self._past: dict[str, _Record] = {}
         self._beats: dict[str, float] = {}
+        self._looked_s: float | None = None
 
     def enter(self, state: State) -> None:
         """Move to a state."""
@@ -78,9 +79,16 @@ class Health:
             self._beats.pop(thread, None)
 
     def stalled(self, limit_s: float) -> list[str]:
-        """Threads that have shown no life for `limit_s` seconds."""
+        """Threads that have shown no life for `limit_s` seconds.
+
+        Where the last look is as long ago, their time begins anew: what kept the looker from looking, a stopped process
+        or a clock that jumped, kept the others from showing life.
+        """
         now = time.monotonic()
         with self._lock:
+            before, self._looked_s = self._looked_s, now
+            if before is not None and now - before > limit_s:
+                self._beats = dict.fromkeys(self._beats, now)
             return sorted(name for name, beat in self._beats.items() if now - beat > limit_s)
 
     def past(self) -> dict[str, dict[str, Any]]:

@@ -173,6 +173,9 @@ def _watch(
 ) -> None:
     """Wait for a reason to stop; meanwhile tell the watchdog, but only while every thread shows life."""
     limit_s = watchdog_s()
+    health.stalled(
+        limit_s or _STALLED_S
+    )  # a jump before the first look shows only against one that was before
     while not signals.stops and assembly.failure is None and not assembly.drain_wanted.is_set():
         _wait(wake, min(_TICK_S, limit_s / 3) if limit_s else _TICK_S)
         if signals.reloads:

@@ -55,6 +55,21 @@ def test_a_silent_thread_is_named_until_it_ends(monkeypatch: pytest.MonkeyPatch)
     assert health.stalled(5.0) == []
 
 
+def test_a_stop_of_the_whole_process_makes_no_thread_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    health = Health()
+    health.beat("keeper")
+    assert health.stalled(5.0) == []
+    now[0] += 86_400.0
+    assert health.stalled(5.0) == []
+    for waited_s, silent in ((4.0, []), (2.0, ["keeper"])):
+        now[0] += waited_s
+        assert health.stalled(5.0) == silent
+
+
 def test_threads_may_begin_while_stalled_ones_are_looked_for() -> None:
     health = Health()
     for number in range(20_000):
