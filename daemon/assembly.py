@@ -196,14 +196,12 @@ class Assembly:
 
     def status(self) -> dict[str, Any]:
         """What the control service tells; plain values."""
+        accounts, ended = self._ledger.latest(_RUNS_SHOWN)
         return {
             **self._health.snapshot(),
             "fault_history": self._health.past(),
             "uptime_s": round(time.monotonic() - self._began_s, 3),
-            "ledger": {
-                "total": self._ledger.total(),
-                "runs": {run: self._ledger.run(run) for run in self._ledger.runs()[-_RUNS_SHOWN:]},
-            },
+            "ledger": {"total": self._ledger.total(), "runs": accounts, "ended": ended},
             "journal": {
                 "oldest": self._journal.oldest,
                 "newest": self._journal.newest,

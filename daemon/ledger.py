@@ -262,6 +262,13 @@ class Ledger:
         with self._lock:
             return self._runs[run].snapshot()
 
+    def latest(self, most: int) -> tuple[dict[str, dict[str, int]], list[str]]:
+        """The accounts of the `most` runs that were opened last, oldest first; and which of them have ended."""
+        with self._lock:
+            latest = list(self._runs.items())[-most:]
+            accounts = {run: account.snapshot() for run, account in latest}
+            return accounts, [run for run, account in latest if account.ended]
+
     def total(self) -> dict[str, int]:
         """The account of all runs together, with what belongs to no run; a sum beyond a u64 is told as the largest."""
         with self._lock:

@@ -130,8 +130,15 @@ def _say_ledger(ledger: Mapping[str, Any]) -> None:
     runs: Mapping[str, Mapping[str, int]] = ledger.get("runs", {})
     total: Mapping[str, int] = ledger.get("total", {})
     say()
-    rows = [(name, *_row(account)) for name, account in [*runs.items(), ("all runs", total)]]
-    say_table(["run", *_COUNTED, "announced", "messages that became no frame, and reasons"], rows)
+    ended = ledger.get("ended", ())
+    rows = [
+        (name, "ended" if name in ended else "open", *_row(account))
+        for name, account in runs.items()
+    ]
+    rows.append(("all runs", "-", *_row(total)))
+    say_table(
+        ["run", "is", *_COUNTED, "announced", "messages that became no frame, and reasons"], rows
+    )
     if any("recovered" in account for account in runs.values()):
         say(
             "recovered: an earlier process began the run; its messages are counted since this one began"

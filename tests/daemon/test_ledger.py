@@ -262,3 +262,15 @@ def test_several_messages_are_counted_at_once() -> None:
     ledger.count("shots_repeated", "run", 3)
     ledger.count("shots_repeated", "run", 0)
     assert ledger.run("run")["shots_repeated"] == ledger.total()["shots_repeated"] == 3
+
+
+def test_the_latest_runs_are_told_whole_and_which_of_them_ended() -> None:
+    ledger = Ledger()
+    for run in ("a", "b", "c"):
+        ledger.open(run, None)
+    ledger.end("a", 0)
+    ledger.end("b", 0)
+    accounts, ended = ledger.latest(2)
+    assert list(accounts) == ["b", "c"]
+    assert accounts["b"] == ledger.run("b")
+    assert ended == ["b"]

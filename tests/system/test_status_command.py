@@ -25,6 +25,8 @@ def test_a_ready_daemon_tells_its_account(
         sender.start(start)
         for seq in (0, 1, 3):
             sender.send(seq, small_frame)
+        assert main(["status", ready["control"]]) == 0
+        assert row_of(start.run, capsys.readouterr().out)[1] == "open"
         ledger = sender.finish(4).ledger
     assert main(["status", ready["control"], "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
@@ -33,8 +35,19 @@ def test_a_ready_daemon_tells_its_account(
 
     assert main(["status", ready["control"]]) == 0
     shown = capsys.readouterr().out
-    (row,) = [line.split() for line in shown.splitlines() if line.startswith(start.run)]
-    assert row[1:] == ["3", "3", "0", "0", "0", "0", "1", "1", "4", "-"]
+    assert row_of(start.run, shown)[1:] == [
+        "ended",
+        "3",
+        "3",
+        "0",
+        "0",
+        "0",
+        "0",
+        "1",
+        "1",
+        "4",
+        "-",
+    ]
     for told in ("state", "model", "journal", "quarantine", ready["ingest"], "synthetic"):
         assert told in shown
     assert "FAULT" not in shown
@@ -42,6 +55,13 @@ def test_a_ready_daemon_tells_its_account(
     daemon.kill()
     daemon.start()
     assert main(["status", daemon.ready["control"]]) == 0
+    assert row_of(start.run, capsys.readouterr().out)[1] == "ended"
+
+
+def row_of(run: str, shown: str) -> list[str]:
+    """The cells of a run's row."""
+    (row,) = [line.split() for line in shown.splitlines() if line.startswith(run)]
+    return row
 
 
 def test_nobody_at_the_address_is_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
