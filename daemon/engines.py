@@ -158,7 +158,12 @@ class Engines:
 
     def prove(self, row: Row) -> None:
         """Raises `PhenostreamError` unless a row that is open gives the golden outputs now."""
-        self._opener.test(row.opened)
+        try:
+            self._opener.test(row.opened)
+        except PhenostreamError:
+            raise
+        except Exception as err:  # a runtime that is down may raise anything
+            raise _ours(row, err) from err
 
     def test(self, row: Row, *, due: bool) -> None:
         """Try a row that is down: it is up again, or `PhenostreamError` says why not.
@@ -260,7 +265,7 @@ class Engines:
         except PhenostreamError:
             raise
         except Exception as err:  # a runtime that is imported now may raise anything, such as for want of descriptors
-            raise EngineFault(f"{row.name}: {type(err).__name__}: {err}"[:200]) from err
+            raise _ours(row, err) from err
         with self._lock:
             row.limit_s = self._limit_s(batch_s)
             row.backend, row.since_s = backend, time.monotonic()
@@ -272,6 +277,10 @@ class Engines:
 def weakest(engines: Collection[Engine]) -> Engine:
     """Of those that inferred a frame, the one whose arithmetic is the coarsest."""
     return min(sorted(engines, key=repr), key=lambda engine: WEAKEST_FIRST.index(engine.precision))
+
+
+def _ours(row: Row, err: Exception) -> EngineFault:
+    return EngineFault(f"{row.name}: {type(err).__name__}: {err}"[:200])
 
 
 def _state(row: Row) -> str:

@@ -211,9 +211,6 @@ class Inference:
             self._engines.test(row, due=True)
         except PhenostreamError as err:
             logger.debug("backend %s is still down: %s", row.name, err)
-        except Exception as err:
-            logger.exception("trial of backend %s", row.name)
-            self._engines.put_down(row, f"{row.name}: {type(err).__name__}: {err}"[:200])
         else:
             logger.warning("backend %s works again", row.name)
         self._tell()

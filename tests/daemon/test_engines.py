@@ -85,6 +85,24 @@ def test_trials_become_rarer_up_to_once_a_minute_and_success_brings_a_row_back(
     assert engines.due() == [row]
 
 
+def test_a_trial_that_raises_what_is_no_error_of_ours_is_a_trial_that_failed(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(opener: FakeOpener, backend: object) -> None:
+        raise MemoryError("no device memory")
+
+    monkeypatch.setattr(FakeOpener, "test", broken)
+    engines = Engines(checked(FakeBackend(), "first"), FakeOpener())
+    row = engines.choose()
+    assert row is not None
+    engines.put_down(row, "gone")
+    clock[0] += FIRST_PAUSE_S
+    with pytest.raises(EngineFault, match="first: MemoryError: no device memory"):
+        engines.test(engines.due()[0], due=True)
+    clock[0] += FIRST_PAUSE_S
+    assert engines.due() == []  # the pause has doubled
+
+
 def test_a_call_may_take_a_hundred_batches_and_never_less_than_ten_seconds() -> None:
     def limit(batch_s: float, configured: float) -> float:
         engines = Engines(FakeBackend(), FakeOpener(), batch_s=batch_s, call_timeout_s=configured)
