@@ -7,13 +7,13 @@ import pytest
 
 from phenostream.daemon.engines import Engines
 from phenostream.daemon.model import ServedModel
-from phenostream.daemon.run_id import new_run_id
 from phenostream.daemon.wire.ingest import Start
 from phenostream.engine.backends.fake import FakeBackend
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.manifest import Manifest
 from phenostream.engine.types import CLASSES, MARKERS, REDUCED_PIXEL_UM, SHOTS
 from tests.daemon.toy_engines import FakeOpener
+from tests.system.small_camera import small_start
 
 StartMaker = Callable[..., Start]
 ModelMaker = Callable[..., ServedModel]
@@ -23,26 +23,7 @@ ModelMaker = Callable[..., ServedModel]
 def make_start() -> StartMaker:
     """A START of a 128 x 128 u8 camera at the reduced pixel; any field can be changed."""
 
-    def make(**changes: Any) -> Start:
-        fields: dict[str, Any] = {
-            "run": new_run_id(),
-            "instrument": "scope",
-            "pixel_size_um": REDUCED_PIXEL_UM,
-            "dark_level": 0.0,
-            "white_level": 255.0,
-            "bit_depth": 8,
-            "dtype": "u8",
-            "height": 128,
-            "width": 128,
-            "shots": SHOTS,
-            "wavelength_um": 0.53,
-            "numerical_aperture": 0.5,
-            "synthetic": True,
-            "source_utc_ns": 1,
-        }
-        return Start.model_validate(fields | changes)
-
-    return make
+    return small_start
 
 
 @pytest.fixture
