@@ -19,7 +19,7 @@ class Targets:
     """What a batch should have said.
 
     Attributes:
-        kind: (B,) int64, class index; 3 and above = to be rejected, no class.
+        kind: (B,) int64, class index; 3 and above = to be rejected, no class; negative = nobody knows.
         marker_z: (B, 4) float32.
         marker_mask: (B, 4) bool.
     """
@@ -49,7 +49,7 @@ def total_loss(raw: RawOutputs, targets: Targets, weights: LossWeights) -> Tenso
 
 def class_loss(logits: Tensor, kind: Tensor, smoothing: float = 0.1) -> Tensor:
     """Focal and smoothed cross-entropy over the rows that have a class; 0 where none has."""
-    white = kind < logits.shape[1]
+    white = (kind >= 0) & (kind < logits.shape[1])
     count = white.sum().clamp(min=1)
     target = torch.where(white, kind, 0)
     log_p = torch.log_softmax(logits, dim=1)
@@ -68,5 +68,9 @@ def marker_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 
 
 def reject_loss(logit: Tensor, kind: Tensor, classes: int = 3) -> Tensor:
-    """Binary cross-entropy of "this is no white cell"."""
-    return functional.binary_cross_entropy_with_logits(logit, (kind >= classes).float())
+    """Binary cross-entropy of "this is no white cell" over the rows of which that is known; 0 where none is."""
+    known = kind >= 0
+    apart = functional.binary_cross_entropy_with_logits(
+        logit, (kind >= classes).float(), reduction="none"
+    )
+    return (apart * known).sum() / known.sum().clamp(min=1)

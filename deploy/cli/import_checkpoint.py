@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from phenostream.deploy.cli.terminal import note, say, say_json, say_table
 
 if TYPE_CHECKING:
-    from phenostream.trainer.imported import Imported
+    from phenostream.trainer.published.imported import Imported
 
 _NEEDED = ("torch", "onnx", "onnxscript", "safetensors")
 
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
     for package in _NEEDED:
         need(package, "trainer")
-    from phenostream.trainer.imported import ImportSettings, import_checkpoint
+    from phenostream.trainer.published.imported import ImportSettings, import_checkpoint
 
     done = import_checkpoint(
         ImportSettings(

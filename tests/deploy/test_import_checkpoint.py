@@ -124,8 +124,8 @@ def test_bad_usage_is_one_line_and_exit_code_2(
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Export is tested with the trainer; here the demo bundle stands for what it writes."""
     pytest.importorskip("torch")
-    from phenostream.trainer import imported
-    from phenostream.trainer.parity import Agreement
+    from phenostream.trainer.published import imported
+    from phenostream.trainer.published.parity import Agreement
 
     def write(_checkpoint: object, folder: Path, **_: object) -> None:
         shutil.copytree(DEMO, folder)

@@ -10,7 +10,7 @@ from phenostream.trainer.data.cell_set import CellSet, concatenate, load_cells, 
 def cells(count: int, seed: int = 0) -> CellSet:
     rng = np.random.default_rng(seed)
     kind = (np.arange(count) % 6).astype(np.int32)
-    return CellSet(
+    return CellSet.with_labels(
         rng.random((count, 4, 28, 28), np.float32),
         rng.random((count, 4), np.float32),
         kind,
@@ -34,7 +34,9 @@ def test_the_hash_sees_every_column() -> None:
     assert one.sha256() == cells(6).sha256()
     mask = one.marker_mask.copy()
     mask[0, 0] = False
-    other = CellSet(one.images, one.background, one.kind, one.marker_log10, mask, one.group)
+    other = CellSet.with_labels(
+        one.images, one.background, one.kind, one.marker_log10, mask, one.group
+    )
     assert other.sha256() != one.sha256()
 
 
@@ -48,7 +50,10 @@ def test_an_altered_file_is_refused(tmp_path: Path) -> None:
         kind=one.kind,
         marker_log10=one.marker_log10,
         marker_mask=one.marker_mask,
+        censored=one.censored,
         group=one.group,
+        position=one.position,
+        truth=one.truth,
         sha256=np.array("0" * 64),
     )
     with pytest.raises(BadInput, match="expected content hash 0000000000000000, found"):
@@ -66,6 +71,6 @@ def test_parts_keep_their_frames_apart() -> None:
 def test_columns_of_different_lengths_are_refused() -> None:
     one = cells(6)
     with pytest.raises(BadInput, match=r"background: expected shape \(6, 4\), found \(5, 4\)"):
-        CellSet(
+        CellSet.with_labels(
             one.images, one.background[:5], one.kind, one.marker_log10, one.marker_mask, one.group
         )

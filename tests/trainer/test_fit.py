@@ -39,7 +39,7 @@ def blobs(count: int, seed: int) -> CellSet:
     images = images + 0.004 * rng.standard_normal((count, 4, 28, 28))
     markers = np.repeat(level[:, None], 4, axis=1) + 0.1 * rng.standard_normal((count, 4))
     mask = np.repeat((kind < 3)[:, None], 4, axis=1)
-    return CellSet(
+    return CellSet.with_labels(
         images.astype(np.float32),
         np.full((count, 4), 0.4, np.float32),
         kind,

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.trainer
 
 from phenostream.trainer.model import PARAMETERS, HybridNetwork, Phenotyper  # noqa: E402
-from phenostream.trainer.published import load_published  # noqa: E402
+from phenostream.trainer.published.checkpoint_layout import load_published  # noqa: E402
 
 PARITY = Path(__file__).parents[2] / ".." / "shared" / "parity"
 needs_parity = pytest.mark.skipif(not PARITY.is_dir(), reason="../shared/parity is absent")

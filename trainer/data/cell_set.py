@@ -18,6 +18,10 @@ from phenostream.engine.types import CLASSES, CROP_PX, F32, I32, MARKERS, Bool
 KINDS: Final = (*CLASSES, "red", "debris", "empty")
 """What a crop can show; the first three are the classes, the others are to be rejected."""
 WHITE: Final = len(CLASSES)
+UNLABELLED: Final = -1
+"""Kind of a cell whose class nobody knows: it teaches no class and no rejection, but may have marker targets."""
+SIZE, MATURITY = 0, 1
+"""Columns of `CellSet.truth`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +31,14 @@ class CellSet:
     Attributes:
         images: (N, 4, 28, 28) float32, fraction of full scale.
         background: (N, 4) float32.
-        kind: (N,) int32, index in `KINDS`.
+        kind: (N,) int32, index in `KINDS`, or `UNLABELLED`.
         marker_log10: (N, 4) float32, targets in `MARKERS` order; 0 where masked out.
         marker_mask: (N, 4) bool, True where the target may be used.
-        group: (N,) int32, the frame a crop came from: splits and intervals go by group.
+        censored: (N, 4) bool, the target is at its column's floor: the true value is that or less.
+        group: (N,) int32, the frame or field of view a crop came from: splits and intervals go by group.
+        position: (N, 2) float32, y and x of the cell in its field, µm; NaN where unknown.
+        truth: (N, 2) float32, what only a simulator knows of a white cell: the natural logarithm of the squared
+            diameter (µm²), and a granulocyte's maturity (standard normal); NaN where unknown.
     """
 
     images: F32
@@ -38,7 +46,10 @@ class CellSet:
     kind: I32
     marker_log10: F32
     marker_mask: Bool
+    censored: Bool
     group: I32
+    position: F32
+    truth: F32
 
     def __post_init__(self) -> None:
         count = len(self.images)
@@ -48,11 +59,31 @@ class CellSet:
             "kind": (count,),
             "marker_log10": (count, len(MARKERS)),
             "marker_mask": (count, len(MARKERS)),
+            "censored": (count, len(MARKERS)),
             "group": (count,),
+            "position": (count, 2),
+            "truth": (count, 2),
         }
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
                 raise BadInput(f"{name}: expected shape {shape}, found {getattr(self, name).shape}")
+
+    @classmethod
+    def with_labels(
+        cls,
+        images: F32,
+        background: F32,
+        kind: I32,
+        marker_log10: F32,
+        marker_mask: Bool,
+        group: I32,
+    ) -> "CellSet":
+        """Cells of which nothing else is known: no target at its floor, place and truth unknown."""
+        unknown = np.full((len(images), 2), np.nan, np.float32)
+        uncensored = np.zeros((len(images), len(MARKERS)), np.bool_)
+        return cls(
+            images, background, kind, marker_log10, marker_mask, uncensored, group, unknown, unknown
+        )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -60,8 +91,14 @@ class CellSet:
     @property
     def white(self) -> Bool:
         """(N,) True for white cells, which have a class."""
-        white: Bool = self.kind < WHITE
+        white: Bool = (self.kind >= 0) & (self.kind < WHITE)
         return white
+
+    @property
+    def foreign(self) -> Bool:
+        """(N,) True for what is known to be no white cell."""
+        foreign: Bool = self.kind >= WHITE
+        return foreign
 
     def select(self, chosen: Bool | npt.NDArray[np.intp]) -> "CellSet":
         """The chosen rows."""

@@ -39,7 +39,7 @@ def label_frame(
     if len(found) and len(frame):
         markers[: len(found)] = frame.markers[nearest]
     mask = np.isfinite(markers) & (kinds < 3)[:, None]
-    return CellSet(
+    return CellSet.with_labels(
         np.concatenate([crops.images, nothing.images]),
         np.concatenate([crops.background, nothing.background]),
         kinds,

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from phenostream.engine.errors import BadInput
 from phenostream.trainer.model import PARAMETERS, HybridNetwork
-from phenostream.trainer.tensor_entry import TensorEntry, as_tensor
-from phenostream.trainer.torch_file import TorchFile
+from phenostream.trainer.published.tensor_entry import TensorEntry, as_tensor
+from phenostream.trainer.published.torch_file import TorchFile
 
 WEIGHTS_KEY: Final = "model_state_dict"
 _PREFIXES: Final = ("module.", "_orig_mod.")

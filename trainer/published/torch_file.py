@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from phenostream.engine.errors import BadInput
-from phenostream.trainer.inert_pickle import Call, Malformed, read_pickle
-from phenostream.trainer.tensor_entry import ALLOWED, TensorEntry, as_tensor
+from phenostream.trainer.published.inert_pickle import Call, Malformed, read_pickle
+from phenostream.trainer.published.tensor_entry import ALLOWED, TensorEntry, as_tensor
 
 LARGEST_FILE: Final = 256 << 20
 """Bytes. The published layout has 7 MB of weights; an optimiser's state is twice that."""

@@ -25,9 +25,9 @@ from phenostream.trainer.checkpoint import Card, Checkpoint
 from phenostream.trainer.data.simulated import PartSettings, make_cells
 from phenostream.trainer.export import refuse_foreign_folder, replace_bundle, write_bundle
 from phenostream.trainer.graph import LARGEST_Z, BundleGraph, Preprocess
-from phenostream.trainer.marker_statistics import UNKNOWN, UNKNOWN_UNIT, load_statistics
-from phenostream.trainer.parity import Agreement, compare, load_reference
-from phenostream.trainer.published import load_published
+from phenostream.trainer.published.checkpoint_layout import load_published
+from phenostream.trainer.published.marker_statistics import UNKNOWN, UNKNOWN_UNIT, load_statistics
+from phenostream.trainer.published.parity import Agreement, compare, load_reference
 from phenostream.trainer.train import golden_crops
 
 logger = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.trainer
 
 from phenostream.engine.errors import BadInput  # noqa: E402
-from phenostream.trainer.published import expected_shapes, load_published  # noqa: E402
-from phenostream.trainer.torch_file import LARGEST_FILE  # noqa: E402
+from phenostream.trainer.published.checkpoint_layout import expected_shapes, load_published  # noqa: E402
+from phenostream.trainer.published.torch_file import LARGEST_FILE  # noqa: E402
 
 State = dict[str, Any]
 Maker = Callable[[], State]

@@ -9,7 +9,7 @@ from typing import Any, Final
 import torch
 
 from phenostream.engine.errors import BadInput
-from phenostream.trainer.inert_pickle import MAPPINGS, Call, Name, Persistent
+from phenostream.trainer.published.inert_pickle import MAPPINGS, Call, Name, Persistent
 
 _DTYPES: Final[dict[str, torch.dtype]] = {
     "Double": torch.float64,

@@ -22,17 +22,17 @@ from phenostream.engine.backends.registry import open_backend  # noqa: E402
 from phenostream.engine.bundle import Bundle, load_bundle  # noqa: E402
 from phenostream.engine.errors import BadInput  # noqa: E402
 from phenostream.engine.types import MARKERS  # noqa: E402
-from phenostream.trainer import imported  # noqa: E402
-from phenostream.trainer.imported import (  # noqa: E402
+from phenostream.trainer.model import HybridNetwork  # noqa: E402
+from phenostream.trainer.published import imported  # noqa: E402
+from phenostream.trainer.published.imported import (  # noqa: E402
     Imported,
     ImportSettings,
     import_checkpoint,
     published_preprocess,
 )
-from phenostream.trainer.model import HybridNetwork  # noqa: E402
-from phenostream.trainer.parity import load_reference  # noqa: E402
+from phenostream.trainer.published.parity import load_reference  # noqa: E402
 
-PARITY = Path(__file__).parents[2] / ".." / "shared" / "parity"
+PARITY = Path(__file__).parents[3] / ".." / "shared" / "parity"
 STATISTICS = {
     "unit": "a.u.",
     "scale": "log10",

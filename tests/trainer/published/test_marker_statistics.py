@@ -11,8 +11,8 @@ pytestmark = pytest.mark.trainer
 
 from phenostream.engine.errors import BadInput  # noqa: E402
 from phenostream.engine.types import MARKERS  # noqa: E402
-from phenostream.trainer.imported import published_preprocess  # noqa: E402
-from phenostream.trainer.marker_statistics import load_statistics  # noqa: E402
+from phenostream.trainer.published.imported import published_preprocess  # noqa: E402
+from phenostream.trainer.published.marker_statistics import load_statistics  # noqa: E402
 
 GOOD: dict[str, Any] = {
     "unit": "a.u.",
@@ -85,12 +85,12 @@ def test_an_absent_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_example_of_the_page_is_a_good_one(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "import-checkpoint.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "import-checkpoint.md").read_text()
     example = page.partition("```json\n")[2].partition("```")[0]
     assert load_statistics(written(tmp_path, example)).scale == "linear"
 
 
 def test_the_page_and_the_code_agree_on_the_preprocessing() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "import-checkpoint.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "import-checkpoint.md").read_text()
     preprocess = published_preprocess()
     assert f"x = {preprocess.scale:.5f} f - {-preprocess.offset:.5f}" in page

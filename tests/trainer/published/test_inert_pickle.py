@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from phenostream.engine.errors import BadInput
-from phenostream.trainer.inert_pickle import (
+from phenostream.trainer.published.inert_pickle import (
     MOST_INSTRUCTIONS,
     Call,
     Malformed,
