@@ -14,8 +14,8 @@ import torch
 from phenostream.engine.errors import BadInput
 from phenostream.engine.manifest import ACCURACY_METRIC, COVERAGE_METRIC, Calibration, Metric
 from phenostream.engine.types import CLASSES, MARKERS
-from phenostream.trainer import scores
 from phenostream.trainer.data.cell_set import KINDS, CellSet
+from phenostream.trainer.evaluation import scores
 from phenostream.trainer.graph import BundleGraph
 from phenostream.trainer.predict import Predictions, predict
 

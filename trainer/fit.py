@@ -17,8 +17,8 @@ from tqdm import tqdm
 from phenostream.engine.errors import EngineFault
 from phenostream.engine.optics import symmetry
 from phenostream.engine.types import MARKERS
-from phenostream.trainer import scores
 from phenostream.trainer.data.cell_set import CellSet
+from phenostream.trainer.evaluation import scores
 from phenostream.trainer.graph import BundleGraph
 from phenostream.trainer.losses import LossWeights, Targets, total_loss
 from phenostream.trainer.predict import predict

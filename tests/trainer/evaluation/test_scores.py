@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from phenostream.trainer import scores
+from phenostream.trainer.evaluation import scores
 
 
 def test_auroc_counts_ties_as_half() -> None:
