@@ -17,7 +17,8 @@ from phenostream.engine.array_archive import ArrayArchive
 from phenostream.engine.errors import BadInput
 from phenostream.engine.manifest import Calibration, MarkerTransform, Metric
 from phenostream.engine.types import F32, Crops
-from phenostream.trainer.graph import BundleGraph
+from phenostream.trainer.graph import BundleGraph, Preprocess
+from phenostream.trainer.network_options import NetworkOptions
 
 WEIGHTS = "model.safetensors"
 CARD = "card.json"
@@ -53,6 +54,8 @@ class Card(BaseModel):
     licence: str = "Apache-2.0"
     reduction_kernel: Literal["area", "bsccm-gaussian"] = "area"
     settings: dict[str, Any] = {}
+    network: NetworkOptions = NetworkOptions()
+    preprocess: Preprocess = Preprocess()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """
     try:
         card = Card.model_validate(json.loads(_text(folder / CARD)))
-        graph = BundleGraph(marker_scale=card.marker_transform.scale)
+        graph = BundleGraph(card.preprocess, card.marker_transform.scale, card.network)
         graph.load_state_dict(load_file(folder / WEIGHTS))
         with (
             (folder / GOLDEN_INPUTS).open("rb") as file,

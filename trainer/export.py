@@ -41,7 +41,6 @@ from phenostream.engine.types import (
 )
 from phenostream.trainer.checkpoint import Card, Checkpoint, load_checkpoint
 from phenostream.trainer.graph import BundleGraph
-from phenostream.trainer.model import PARAMETERS
 from phenostream.trainer.onnx_graph import fold_batchnorm, to_onnx
 from phenostream.trainer.tolerances import tolerances
 
@@ -213,6 +212,6 @@ def _manifest(
         golden={key: GoldenTolerance(tolerance=value) for key, value in allowed.items()},  # type: ignore[misc]
         metrics=card.metrics,
         data_sha256=card.data_sha256,
-        parameters=PARAMETERS,
+        parameters=sum(p.numel() for p in checkpoint.graph.phenotyper.network.parameters()),
         files=files,
     )

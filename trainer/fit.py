@@ -21,6 +21,7 @@ from phenostream.trainer.data.cell_set import CellSet
 from phenostream.trainer.evaluation import scores
 from phenostream.trainer.graph import BundleGraph
 from phenostream.trainer.losses import LossWeights, Targets, total_loss
+from phenostream.trainer.model import Phenotyper
 from phenostream.trainer.predict import predict
 from phenostream.trainer.progress import Progress, Score, identity, keep, resume
 from phenostream.trainer.settings import TrainSettings
@@ -155,10 +156,18 @@ def _run_epoch(
         loss = total_loss(raw, targets, LossWeights())
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(graph.parameters(), _CLIP_NORM)
+        _clip(graph.phenotyper)
         optimiser.step()
         total += float(loss.detach())
     return total / max(1, per_epoch)
+
+
+def _clip(phenotyper: Phenotyper) -> None:
+    """Clip the spread head apart from the rest, which must not move otherwise because of it."""
+    nn.utils.clip_grad_norm_(phenotyper.spread.parameters(), _CLIP_NORM)
+    nn.utils.clip_grad_norm_(
+        [*phenotyper.network.parameters(), *phenotyper.reject.parameters()], _CLIP_NORM
+    )
 
 
 def _optimiser(graph: BundleGraph, settings: TrainSettings) -> torch.optim.Optimizer:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from phenostream.engine.types import CLASSES, FEATURE_DIM, MARKERS
 from phenostream.trainer.model import Phenotyper, RawOutputs
+from phenostream.trainer.network_options import NetworkOptions
 
 LEAST_BACKGROUND = 1e-3
 """Backgrounds below this fraction of full scale are treated as this, so that a dark crop stays finite."""
@@ -68,11 +69,12 @@ class BundleGraph(nn.Module):
         self,
         preprocess: Preprocess | None = None,
         marker_scale: Literal["log10", "linear"] = "log10",
+        options: NetworkOptions | None = None,
     ) -> None:
         super().__init__()
         self.preprocess = preprocess or Preprocess()
         self.marker_scale = marker_scale
-        self.phenotyper = Phenotyper()
+        self.phenotyper = Phenotyper(options)
         self.register_buffer("temperature", torch.ones(()))
         self.register_buffer("marker_mean", torch.zeros(len(MARKERS)))
         self.register_buffer("marker_sd", torch.ones(len(MARKERS)))
@@ -97,6 +99,7 @@ class BundleGraph(nn.Module):
             raw.marker_z.float(),
             raw.reject_logit.float(),
             raw.feature.float(),
+            raw.marker_log_sd.float(),
         )
 
     def forward(self, images: Tensor, background: Tensor) -> GraphOutputs:

@@ -4,11 +4,36 @@ Every attribute that owns weights is part of the checkpoint's contract: renaming
 Knows tensors only; knows nothing of bundles, preprocessing or training.
 """
 
+import math
 from collections.abc import Callable
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+Norm = Callable[[int], nn.Module]
+"""Makes the normalisation of so many planes."""
+_DARKEST: Final = 0.02
+"""Least sum of two opposite shots, in backgrounds, that their difference is divided by."""
+
+
+class DifferentialPhase(nn.Module):
+    """Append (left - right) / (left + right) and (top - bottom) / (top + bottom) to the four shots (SPEC f.2).
+
+    A normalised pixel plus one is proportional to light, whatever the preprocessing.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 4, H, W) normalised shots to (B, 6, H, W)."""
+        one, other = x[:, 0::2], x[:, 1::2]
+        phase = (one - other) / (one + other + 2).clamp(min=_DARKEST)
+        return torch.cat([x, phase.clamp(-1, 1)], dim=1)
+
+
+def group_norm(planes: int) -> nn.Module:
+    """As many groups as divide the planes, eight at most."""
+    return nn.GroupNorm(math.gcd(planes, 8), planes)
 
 
 class ChannelAttention(nn.Module):
@@ -25,24 +50,22 @@ class ChannelAttention(nn.Module):
         return x * gate[:, :, None, None]
 
 
-def _conv_bn_gelu(inputs: int, outputs: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+def _conv(inputs: int, outputs: int, kernel: int, norm: Norm, stride: int = 1) -> list[nn.Module]:
     conv = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
-    return [conv, nn.BatchNorm2d(outputs), nn.GELU()]
+    return [conv, norm(outputs), nn.GELU()]
 
 
 class Inception(nn.Module):
     """Three parallel paths (1x1, 3x3, 3x3 twice), concatenated and added to a projected shortcut."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, norm: Norm) -> None:
         super().__init__()
         third = outputs // 3
         rest = outputs - 2 * third
-        self.branch1 = nn.Sequential(*_conv_bn_gelu(inputs, third, 1))
-        self.branch2 = nn.Sequential(*_conv_bn_gelu(inputs, third, 3))
-        self.branch3 = nn.Sequential(*_conv_bn_gelu(inputs, rest, 3), *_conv_bn_gelu(rest, rest, 3))
-        self.shortcut = nn.Sequential(
-            nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
-        )
+        self.branch1 = nn.Sequential(*_conv(inputs, third, 1, norm))
+        self.branch2 = nn.Sequential(*_conv(inputs, third, 3, norm))
+        self.branch3 = nn.Sequential(*_conv(inputs, rest, 3, norm), *_conv(rest, rest, 3, norm))
+        self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), norm(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) to (B, outputs, H, W)."""
@@ -52,17 +75,17 @@ class Inception(nn.Module):
 
 
 class ConvBranch(nn.Module):
-    """Local texture: (B, 4, 28, 28) to 196 tokens of 192 numbers."""
+    """Local texture: (B, C, 28, 28) to 196 tokens of 192 numbers."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int, norm: Norm) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*_conv_bn_gelu(4, 64, 3), nn.Dropout2d(0.1))
-        self.inception1 = Inception(64, 128)
-        self.transition = nn.Sequential(*_conv_bn_gelu(128, 128, 3, stride=2), nn.Dropout2d(0.1))
-        self.inception2 = Inception(128, 192)
+        self.stem = nn.Sequential(*_conv(channels, 64, 3, norm), nn.Dropout2d(0.1))
+        self.inception1 = Inception(64, 128, norm)
+        self.transition = nn.Sequential(*_conv(128, 128, 3, norm, stride=2), nn.Dropout2d(0.1))
+        self.inception2 = Inception(128, 192, norm)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 4, 28, 28) to (B, 196, 192)."""
+        """(B, C, 28, 28) to (B, 196, 192)."""
         maps = self.inception2(self.transition(self.inception1(self.stem(x))))
         return torch.flatten(maps, 2).transpose(1, 2)
 
@@ -120,9 +143,9 @@ class Block(nn.Module):
 class PatchBranch(nn.Module):
     """Global arrangement: 49 patches of 4x4 pixels and a class token through two blocks."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.patch_embed = nn.Conv2d(4, 128, 4, stride=4)
+        self.patch_embed = nn.Conv2d(channels, 128, 4, stride=4)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, 128))
         self.pos_embed = nn.Parameter(torch.zeros(1, 50, 128))
         self.pos_drop = nn.Dropout(0.1)
@@ -132,7 +155,7 @@ class PatchBranch(nn.Module):
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 4, 28, 28) to (B, 50, 128); token 0 is the class token."""
+        """(B, C, 28, 28) to (B, 50, 128); token 0 is the class token."""
         patches = torch.flatten(self.patch_embed(x), 2).transpose(1, 2)
         token = self.cls_token.expand(x.shape[0], -1, -1)
         tokens = self.pos_drop(torch.cat([token, patches], dim=1) + self.pos_embed)
@@ -157,6 +180,38 @@ class Fusion(nn.Module):
         weight = torch.softmax(self.fusion_weight, dim=0)
         local, globe = self.cnn_proj(cnn.mean(dim=1)), self.vit_proj(vit[:, 0])
         out: Tensor = self.norm(weight[0] * local + weight[1] * globe)
+        return out
+
+
+class GatedFusion(nn.Module):
+    """Both branches to one feature, weighted per cell and number by a gate that sees both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Sequential(nn.Linear(512, 256), nn.Sigmoid())
+        self.cnn_proj = nn.Linear(192, 256)
+        self.vit_proj = nn.Linear(128, 256)
+        self.norm = nn.LayerNorm(256)
+
+    def forward(self, cnn: Tensor, vit: Tensor) -> Tensor:
+        """(B, 196, 192) and (B, 50, 128) to the feature (B, 256)."""
+        local, globe = self.cnn_proj(cnn.mean(dim=1)), self.vit_proj(vit[:, 0])
+        gate = self.gate(torch.cat([local, globe], dim=1))
+        out: Tensor = self.norm(gate * local + (1 - gate) * globe)
+        return out
+
+
+class OneBranch(nn.Module):
+    """The feature where one branch is alone: its summary, projected."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.proj = nn.Linear(width, 256)
+        self.norm = nn.LayerNorm(256)
+
+    def forward(self, summary: Tensor) -> Tensor:
+        """(B, width) to the feature (B, 256)."""
+        out: Tensor = self.norm(self.proj(summary))
         return out
 
 

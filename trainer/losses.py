@@ -1,8 +1,8 @@
-"""The three parts of the training loss, each over the rows where its target exists.
+"""The four parts of the training loss, each over the rows where its target exists.
 
 Class: 0.7 focal (gamma 2) + 0.3 label-smoothed cross-entropy, as published (SPEC c.1), unweighted. Markers: smooth L1
 per marker over its unmasked rows, then the mean over markers, so that neither a rare marker nor the batch size changes
-its weight. Reject: binary cross-entropy.
+its weight. Reject: binary cross-entropy. Spread: Gaussian likelihood of the residual, which gets no gradient from it.
 """
 
 from dataclasses import dataclass
@@ -36,6 +36,7 @@ class LossWeights:
     classes: float = 1.0
     markers: float = 0.5
     reject: float = 0.5
+    spread: float = 0.5
 
 
 def total_loss(raw: RawOutputs, targets: Targets, weights: LossWeights) -> Tensor:
@@ -44,6 +45,13 @@ def total_loss(raw: RawOutputs, targets: Targets, weights: LossWeights) -> Tenso
         weights.classes * class_loss(raw.class_logits.float(), targets.kind)
         + weights.markers * marker_loss(raw.marker_z.float(), targets.marker_z, targets.marker_mask)
         + weights.reject * reject_loss(raw.reject_logit.float(), targets.kind)
+        + weights.spread
+        * spread_loss(
+            raw.marker_log_sd.float(),
+            raw.marker_z.float(),
+            targets.marker_z,
+            targets.marker_mask,
+        )
     )
 
 
@@ -62,6 +70,15 @@ def class_loss(logits: Tensor, kind: Tensor, smoothing: float = 0.1) -> Tensor:
 def marker_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Smooth L1 per marker over unmasked rows, then over the markers that have any; 0 where none has."""
     apart = functional.smooth_l1_loss(predicted, torch.where(mask, target, 0.0), reduction="none")
+    rows = mask.sum(dim=0)
+    per_marker = (apart * mask).sum(dim=0) / rows.clamp(min=1)
+    return per_marker.sum() / (rows > 0).sum().clamp(min=1)
+
+
+def spread_loss(log_sd: Tensor, predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Negative Gaussian log likelihood (without its constant) of each residual; means taken as in `marker_loss`."""
+    residual = predicted.detach() - torch.where(mask, target, 0.0)
+    apart = log_sd + 0.5 * residual.square() * torch.exp(-2 * log_sd)
     rows = mask.sum(dim=0)
     per_marker = (apart * mask).sum(dim=0) / rows.clamp(min=1)
     return per_marker.sum() / (rows > 0).sum().clamp(min=1)

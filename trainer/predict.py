@@ -1,6 +1,6 @@
 """Running a trained graph over a cell set, in batches, as arrays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -14,12 +14,21 @@ _BATCH = 256
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Uncalibrated outputs for N cells: class_logits (N, 3), marker_z (N, 4), reject_logit (N,), feature (N, 256)."""
+    """Uncalibrated outputs for N cells.
+
+    Attributes:
+        class_logits: (N, 3).
+        marker_z: (N, 4).
+        reject_logit: (N,).
+        feature: (N, 256).
+        marker_log_sd: (N, 4), natural logarithm of the standard deviation of what `marker_z` is wrong by.
+    """
 
     class_logits: F32
     marker_z: F32
     reject_logit: F32
     feature: F32
+    marker_log_sd: F32
 
 
 def predict(graph: BundleGraph, cells: CellSet, narrow: bool = False) -> Predictions:
@@ -37,10 +46,5 @@ def predict(graph: BundleGraph, cells: CellSet, narrow: bool = False) -> Predict
             images = torch.from_numpy(cells.images[start : start + _BATCH])
             background = torch.from_numpy(cells.background[start : start + _BATCH])
             raw = graph.raw(images, background)
-            parts.append(
-                [
-                    part.numpy()
-                    for part in (raw.class_logits, raw.marker_z, raw.reject_logit, raw.feature)
-                ]
-            )
+            parts.append([getattr(raw, field.name).numpy() for field in fields(Predictions)])
     return Predictions(*(np.concatenate(column) for column in zip(*parts, strict=True)))

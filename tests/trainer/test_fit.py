@@ -149,7 +149,7 @@ def test_conformal_intervals_cover_nine_in_ten_of_new_cells() -> None:
     white = cells.select(cells.white)
     z = white.marker_log10 + rng.standard_normal(white.marker_log10.shape).astype(np.float32)
     nothing = np.zeros(len(white), np.float32)
-    said = Predictions(np.zeros((len(white), 3), np.float32), z, nothing, nothing)
+    said = Predictions(np.zeros((len(white), 3), np.float32), z, nothing, nothing, np.zeros_like(z))
     widths = fit_half_width(graph, said, white)
     assert all(abs(np.mean(np.abs(rng.standard_normal(20_000)) <= w) - 0.9) < 0.03 for w in widths)
 

@@ -9,6 +9,7 @@ from phenostream.trainer.losses import (  # noqa: E402
     class_loss,
     marker_loss,
     reject_loss,
+    spread_loss,
     total_loss,
 )
 from phenostream.trainer.model import RawOutputs  # noqa: E402
@@ -42,6 +43,7 @@ def test_a_batch_without_white_cells_or_markers_has_a_finite_loss() -> None:
         torch.randn(3, 4, requires_grad=True),
         torch.zeros(3, requires_grad=True),
         torch.zeros(3, 256),
+        torch.zeros(3, 4),
     )
     targets = Targets(
         torch.tensor([3, 4, 5]), torch.zeros(3, 4), torch.zeros(3, 4, dtype=torch.bool)
@@ -74,3 +76,17 @@ def test_the_reject_loss_tells_white_cells_from_the_rest() -> None:
     sure = torch.tensor([-9.0, -9.0, 9.0])
     assert float(reject_loss(sure, torch.tensor([0, 2, 3]))) < 1e-3
     assert float(reject_loss(sure, torch.tensor([3, 4, 0]))) > 8
+
+
+def test_the_spread_loss_is_least_at_the_residuals_own_spread() -> None:
+    torch.manual_seed(0)
+    target = torch.randn(4000, 4) * torch.tensor([0.3, 0.5, 1.0, 2.0])
+    predicted, mask = torch.zeros(4000, 4), torch.rand(4000, 4) > 0.5
+    log_sd = torch.zeros(4, requires_grad=True)
+    optimiser = torch.optim.Adam([log_sd], lr=0.05)
+    for _ in range(200):
+        optimiser.zero_grad()
+        loss = spread_loss(log_sd.expand(4000, 4), predicted, target, mask)
+        torch.autograd.backward(loss)
+        optimiser.step()
+    assert log_sd.exp().tolist() == pytest.approx([0.3, 0.5, 1.0, 2.0], rel=0.1)

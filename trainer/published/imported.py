@@ -172,7 +172,7 @@ def imported_graph(state: Mapping[str, Tensor], transform: MarkerTransform) -> B
     graph.phenotyper.network.load_state_dict(dict(state), strict=True)
     with torch.no_grad():
         *weights, bias = graph.phenotyper.reject.parameters()
-        for parameter in weights:
+        for parameter in (*weights, *graph.phenotyper.spread.parameters()):
             parameter.zero_()
         bias.fill_(_NEVER)
         graph.marker_mean.copy_(torch.tensor(transform.mean))
