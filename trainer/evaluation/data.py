@@ -20,7 +20,8 @@ class EvaluationData:
             statistics, baselines and the oracle are fitted on them, never on test cells.
         test: Cells that nothing was chosen on. White cells are judged; others among them count as outliers of
             their kind; cells without a class still count for markers.
-        outliers: More cells that should be refused, by name of the kind, such as ``defocus`` or ``swap left-right``.
+        outliers: More cells that should be refused, by name of the kind, such as ``defocus`` or ``swap left-right``,
+            every one of them whatever its own kind says; a set named as one of the test's kinds replaces it.
         facts: What is known beyond the cells.
     """
 

@@ -88,10 +88,11 @@ class ProbabilityFigures(Closed):
     """How far class probabilities mean what they say.
 
     Attributes:
-        ece: Expected calibration error, 15 equal bins of the largest probability.
+        ece: Expected calibration error, 15 equal bins of the largest probability. Resamples are noisier than the cells
+            themselves, so the mean excess of theirs is taken off before the interval.
         brier: Mean squared distance to the one-hot truth, summed over classes (0 to 2).
         nll: Mean negative natural log likelihood.
-        bins: Of the reliability diagram.
+        bins: Of the reliability diagram, behind `ece`.
     """
 
     ece: Figure
@@ -166,7 +167,7 @@ class ScaleFigures(Closed):
         ccc: Lin's concordance.
         r_above_floor: Pearson without the targets at their column's floor; None where none is or too few are left.
         class_mean_r: Of the mean of the TRUE class: what a perfect classifier with no other skill reaches. Means are
-            of the training targets.
+            of the training targets; as predicted_class_mean_r, None where a class has none or is unknown.
         predicted_class_mean_r: Of the mean of the class the model CALLS.
         size_only_r: Of the size model (area, integrated phase); None without one.
         partial_r: Between prediction and target, class means taken out of both.
@@ -233,7 +234,8 @@ class MarkerFigures(Closed):
 
     Attributes:
         name: Pooled channel, as in `MARKERS`.
-        n: White test cells with a valid target.
+        n: White test cells with a valid target; where hardly any has one, as in a batch that was never gated, those of
+            unknown class too.
         at_floor: Share of those at the column's floor.
         log: On log z.
         linear: On linear z.
@@ -290,9 +292,13 @@ class Outliers(Closed):
     Attributes:
         white_flagged: Share of white test cells beyond the out-of-distribution threshold; None without one.
         white_rejected: Share of white test cells that are rejected; None without a reject head.
+        rejected_by_class: The same per class; None where a class has no cells.
         kinds: One entry per kind that has cells.
+        together: Red cells, debris and empty tiles as one kind, in the mix that the test has of them; None of none.
     """
 
     white_flagged: Figure | None
     white_rejected: Figure | None
+    rejected_by_class: dict[str, Figure | None]
     kinds: tuple[OutlierKind, ...]
+    together: OutlierKind | None

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 import torch
+from pydantic import JsonValue
 
 from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.bundle import MANIFEST, load_bundle
@@ -47,7 +48,7 @@ class Subject:
     transform: MarkerTransform
     infer: Infer
     graph: BundleGraph | None
-    settings: dict[str, object]
+    settings: dict[str, JsonValue]
 
     @property
     def name(self) -> str:

@@ -1,0 +1,179 @@
+"""The evaluation of one model on one data set, as a table of contents (SPEC g.4).
+
+It judges what would be served: the calibrated outputs of the one graph, and the decisions a daemon would take on them.
+What other modules add (baselines, controls, ablations, gallery) is put into the result with `model_copy`.
+"""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import numpy as np
+
+from phenostream.engine.types import MARKERS, Outputs
+from phenostream.trainer.data.cell_set import KINDS, UNLABELLED, WHITE, CellSet
+from phenostream.trainer.evaluation.bootstrap import BootstrapSettings, Resamples
+from phenostream.trainer.evaluation.classification import CalledCells, classify
+from phenostream.trainer.evaluation.data import EvaluationData, MarkerModel
+from phenostream.trainer.evaluation.document import (
+    DataSection,
+    Evaluation,
+    PartCounts,
+    Provenance,
+)
+from phenostream.trainer.evaluation.headline import headline
+from phenostream.trainer.evaluation.marker_cells import Said, marker_cells
+from phenostream.trainer.evaluation.markers import judge_marker
+from phenostream.trainer.evaluation.outlier_figures import ScoredCells, judge_outliers
+from phenostream.trainer.evaluation.performance import (
+    CalibrationFigures,
+    MarkerFigures,
+    Outliers,
+)
+from phenostream.trainer.evaluation.probabilities import judge_probabilities, softmax
+from phenostream.trainer.evaluation.references import REFERENCES
+from phenostream.trainer.evaluation.served import serve
+from phenostream.trainer.evaluation.subject import Subject
+
+_COMPUTING = ("phenostream", "numpy", "torch", "openvino", "onnxruntime", "scikit-learn")
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Test cells, what the model says of them, and the draws: what every section is made from."""
+
+    subject: Subject
+    data: EvaluationData
+    resamples: Resamples
+    outputs: Outputs
+    settings: BootstrapSettings
+
+
+def evaluate_model(
+    subject: Subject,
+    data: EvaluationData,
+    settings: BootstrapSettings,
+    size_model: MarkerModel | None = None,
+) -> Evaluation:
+    """Ask the model about every cell and measure what it says.
+
+    Nothing here fails for want of cells: a figure that they cannot give is None, and the headline is refused where a
+    class has fewer than 30.
+
+    Args:
+        subject: The model.
+        data: Split; training cells are only fitted on.
+        settings: Of the intervals.
+        size_model: Fitted on the same training cells, for the size-only r beside each marker's.
+
+    Raises:
+        EngineFault: The model failed on these cells.
+    """
+    test = data.test
+    found = _Judged(
+        subject, data, Resamples.of(test.group, settings), subject.outputs(test), settings
+    )
+    classification = classify(_called(found))
+    calibration = _calibration(found)
+    markers = _markers(found, size_model)
+    outliers = _outliers(found)
+    synthetic = subject.synthetic or data.facts.synthetic
+    return Evaluation(
+        subject=subject.facts,
+        data=_data_section(data),
+        headline=headline(classification, calibration, markers, outliers, synthetic=synthetic),
+        classification=classification,
+        calibration=calibration,
+        markers=markers,
+        outliers=outliers,
+        references=REFERENCES,
+        provenance=_provenance(subject, settings),
+    )
+
+
+def _called(found: _Judged) -> CalledCells:
+    white = found.data.test.white
+    served = serve(found.outputs, found.subject.calibration)
+    return CalledCells(
+        resamples=found.resamples.select(white),
+        truth=found.data.test.kind[white],
+        called=served.called[white],
+        probability=found.outputs.class_probability[white],
+        rejected=None if served.rejected is None else served.rejected[white],
+    )
+
+
+def _calibration(found: _Judged) -> CalibrationFigures | None:
+    white = found.data.test.white
+    resamples, truth = found.resamples.select(white), found.data.test.kind[white]
+    before = judge_probabilities(resamples, softmax(found.outputs.class_logits[white]), truth)
+    after = judge_probabilities(resamples, found.outputs.class_probability[white], truth)
+    if before is None or after is None:
+        return None
+    return CalibrationFigures(before=before, after=after, sets=None)
+
+
+def _markers(found: _Judged, size_model: MarkerModel | None) -> tuple[MarkerFigures, ...]:
+    test, calibration = found.data.test, found.subject.calibration
+    said = Said(
+        outputs=found.outputs,
+        called=serve(found.outputs, calibration).called,
+        transform=found.subject.transform,
+        size_only=None if size_model is None else size_model(test),
+    )
+    judged = []
+    for marker, name in enumerate(MARKERS):
+        cells = marker_cells(marker, found.data.train, test, said, found.resamples)
+        figures = None if cells is None else judge_marker(name, cells, calibration.known_coverage)
+        if figures is not None:
+            judged.append(figures)
+    return tuple(judged)
+
+
+def _outliers(found: _Judged) -> Outliers | None:
+    """None of a model that neither scores nor rejects, or without white cells to compare with."""
+    calibration, test = found.subject.calibration, found.data.test
+    scored = ScoredCells.of(found.resamples, found.outputs, calibration)
+    if not test.white.any() or (scored.ood is None and scored.reject is None):
+        return None
+    kinds = {
+        name: scored.select(test.kind == index)
+        for index, name in enumerate(KINDS)
+        if index >= WHITE
+    }
+    for name, cells in found.data.outliers.items():
+        kinds[name] = ScoredCells.of(
+            Resamples.of(cells.group, found.settings), found.subject.outputs(cells), calibration
+        )
+    return judge_outliers(
+        scored.select(test.white), test.kind[test.white], kinds, scored.select(test.foreign)
+    )
+
+
+def _data_section(data: EvaluationData) -> DataSection:
+    parts = {"train": data.train, "test": data.test}
+    parts |= {f"outliers: {name}": cells for name, cells in data.outliers.items()}
+    return DataSection(
+        facts=data.facts, parts=tuple(_part(name, cells) for name, cells in parts.items())
+    )
+
+
+def _part(name: str, cells: CellSet) -> PartCounts:
+    unlabelled = int((cells.kind == UNLABELLED).sum())
+    return PartCounts(
+        name=name,
+        cells=len(cells),
+        fields=len(np.unique(cells.group)),
+        kinds=cells.counts() | ({"unlabelled": unlabelled} if unlabelled else {}),
+        sha256=cells.sha256(),
+    )
+
+
+def _provenance(subject: Subject, settings: BootstrapSettings) -> Provenance:
+    seed = subject.settings.get("seed")
+    return Provenance(
+        seed=seed if isinstance(seed, int) else None,
+        bootstrap_seed=settings.seed,
+        resamples=settings.resamples,
+        versions={name: version(name) for name in _COMPUTING},
+        settings=subject.settings,
+    )
