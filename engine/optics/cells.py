@@ -5,7 +5,7 @@ structure (texture, places of granules) is drawn from its own `seed`, so that th
 """
 
 from dataclasses import dataclass, replace
-from math import cos, pi, sin, sqrt
+from math import cos, log, pi, sin, sqrt
 from typing import Final
 
 import numpy as np
@@ -23,7 +23,11 @@ JITTER_UM: Final = 0.343
 
 @dataclass(frozen=True, slots=True)
 class WhiteCell:
-    """A white cell; ranges and units of the same names are explained in `presets.WhiteRanges`."""
+    """A white cell; ranges and units of the same names are explained in `presets.WhiteRanges`.
+
+    `maturity` is standard normal: it sets a granulocyte's lobes and granules and has a share in its CD16, and means
+    nothing in the other classes.
+    """
 
     kind: str
     y_um: float
@@ -43,6 +47,7 @@ class WhiteCell:
     harmonics: float
     skirt: float
     lobes: int
+    maturity: float
     ghost: bool
     markers: tuple[float, float, float, float]
 
@@ -156,6 +161,14 @@ def marker_row(cell: Cell) -> npt.NDArray[np.float32]:
     return np.array(values, np.float32)
 
 
+def truth_row(cell: Cell) -> npt.NDArray[np.float32]:
+    """What ties levels to shape: ln(diameter² / µm²) in suspension and a granulocyte's maturity; NaN elsewhere."""
+    if not isinstance(cell, WhiteCell):
+        return np.full(2, np.nan, np.float32)
+    maturity = cell.maturity if cell.kind == "granulocyte" else np.nan
+    return np.array((2 * log(cell.diameter_um), maturity), np.float32)
+
+
 def _draw(rng: np.random.Generator, kind: str, ranges: PresetRanges) -> Cell:
     if kind == "red":
         return _draw_red(rng, ranges)
@@ -192,6 +205,7 @@ def _draw_white(rng: np.random.Generator, kind: str, ranges: PresetRanges) -> Wh
         harmonics=own.harmonics,
         skirt=_between(rng, own.skirt),
         lobes=lobes,
+        maturity=maturity,
         ghost=bool(rng.random() < ranges.ghost_share),
         markers=(a, b, c, d),
     )

@@ -95,11 +95,11 @@ def dpc_intensity(
     n = int(phase.shape[-1])
     plan = _plan(n, int(phase.shape[-2]), pixel_um, optics)
     exponent = 1j * phase if absorption is None else 1j * phase - absorption
-    spectrum = xp.fft.fft2(xp.exp(exponent)) / n**2
+    spectrum = xp.fft.fft2(xp.exp(exponent)) * (plan.grid / n) ** 2
     rows, columns = _indices(xp, plan, spectrum)
     pupils = _focused(xp, plan, defocus_um, spectrum)
     windows = spectrum[..., rows, columns] * pupils
-    fields = xp.fft.ifft(xp.fft.ifft(windows, plan.grid, -1), plan.grid, -2) * plan.grid**2
+    fields = xp.fft.ifft2(windows, (plan.grid, plan.grid))
     intensity = fields.real**2 + fields.imag**2
     shape = tuple(intensity.shape[:-3])
     flat = intensity.reshape((*shape, len(plan.weights[0]), plan.grid**2))

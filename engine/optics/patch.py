@@ -6,6 +6,7 @@ know what the object is, nor noise.
 
 from functools import lru_cache
 from math import floor, pi
+from types import ModuleType
 from typing import Final
 
 import numpy as np
@@ -22,10 +23,21 @@ TAPER_UM: Final = 1.5
 """Width over which a patch fades to exactly 1 at its border."""
 
 
-def render_object(shown: SimulatedObject, pixel_size_um: float, optics: Optics) -> F32:
-    """One object as the camera sees it without noise: (4, P, P) float32, I / I0, exactly 1 at the border."""
-    phase, absorption = draw(shown, GRID, optics.wavelength_um)
-    light = dpc_intensity(np, phase, absorption, GRID.pixel_um, optics, shown.defocus_um)
+def render_object(
+    shown: SimulatedObject, pixel_size_um: float, optics: Optics, xp: ModuleType = np
+) -> F32:
+    """One object as the camera sees it without noise: (4, P, P) float32, I / I0, exactly 1 at the border.
+
+    Args:
+        shown: The object.
+        pixel_size_um: Camera pixel at the sample.
+        optics: The microscope.
+        xp: Array namespace for the sum over LEDs, numpy or torch (on its default device); they differ by rounding.
+    """
+    drawn = draw(shown, GRID, optics.wavelength_um)
+    phase, absorption = (None if plane is None else xp.asarray(plane) for plane in drawn)
+    there = dpc_intensity(xp, phase, absorption, GRID.pixel_um, optics, shown.defocus_um)
+    light = np.asarray(xp.asarray(there, device="cpu"))
     sample = _camera_matrix(light.shape[-1], pixel_size_um)
     ratio = sample @ light @ sample.T
     rim = _border(ratio.shape[-1])

@@ -7,8 +7,9 @@ before anything else, so a bank for training and a bank for `simulate` share no 
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
+from types import ModuleType
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from phenostream.engine.optics.cells import (
     draw_object,
     kind_index,
     marker_row,
+    truth_row,
 )
 from phenostream.engine.optics.forward import Optics
 from phenostream.engine.optics.patch import GRID, render_object
@@ -29,8 +31,8 @@ from phenostream.engine.types import CLASSES
 F32 = npt.NDArray[np.float32]
 Purpose = Literal["train", "simulate", "golden"]
 PURPOSES: Final[tuple[Purpose, ...]] = ("train", "simulate", "golden")
-CODE_VERSION: Final = 5
-"""Raise it whenever the same parameters would give other pixels: cached banks of other versions are ignored."""
+CODE_VERSION: Final = 6
+"""Raise it whenever equal parameters would give other pixels or columns: cached banks of other versions are ignored."""
 
 
 def _quietly() -> None:
@@ -49,6 +51,7 @@ class BankSpec:
         pixel_size_um: Camera pixel at the sample, 0.05 to 2 µm.
         kind_mix: Shares of white cells, red cells and debris.
         white_mix: Shares of the classes among white cells; None takes the preset's.
+        far_um: Least and greatest distance from the focal plane, µm, on either side; None takes the preset's range.
         optics: The microscope.
     """
 
@@ -63,6 +66,7 @@ class BankSpec:
         KIND_MIX["debris"],
     )
     white_mix: tuple[float, float, float] | None = None
+    far_um: tuple[float, float] | None = None
     optics: Optics = field(default_factory=Optics)
 
     def __post_init__(self) -> None:
@@ -74,6 +78,8 @@ class BankSpec:
             raise BadConfig(f"purpose {self.purpose!r}: need one of {', '.join(PURPOSES)}")
         if not 0.05 <= self.pixel_size_um <= 2.0:
             raise BadConfig(f"pixel_size_um {self.pixel_size_um}: need 0.05..2")
+        if self.far_um is not None and not 0 <= self.far_um[0] <= self.far_um[1] <= 50:
+            raise BadConfig(f"far_um {self.far_um}: need 0 <= least <= greatest <= 50")
 
     @property
     def key(self) -> str:
@@ -96,6 +102,7 @@ class CellBank:
         x_um: (M,) float32, to the right.
         diameter_um: (M,) float32, of the settled outline.
         markers: (M, 4) float32, log10, NaN for what is no white cell.
+        truth: (M, 2) float32, ln(diameter² / µm²) in suspension and maturity, as `cells.truth_row` has them.
         defocus_um: (K,) float32.
     """
 
@@ -108,23 +115,27 @@ class CellBank:
     x_um: F32
     diameter_um: F32
     markers: F32
+    truth: F32
     defocus_um: F32
 
     def __len__(self) -> int:
         return len(self.patches)
 
 
-def render_bank(spec: BankSpec, on_object: Callable[[], object] = _quietly) -> CellBank:
+def render_bank(
+    spec: BankSpec, on_object: Callable[[], object] = _quietly, xp: ModuleType = np
+) -> CellBank:
     """Draw and image every object of a spec (about 20 ms each on one core at 0.1715 µm/px).
 
     Args:
         spec: What the bank holds.
         on_object: Called after each object, for a progress bar.
+        xp: Array namespace that renders, numpy or torch: patches differ by rounding, nothing else does.
     """
     shown = [draw_spec_object(spec, index) for index in range(spec.n)]
     images = []
     for one in shown:
-        images.append(render_object(one, spec.pixel_size_um, spec.optics))
+        images.append(render_object(one, spec.pixel_size_um, spec.optics, xp))
         on_object()
     patches = np.stack(images)
     cells = [(index, cell) for index, s in enumerate(shown) for cell in s.cells]
@@ -138,6 +149,7 @@ def render_bank(spec: BankSpec, on_object: Callable[[], object] = _quietly) -> C
         x_um=np.array([cell.x_um for _, cell in cells], np.float32),
         diameter_um=np.array([cell.footprint_um for _, cell in cells], np.float32),
         markers=np.stack([marker_row(cell) for _, cell in cells]),
+        truth=np.stack([truth_row(cell) for _, cell in cells]),
         defocus_um=np.array([s.defocus_um for s in shown], np.float32),
     )
 
@@ -173,7 +185,11 @@ def draw_spec_object(spec: BankSpec, index: int) -> SimulatedObject:
     if kinds[index] in CLASSES and rng.random() < _pair_share(spec):
         names, shares = zip(*_shares(spec).items(), strict=True)
         partner = str(rng.choice(names[:4], p=np.array(shares[:4]) / sum(shares[:4])))
-    return draw_object(rng, kinds[index], spec.preset, partner)
+    shown = draw_object(rng, kinds[index], spec.preset, partner)
+    if spec.far_um is None:
+        return shown
+    side = _rng(spec, 2, index)
+    return replace(shown, defocus_um=float(side.choice((-1, 1)) * side.uniform(*spec.far_um)))
 
 
 def seed_sequence(purpose: Purpose, seed: int, *path: int) -> np.random.SeedSequence:

@@ -86,6 +86,7 @@ class SimulatedFrame:
         kind: (M,) int8, index in `cells.KINDS`.
         class_index: (M,) int8, index in `CLASSES`; -1 for red cells and debris.
         markers: (M, 4) float32, log10, NaN where the cell is not white.
+        truth: (M, 2) float32, ln(diameter² / µm²) in suspension and maturity; NaN where there is none.
         diameter_um: (M,) float32, of the settled outline.
         touching: (M,) bool, another cell's outline is within 1 µm.
         edge: (M,) bool, the cell's 28-pixel crop would leave the frame.
@@ -98,6 +99,7 @@ class SimulatedFrame:
     kind: I8
     class_index: I8
     markers: F32
+    truth: F32
     diameter_um: F32
     touching: npt.NDArray[np.bool_]
     edge: npt.NDArray[np.bool_]
@@ -229,6 +231,7 @@ class FrameSimulator:
             kind=kind,
             class_index=np.where(kind < len(CLASSES), kind, -1).astype(np.int8),
             markers=bank.markers[rows],
+            truth=bank.truth[rows],
             diameter_um=wide,
             touching=(gap < TOUCHING_UM).any(axis=1),
             edge=edge,

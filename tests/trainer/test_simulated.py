@@ -11,7 +11,7 @@ from phenostream.engine.errors import BadConfig
 from phenostream.engine.optics.rendering import CellBank, render_bank
 from phenostream.engine.optics.scene import FrameSimulator, SceneSettings, SimulatedFrame
 from phenostream.trainer.data.cell_set import KINDS, CellSet
-from phenostream.trainer.data.labels import label_frame
+from phenostream.trainer.data.labels import MATCH_UM, label_frame
 from phenostream.trainer.data.simulated import PARTS, PIXEL_UM, PartSettings, make_cells
 
 
@@ -48,6 +48,26 @@ def test_a_label_carries_its_own_cells_markers(cells: CellSet, frame: SimulatedF
     assert all(tuple(row) in truth for row in cells.marker_log10[cells.white].tolist())
     assert cells.marker_mask[cells.white].all()
     assert not cells.marker_mask[~cells.white].any()
+
+
+def test_a_label_carries_its_own_cells_truth_and_place(
+    cells: CellSet, frame: SimulatedFrame
+) -> None:
+    there = np.stack([frame.y_px, frame.x_px], axis=1) * PIXEL_UM
+    apart = np.linalg.norm(cells.position[cells.white, None] - there, axis=-1)
+    assert apart.min(axis=1).max() < MATCH_UM
+    shown = apart.argmin(axis=1)
+    np.testing.assert_array_equal(cells.truth[cells.white], frame.truth[shown])
+    np.testing.assert_array_equal(cells.marker_log10[cells.white], frame.markers[shown])
+    assert np.isnan(cells.truth[~cells.white]).all()
+
+
+def test_debris_is_cut_at_its_true_place_whether_it_was_detected_or_not(
+    cells: CellSet, frame: SimulatedFrame
+) -> None:
+    debris = frame.kind == KINDS.index("debris")
+    cut = int((cells.kind == KINDS.index("debris")).sum())
+    assert 0.8 * int((debris & ~frame.edge).sum()) <= cut <= int(debris.sum())
 
 
 def test_wrong_positions_give_no_class_labels(

@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -25,7 +26,10 @@ logger = logging.getLogger(__name__)
 
 
 def load_or_render(
-    folder: Path, spec: BankSpec, on_object: Callable[[], object] = lambda: None
+    folder: Path,
+    spec: BankSpec,
+    on_object: Callable[[], object] = lambda: None,
+    xp: ModuleType = np,
 ) -> CellBank:
     """The bank of a spec from the folder, or rendered and put there.
 
@@ -33,21 +37,23 @@ def load_or_render(
         folder: Made if needed.
         spec: What the bank holds.
         on_object: Called after each object that has to be rendered.
+        xp: Array namespace that renders, numpy or torch; each keeps its own files.
 
     Raises:
         OSError: The folder cannot be written.
     """
-    path = bank_path(folder, spec)
+    path = bank_path(folder, spec, xp)
     bank = _load(path, spec)
     if bank is None:
-        bank = render_bank(spec, on_object)
+        bank = render_bank(spec, on_object, xp)
         _save(path, bank)
     return bank
 
 
-def bank_path(folder: Path, spec: BankSpec) -> Path:
-    """The file of a spec, whether it exists or not."""
-    return folder / f"cells-{spec.purpose}-{spec.preset}-{spec.key}.npz"
+def bank_path(folder: Path, spec: BankSpec, xp: ModuleType = np) -> Path:
+    """The file of a spec rendered by a namespace, whether it exists or not."""
+    by = "" if xp is np else f"-{xp.__name__}"
+    return folder / f"cells-{spec.purpose}-{spec.preset}-{spec.key}{by}.npz"
 
 
 def _load(path: Path, spec: BankSpec) -> CellBank | None:

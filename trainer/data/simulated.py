@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from phenostream.engine import crop, detect, flatfield, outline, reduce
@@ -39,8 +40,12 @@ _DENSITIES: Final = (0.7, 1.0, 1.4)
 _CODE: Final = (camera, scene, flatfield, reduce, outline, detect, crop, labels)
 """Modules that decide what a crop holds, beside this one."""
 
-Part = Literal["train", "select", "calibrate", "test"]
-PARTS: Final[tuple[Part, ...]] = ("train", "select", "calibrate", "test")
+Part = Literal["train", "select", "calibrate", "test", "far"]
+PARTS: Final[tuple[Part, ...]] = ("train", "select", "calibrate", "test", "far")
+FAR_UM: Final = (4.0, 8.0)
+"""Distances from the focal plane that no preset has: the part `far`, white cells that are to look foreign."""
+_AT_PRODUCT_PIXEL: Final = ("calibrate", "test", "far")
+_GOLDEN: Final = ("test", "far")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +79,8 @@ class PartSettings:
 
     @property
     def pixel_um(self) -> float:
-        """Tests are made at the product's pixel, everything else at the cheaper one."""
-        return PRODUCT_PIXEL_UM if self.part == "test" else PIXEL_UM
+        """What calibrates or tests is made at the product's pixel, what teaches or selects at the cheaper one."""
+        return PRODUCT_PIXEL_UM if self.part in _AT_PRODUCT_PIXEL else PIXEL_UM
 
     @property
     def bank(self) -> BankSpec:
@@ -84,9 +89,11 @@ class PartSettings:
             seed=self.seed * len(PARTS) + PARTS.index(self.part),
             n=self.objects,
             preset=self.preset,
-            purpose="golden" if self.part == "test" else "train",
+            purpose="golden" if self.part in _GOLDEN else "train",
             pixel_size_um=self.pixel_um,
         )
+        if self.part == "far":
+            return replace(spec, kind_mix=(1.0, 0.0, 0.0), far_um=FAR_UM)
         if self.part != "train":
             return spec
         return replace(spec, kind_mix=(0.70, 0.20, 0.10), white_mix=(0.34, 0.40, 0.26))
@@ -121,10 +128,16 @@ def make_cells(settings: PartSettings, cache: Path) -> CellSet:
             return load_cells(path)
         except BadInput as err:
             logger.warning("%s; made again", err)
-    bank = load_or_render(cache, settings.bank)
+    bank = render(settings.bank, cache, f"{settings.part} {settings.preset}")
     cells = collect(settings, bank)
     save_cells(cells, path)
     return cells
+
+
+def render(spec: BankSpec, cache: Path, title: str) -> CellBank:
+    """The objects of a spec, from the cache or rendered by torch, with a progress bar."""
+    with tqdm(total=spec.n, desc=f"{title}: objects", unit="object", disable=None) as bar:
+        return load_or_render(cache, spec, bar.update, torch)
 
 
 def collect(settings: PartSettings, bank: CellBank) -> CellSet:
@@ -153,9 +166,9 @@ def _frames(
     side = round(2048 * PRODUCT_PIXEL_UM / settings.pixel_um)
     field = SceneSettings(side, side, settings.pixel_um, settings.preset, camera=_camera(settings))
     for run in range(10_000):
-        crowd = 1.0 if settings.part == "test" else _DENSITIES[run % len(_DENSITIES)]
+        crowd = 1.0 if settings.part in _GOLDEN else _DENSITIES[run % len(_DENSITIES)]
         dense = replace(field, objects=round(field.wanted * crowd))
-        simulator = FrameSimulator(dense, bank, settings.seed * 10_000 + run)
+        simulator = FrameSimulator(dense, bank, bank.spec.seed * 10_000 + run)
         for seq in range(_FRAMES_PER_RUN):
             yield simulator, simulator.frame(seq)
 

@@ -8,6 +8,7 @@ from phenostream.engine.optics.cells import (
     draw_object,
     kind_index,
     marker_row,
+    truth_row,
 )
 from phenostream.engine.types import CLASSES
 
@@ -41,6 +42,17 @@ def test_only_white_cells_have_protein_levels() -> None:
         row = marker_row(draw_object(np.random.default_rng(0), kind, "hard").cells[0])
         assert row.shape == (4,)
         assert np.isfinite(row).all() == (kind in CLASSES)
+
+
+def test_only_granulocytes_have_a_maturity_and_every_white_cell_has_a_size() -> None:
+    for kind in KINDS:
+        cell = draw_object(np.random.default_rng(0), kind, "hard").cells[0]
+        size, maturity = truth_row(cell)
+        assert np.isfinite(maturity) == (kind == "granulocyte")
+        if isinstance(cell, WhiteCell):
+            assert size == pytest.approx(np.log(cell.diameter_um**2), rel=1e-6)
+        else:
+            assert np.isnan(size)
 
 
 def test_a_pair_touches() -> None:

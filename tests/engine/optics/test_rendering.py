@@ -50,6 +50,11 @@ def test_truth_has_one_row_per_cell_in_order_of_objects(bank: CellBank) -> None:
     white = bank.kind < 3
     assert np.isfinite(bank.markers[white]).all()
     assert np.isnan(bank.markers[~white]).all()
+    assert np.isfinite(bank.truth[white, 0]).all()
+    assert np.isnan(bank.truth[~white]).all()
+    np.testing.assert_array_equal(
+        np.isfinite(bank.truth[:, 1]), bank.kind == KINDS.index("granulocyte")
+    )
 
 
 def test_kinds_come_in_the_mix_that_was_asked_for() -> None:
@@ -59,6 +64,21 @@ def test_kinds_come_in_the_mix_that_was_asked_for() -> None:
     assert counts["red"] == 70
     assert counts["debris"] == 20
     assert abs(counts["granulocyte"] - 0.55 * 0.45 * 200) < 1
+
+
+def test_cells_can_be_asked_for_out_of_focus_and_are_otherwise_the_same() -> None:
+    far = replace(SPEC, far_um=(4.0, 8.0))
+    for index in range(SPEC.n):
+        usual, moved = draw_spec_object(SPEC, index), draw_spec_object(far, index)
+        assert moved.cells == usual.cells
+        assert 4.0 <= abs(moved.defocus_um) <= 8.0
+
+
+def test_torch_renders_what_numpy_does(bank: CellBank) -> None:
+    torch = pytest.importorskip("torch")
+    other = render_bank(SPEC, xp=torch)
+    np.testing.assert_allclose(other.patches, bank.patches, atol=1e-3)
+    np.testing.assert_array_equal(other.markers, bank.markers)
 
 
 def test_pairs_are_in_the_hard_preset_only() -> None:
@@ -110,6 +130,7 @@ def test_columns_of_another_spec_or_without_one_of_them_are_no_bank(bank: CellBa
         replace(SPEC, purpose="train"),
         replace(SPEC, pixel_size_um=0.2),
         replace(SPEC, optics=Optics(rings=3)),
+        replace(SPEC, far_um=(4.0, 8.0)),
     ],
 )
 def test_any_parameter_changes_the_cache_key(other: BankSpec) -> None:
@@ -124,6 +145,7 @@ def test_any_parameter_changes_the_cache_key(other: BankSpec) -> None:
         ({"preset": "simple"}, "easy, hard"),
         ({"purpose": "test"}, "simulate"),
         ({"pixel_size_um": 2.1}, r"0\.05\.\.2"),
+        ({"far_um": (8.0, 4.0)}, "least <= greatest"),
     ],
 )
 def test_an_impossible_spec_is_refused(change: dict[str, object], says: str) -> None:
