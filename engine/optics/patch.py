@@ -15,12 +15,19 @@ import numpy.typing as npt
 from phenostream.engine.optics.cells import SimulatedObject
 from phenostream.engine.optics.drawing import ObjectGrid, draw
 from phenostream.engine.optics.forward import Optics, dpc_intensity
+from phenostream.engine.types import SHOTS
 
 F32 = npt.NDArray[np.float32]
 GRID: Final = ObjectGrid(160, 0.1715)
 """The objects' own grid: 27.44 µm a side, 40 reduced pixels."""
 TAPER_UM: Final = 1.5
 """Width over which a patch fades to exactly 1 at its border."""
+
+
+def patch_shape(pixel_size_um: float) -> tuple[int, int, int]:
+    """Shape (4, P, P) of an object's image at a camera pixel."""
+    size = floor(GRID.extent_um / pixel_size_um + 1e-9)
+    return len(SHOTS), size, size
 
 
 def render_object(
@@ -51,7 +58,7 @@ def render_object(
 def _camera_matrix(grid: int, pixel_size_um: float) -> F32:
     """Band-limited samples (P, grid) of a periodic signal, each integrated over its pixel; the middle is kept."""
     extent_um = GRID.extent_um
-    size = floor(extent_um / pixel_size_um + 1e-9)
+    size = patch_shape(pixel_size_um)[-1]
     at = extent_um / 2 + (np.arange(size) - (size - 1) / 2) * pixel_size_um
     order = np.arange(1, (grid + 1) // 2)
     lag = at[:, None] - np.arange(grid) * extent_um / grid

@@ -24,7 +24,7 @@ from phenostream.engine.optics.cells import (
     truth_row,
 )
 from phenostream.engine.optics.forward import Optics
-from phenostream.engine.optics.patch import GRID, render_object
+from phenostream.engine.optics.patch import GRID, patch_shape, render_object
 from phenostream.engine.optics.presets import KIND_MIX, PRESETS, RANGES, Preset
 from phenostream.engine.types import CLASSES
 
@@ -133,15 +133,14 @@ def render_bank(
         xp: Array namespace that renders, numpy or torch: patches differ by rounding, nothing else does.
     """
     shown = [draw_spec_object(spec, index) for index in range(spec.n)]
-    images = []
-    for one in shown:
-        images.append(render_object(one, spec.pixel_size_um, spec.optics, xp))
+    patches = np.empty((spec.n, *patch_shape(spec.pixel_size_um)), np.float32)
+    for patch, one in zip(patches, shown, strict=True):
+        patch[:] = _at_half_precision(render_object(one, spec.pixel_size_um, spec.optics, xp))
         on_object()
-    patches = np.stack(images)
     cells = [(index, cell) for index, s in enumerate(shown) for cell in s.cells]
     return CellBank(
         spec=spec,
-        patches=_at_half_precision(patches),
+        patches=patches,
         object_kind=np.array([kind_index(s.cells[0]) for s in shown], np.int8),
         cell_object=np.array([index for index, _ in cells], np.int32),
         kind=np.array([kind_index(cell) for _, cell in cells], np.int8),
