@@ -3,6 +3,7 @@
 One directory: `model.safetensors` (a `BundleGraph` with its calibration), `card.json`, `golden_inputs.npz`.
 """
 
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from phenostream.engine.array_archive import ArrayArchive
 from phenostream.engine.errors import BadInput
@@ -19,6 +20,7 @@ from phenostream.engine.manifest import Calibration, MarkerTransform, Metric
 from phenostream.engine.types import F32, Crops
 from phenostream.trainer.graph import BundleGraph, Preprocess
 from phenostream.trainer.network_options import NetworkOptions
+from phenostream.trainer.written_whole import write_whole
 
 WEIGHTS = "model.safetensors"
 CARD = "card.json"
@@ -68,13 +70,19 @@ class Checkpoint:
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
-    """Write the three files; returns `folder`."""
+    """Write the three files, the card last: without it the folder is no checkpoint. Returns `folder`.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / CARD).unlink(missing_ok=True)
     state = {name: value.contiguous() for name, value in checkpoint.graph.state_dict().items()}
-    save_file(state, folder / WEIGHTS)
-    (folder / CARD).write_text(checkpoint.card.model_dump_json(indent=1) + "\n")
-    golden = checkpoint.golden
-    np.savez_compressed(folder / GOLDEN_INPUTS, images=golden.images, background=golden.background)
+    write_whole(folder / WEIGHTS, save(state))
+    crops, golden = checkpoint.golden, io.BytesIO()
+    np.savez_compressed(golden, images=crops.images, background=crops.background)
+    write_whole(folder / GOLDEN_INPUTS, golden.getvalue())
+    write_whole(folder / CARD, (checkpoint.card.model_dump_json(indent=1) + "\n").encode())
     return folder
 
 

@@ -1,188 +1,203 @@
 """The training loop, read from top to bottom: epochs, batches, a step, a score, a file to resume from.
 
 Given the same cells and settings it does the same arithmetic: order, augmentation and dropout are drawn from the seed
-and the number of the epoch, so a resumed training equals an uninterrupted one.
+and the number of the epoch, so a resumed training equals an uninterrupted one. What is drawn and what is minimised is
+the recipe's; how several processes share a batch is in `distributed`.
 """
 
-import logging
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
 from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from phenostream.engine.errors import EngineFault
-from phenostream.engine.optics import symmetry
+from phenostream.engine.errors import BadInput, EngineFault
 from phenostream.engine.types import MARKERS
 from phenostream.trainer.data.cell_set import CellSet
+from phenostream.trainer.distributed import World, current_world
 from phenostream.trainer.evaluation import scores
 from phenostream.trainer.graph import BundleGraph
-from phenostream.trainer.losses import LossWeights, Targets, total_loss
 from phenostream.trainer.model import Phenotyper
+from phenostream.trainer.precision import Precision, choose
 from phenostream.trainer.predict import predict
-from phenostream.trainer.progress import Progress, Score, identity, keep, resume
+from phenostream.trainer.progress import Moving, Progress, Score, identity, keep, resume
+from phenostream.trainer.recipe import Judge, Ours, Recipe
+from phenostream.trainer.recipe_published import Published
 from phenostream.trainer.settings import TrainSettings
+from phenostream.trainer.shared_norm import share_batch_norm
+from phenostream.trainer.training_cells import TrainingCells, refuse_untrainable
+from phenostream.trainer.training_log import TrainingLog
 
-logger = logging.getLogger(__name__)
-
-_WARM_UP: Final = 0.1
-_START, _END = 0.04, 1e-3
 _CLIP_NORM: Final = 1.0
+_RECIPES: Final[dict[str, Callable[[TrainingCells, TrainSettings], Recipe]]] = {
+    "ours": Ours,
+    "published": Published,
+}
 
 
 def fit(graph: BundleGraph, train: CellSet, held_out: CellSet, settings: TrainSettings) -> Score:
-    """Train the graph in place and leave the best epoch's weights in it.
+    """Train the graph in place and leave the best epoch's weights in it, on the CPU.
 
     Args:
         graph: Its marker transform already set from the training cells.
         train: What to learn from.
         held_out: What the best epoch is chosen on.
-        settings: `out` keeps the state after each epoch; a state of equal settings is resumed.
+        settings: `out` keeps the state after each epoch; a state of equal settings and cells is resumed.
+
+    Raises:
+        BadInput: Nothing can be learnt from these cells, or the kept state is damaged.
+        BadConfig: The settings fit neither this machine nor the number of processes.
+        EngineFault: The loss is no longer finite.
+        OSError: The state cannot be written.
     """
-    crops = _Tensors.of(graph, train)
-    optimiser = _optimiser(graph, settings)
+    refuse_untrainable(train, settings)
+    loop = _Loop.of(graph, train, settings)
     own = identity(settings, train)
-    progress = resume(graph, optimiser, settings.out, own)
-    for epoch in range(progress.done, settings.epochs):
-        torch.manual_seed(settings.seed * 100_003 + epoch)
-        loss = _run_epoch(graph, crops, optimiser, settings, epoch)
-        score = measure(graph, held_out, epoch, loss, settings.narrow)
-        logger.info(
-            "%s", " ".join(f"{key} {_number(value)}" for key, value in asdict(score).items())
-        )
-        best, best_state = progress.best, progress.best_state
-        if best is None or score.composite > best.composite:
-            best, best_state = score, {k: v.clone() for k, v in graph.state_dict().items()}
-        progress = Progress(epoch + 1, best, best_state)
-        keep(graph, optimiser, progress, settings.out, own)
+    progress = resume(loop.moving, settings.out, own)
+    if loop.world.agree([progress.done], loop.precision.device) != [progress.done]:
+        raise BadInput(f"{settings.out}: not the same folder for all processes; need a shared one")
+    with TrainingLog(settings, loop.per_epoch, progress.done, loop.world.first) as log:
+        for epoch in range(progress.done, settings.epochs):
+            if progress.exhausted(loop.recipe.patience):
+                break
+            loss = _run_epoch(loop, epoch, log)
+            score = _agreed_score(loop, held_out, epoch, loss)
+            log.epoch(score)
+            progress = _after(progress, score, loop)
+            if loop.world.first:
+                keep(loop.moving, progress, settings.out, own)
+            loop.world.wait()
     if progress.best is None:
         raise EngineFault(f"{settings.out}: no epoch was run")
     graph.load_state_dict(progress.best_state)
-    graph.eval()
+    graph.cpu().eval()
     return progress.best
 
 
 def measure(
-    graph: BundleGraph, cells: CellSet, epoch: int = 0, loss: float = 0.0, narrow: bool = False
+    graph: BundleGraph,
+    cells: CellSet,
+    epoch: int = 0,
+    loss: float = 0.0,
+    narrow: torch.dtype | None = None,
 ) -> Score:
-    """Score the weights on labelled cells."""
+    """Score the weights on labelled cells; a marker without any target counts nothing in the mean r."""
     said = predict(graph, cells, narrow)
     white = cells.white
     predicted, truth = said.class_logits[white].argmax(axis=1), cells.kind[white]
-    correlations = []
-    for marker in range(len(MARKERS)):
-        valid = cells.marker_mask[:, marker]
-        correlations.append(
-            scores.pearson(said.marker_z[valid, marker], cells.marker_log10[valid, marker])
-        )
+    device = graph.marker_mean.device
+    target = graph.target_z(torch.from_numpy(cells.marker_log10).to(device)).cpu().numpy()
+    correlations = [
+        scores.pearson(said.marker_z[valid, marker], target[valid, marker])
+        for marker in range(len(MARKERS))
+        if (valid := cells.marker_mask[:, marker]).any()
+    ]
+    known = cells.white | cells.foreign
     return Score(
         epoch=epoch,
         loss=loss,
         accuracy=scores.accuracy(predicted, truth),
         macro_f1=scores.macro_f1(predicted, truth),
-        mean_r=float(np.mean(correlations)),
-        reject_auroc=scores.auroc(said.reject_logit, ~white),
+        mean_r=float(np.mean(correlations)) if correlations else 0.0,
+        reject_auroc=scores.auroc(said.reject_logit[known], cells.foreign[known]),
     )
-
-
-def learning_rate(step: int, steps: int, peak: float) -> float:
-    """One cycle: a cosine up over the first tenth, a cosine down to almost nothing."""
-    warm = max(1, round(_WARM_UP * steps))
-    if step < warm:
-        low, high, place = _START * peak, peak, step / warm
-    else:
-        low, high, place = _END * peak, peak, 1 - (step - warm) / max(1, steps - warm)
-    return low + (high - low) * (1 - math.cos(math.pi * place)) / 2
-
-
-def augment(x: Tensor, elements: Tensor) -> Tensor:
-    """Each row of (B, 4, H, W) under its own element (B,) of the symmetry group, shots and pixels jointly."""
-    out = torch.empty_like(x)
-    for element in range(symmetry.ELEMENTS):
-        rows = elements == element
-        out[rows] = symmetry.apply(torch, x[rows], element)
-    return out
 
 
 @dataclass(frozen=True, slots=True)
-class _Tensors:
-    """A cell set as normalised network input and targets."""
+class _Loop:
+    """What stays the same from epoch to epoch."""
 
-    x: Tensor
-    targets: Targets
+    settings: TrainSettings
+    world: World
+    precision: Precision
+    recipe: Recipe
+    moving: Moving
+    own: slice
 
     @classmethod
-    def of(cls, graph: BundleGraph, cells: CellSet) -> "_Tensors":
-        x = graph.preprocess(torch.from_numpy(cells.images), torch.from_numpy(cells.background))
-        log10 = torch.from_numpy(cells.marker_log10)
-        return cls(
-            x,
-            Targets(
-                kind=torch.from_numpy(cells.kind).long(),
-                marker_z=(log10 - graph.marker_mean) / graph.marker_sd,
-                marker_mask=torch.from_numpy(cells.marker_mask),
-            ),
-        )
+    def of(cls, graph: BundleGraph, train: CellSet, settings: TrainSettings) -> "_Loop":
+        world = current_world()
+        own = world.share(settings.batch)
+        precision = choose(settings, world.local)
+        graph.to(precision.device)
+        if world.size > 1:
+            share_batch_norm(graph.phenotyper)
+        for parameter in graph.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        cells = TrainingCells.of(graph, train, precision.device)
+        recipe = _RECIPES[settings.recipe](cells, settings)
+        moving = Moving(graph, recipe.optimiser(graph.phenotyper), precision.scaler())
+        return cls(settings, world, precision, recipe, moving, own)
 
-    def rows(self, index: Tensor) -> tuple[Tensor, Targets]:
-        own = self.targets
-        return self.x[index], Targets(own.kind[index], own.marker_z[index], own.marker_mask[index])
+    @property
+    def per_epoch(self) -> int:
+        return self.recipe.rows // self.settings.batch
 
 
-def _run_epoch(
-    graph: BundleGraph,
-    crops: _Tensors,
-    optimiser: torch.optim.Optimizer,
-    settings: TrainSettings,
-    epoch: int,
-) -> float:
-    graph.train()
-    order = torch.randperm(len(crops.x))
-    per_epoch = len(order) // settings.batch
-    steps = per_epoch * settings.epochs
-    total = 0.0
-    title = f"epoch {epoch + 1} of {settings.epochs}"
-    for index in tqdm(range(per_epoch), desc=title, unit="batch", disable=None):
-        rate = learning_rate(epoch * per_epoch + index, steps, settings.peak_rate)
-        for group in optimiser.param_groups:
+def _run_epoch(loop: _Loop, epoch: int, log: TrainingLog) -> float:
+    """One pass; the mean loss."""
+    loop.moving.graph.train()
+    seed = loop.settings.seed * 100_003 + epoch
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed + loop.world.rank * 1_000_003)  # dropout, each process its own
+    order = loop.recipe.order(generator)
+    batch, steps = loop.settings.batch, loop.per_epoch * loop.settings.epochs
+    total = torch.zeros((), device=loop.precision.device)
+    for index in range(loop.per_epoch):
+        rate = loop.recipe.rate(epoch * loop.per_epoch + index, steps)
+        for group in loop.moving.optimiser.param_groups:
             group["lr"] = rate
-        x, targets = crops.rows(order[index * settings.batch : (index + 1) * settings.batch])
-        x = augment(x, torch.randint(symmetry.ELEMENTS, (len(x),)))
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings.narrow):
-            raw = graph.phenotyper(x.to(memory_format=torch.channels_last))
-        loss = total_loss(raw, targets, LossWeights())
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        _clip(graph.phenotyper)
-        optimiser.step()
-        total += float(loss.detach())
-    return total / max(1, per_epoch)
+        rows = order[index * batch : (index + 1) * batch]
+        loss = take_step(loop, *loop.recipe.batch(rows, loop.own, generator))
+        total += loss
+        log.step(rate, loss)
+    mean = loop.world.total(total) / max(1, loop.per_epoch)
+    if not math.isfinite(mean):
+        raise EngineFault(
+            f"training: the loss of epoch {epoch + 1} is {mean}; try a lower peak_rate"
+        )
+    return mean
 
 
-def _clip(phenotyper: Phenotyper) -> None:
+def take_step(loop: _Loop, x: Tensor, judge: Judge) -> Tensor:
+    """Forward, backward, clip, update; the loss of the own rows."""
+    graph, optimiser, scaler = loop.moving.graph, loop.moving.optimiser, loop.moving.scaler
+    with loop.precision.autocast():
+        raw = graph.phenotyper(x.contiguous(memory_format=torch.channels_last))
+    loss = judge(raw)
+    optimiser.zero_grad(set_to_none=True)
+    torch.autograd.backward(scaler.scale(loss))
+    loop.world.sum_gradients(graph.phenotyper.parameters())
+    scaler.unscale_(optimiser)
+    clip(graph.phenotyper)
+    scaler.step(optimiser)
+    scaler.update()
+    return loss.detach()
+
+
+def clip(phenotyper: Phenotyper) -> None:
     """Clip the spread head apart from the rest, which must not move otherwise because of it."""
     nn.utils.clip_grad_norm_(phenotyper.spread.parameters(), _CLIP_NORM)
-    nn.utils.clip_grad_norm_(
-        [*phenotyper.network.parameters(), *phenotyper.reject.parameters()], _CLIP_NORM
-    )
+    rest = [*phenotyper.network.parameters(), *phenotyper.reject.parameters()]
+    nn.utils.clip_grad_norm_(rest, _CLIP_NORM)
 
 
-def _optimiser(graph: BundleGraph, settings: TrainSettings) -> torch.optim.Optimizer:
-    """AdamW; norms, biases and single numbers are not decayed."""
-    for parameter in graph.parameters():
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    decayed = [p for p in graph.parameters() if p.ndim >= 2]
-    free = [p for p in graph.parameters() if p.ndim < 2]
-    groups = [
-        {"params": decayed, "weight_decay": settings.weight_decay},
-        {"params": free, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.peak_rate)
+def _agreed_score(loop: _Loop, held_out: CellSet, epoch: int, loss: float) -> Score:
+    """Process 0 measures; all hear the same."""
+    score = Score(epoch, loss, 0.0, 0.0, 0.0, 0.0)
+    if loop.world.first:
+        score = measure(loop.moving.graph, held_out, epoch, loss, loop.precision.narrow)
+    _, *numbers = loop.world.agree(astuple(score), loop.precision.device)
+    return Score(epoch, *numbers)
 
 
-def _number(value: float) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+def _after(progress: Progress, score: Score, loop: _Loop) -> Progress:
+    best, best_state = progress.best, progress.best_state
+    if best is None or loop.recipe.worth(score) > loop.recipe.worth(best):
+        state = loop.moving.graph.state_dict()
+        best, best_state = score, {name: value.cpu().clone() for name, value in state.items()}
+    return Progress(score.epoch + 1, best, best_state)

@@ -135,6 +135,12 @@ class BundleGraph(nn.Module):
         apart = (feature @ self.ood_whiten)[:, None, :] - self.ood_centre
         return apart.square().mean(dim=2).amin(dim=1).sqrt()
 
+    def target_z(self, marker_log10: Tensor) -> Tensor:
+        """What `marker_z` should be for targets (B, 4) in log10, whatever scale z is on."""
+        linear = self.marker_scale == "linear"
+        value = torch.exp(marker_log10 * math.log(10.0)) if linear else marker_log10
+        return (value - self.marker_mean) / self.marker_sd
+
     def _unit(self, z: Tensor) -> Tensor:
         value = z * self.marker_sd + self.marker_mean
         return value if self.marker_scale == "linear" else torch.exp(value * math.log(10.0))

@@ -5,6 +5,7 @@ Knows normalised crops in and raw outputs out. Preprocessing, temperature and in
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from phenostream.engine.types import FEATURE_DIM
@@ -13,6 +14,8 @@ from phenostream.trainer.network_options import NetworkOptions
 
 PARAMETERS = 1_816_244
 """Trainable numbers of the published network; the heads outside its names are counted apart."""
+_NEVER = -100.0
+"""Logit of a reject head that is not there: its probability is below 1e-40."""
 LARGEST_LOG_SD = 4.0
 """The spread head says no more than this, nor less than its negative."""
 
@@ -135,6 +138,14 @@ class Phenotyper(nn.Module):
         self.network = HybridNetwork(options)
         self.reject = nn.Sequential(nn.Linear(FEATURE_DIM, 64), nn.GELU(), nn.Linear(64, 1))
         self.spread = nn.Sequential(nn.Linear(FEATURE_DIM, 64), nn.GELU(), nn.Linear(64, 4))
+
+    def silence_reject(self) -> None:
+        """Have the reject head say nothing: a probability below 1e-40 for every cell."""
+        *weights, bias = self.reject.parameters()
+        with torch.no_grad():
+            for parameter in weights:
+                parameter.zero_()
+            bias.fill_(_NEVER)
 
     def forward(self, x: Tensor) -> RawOutputs:
         """(B, 4, 28, 28) normalised crops to raw outputs."""

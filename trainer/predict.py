@@ -31,20 +31,22 @@ class Predictions:
     marker_log_sd: F32
 
 
-def predict(graph: BundleGraph, cells: CellSet, narrow: bool = False) -> Predictions:
+def predict(graph: BundleGraph, cells: CellSet, narrow: torch.dtype | None = None) -> Predictions:
     """Evaluate the graph on every cell.
 
     Args:
         graph: Put into evaluation mode.
         cells: What to evaluate.
-        narrow: Compute the body in bfloat16, about three times quicker; good enough to select by.
+        narrow: Compute the body in this type, which is quicker; good enough to select by.
     """
     graph.eval()
     parts = []
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=narrow):
+    device = next(graph.parameters()).device
+    autocast = torch.autocast(device.type, narrow or torch.bfloat16, enabled=narrow is not None)
+    with torch.inference_mode(), autocast:
         for start in range(0, len(cells), _BATCH):
-            images = torch.from_numpy(cells.images[start : start + _BATCH])
-            background = torch.from_numpy(cells.background[start : start + _BATCH])
+            images = torch.from_numpy(cells.images[start : start + _BATCH]).to(device)
+            background = torch.from_numpy(cells.background[start : start + _BATCH]).to(device)
             raw = graph.raw(images, background)
-            parts.append([getattr(raw, field.name).numpy() for field in fields(Predictions)])
+            parts.append([getattr(raw, field.name).cpu().numpy() for field in fields(Predictions)])
     return Predictions(*(np.concatenate(column) for column in zip(*parts, strict=True)))

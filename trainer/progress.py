@@ -4,20 +4,24 @@ import json
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
+from phenostream.engine.errors import BadInput
 from phenostream.trainer.data.cell_set import CellSet
 from phenostream.trainer.graph import BundleGraph
 from phenostream.trainer.settings import TrainSettings
+from phenostream.trainer.written_whole import write_whole
 
 logger = logging.getLogger(__name__)
 
-_FILE = "resume.safetensors"
+FILE: Final = "resume.safetensors"
+_IRRELEVANT: Final = {"out", "threads", "tensorboard", "device"}
+"""Settings that may change when a training goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,56 +59,83 @@ class Progress:
     best: Score | None
     best_state: dict[str, Tensor]
 
+    def exhausted(self, patience: int | None) -> bool:
+        """No better epoch has come for as long as a recipe waits."""
+        if patience is None or self.best is None:
+            return False
+        return self.done - 1 - self.best.epoch >= patience
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """Everything that changes from step to step."""
+
+    graph: BundleGraph
+    optimiser: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+
 
 def identity(settings: TrainSettings, cells: CellSet) -> str:
     """What must be equal for a training to go on: the settings and the content of the training cells."""
-    chosen = settings.model_dump(mode="json", exclude={"out", "threads"})
+    chosen = settings.model_dump(mode="json", exclude=_IRRELEVANT)
     return json.dumps([chosen, cells.sha256()], sort_keys=True)
 
 
-def keep(
-    graph: BundleGraph,
-    optimiser: torch.optim.Optimizer,
-    progress: Progress,
-    folder: Path,
-    identity: str,
-) -> None:
-    """Write everything needed to go on into one file of tensors; complete or not at all."""
-    tensors = {f"now/{name}": value for name, value in graph.state_dict().items()}
+def keep(moving: Moving, progress: Progress, folder: Path, identity: str) -> None:
+    """Write everything needed to go on into one file of tensors; complete or not at all.
+
+    Raises:
+        OSError: It cannot be written; the state of the epoch before is there still.
+    """
+    tensors = {f"now/{name}": value for name, value in moving.graph.state_dict().items()}
     tensors |= {f"best/{name}": value for name, value in progress.best_state.items()}
-    for row, state in optimiser.state_dict()["state"].items():
+    for row, state in moving.optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{row}/{name}": value for name, value in state.items()}
+    note = {
+        "done": str(progress.done),
+        "best": json.dumps(asdict(progress.best) if progress.best else None),
+        "scaler": json.dumps(moving.scaler.state_dict()),
+        "identity": identity,
+    }
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / "resume.partial"
-    best = json.dumps(asdict(progress.best) if progress.best else None)
-    note = {"done": str(progress.done), "best": best, "identity": identity}
-    save_file({k: v.contiguous() for k, v in tensors.items()}, partial, metadata=note)
-    partial.replace(folder / _FILE)
+    content = save({name: value.cpu().contiguous() for name, value in tensors.items()}, note)
+    write_whole(folder / FILE, content)
 
 
-def resume(
-    graph: BundleGraph, optimiser: torch.optim.Optimizer, folder: Path, identity: str
-) -> Progress:
-    """Load what `keep` wrote for the same identity into graph and optimiser; otherwise start afresh."""
-    path = folder / _FILE
+def resume(moving: Moving, folder: Path, identity: str) -> Progress:
+    """Load what `keep` wrote for the same identity; otherwise start afresh.
+
+    Raises:
+        BadInput: The file is of the same identity but damaged.
+    """
+    path = folder / FILE
     note = _note(path)
     if note.get("identity") != identity:
         return Progress(0, None, {})
-    tensors = load_file(path)
+    try:
+        progress = _restore(moving, note, load_file(path))
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as err:
+        reason = " ".join(str(err).split())[:200]
+        raise BadInput(f"{path}: damaged ({reason}); remove it to start afresh") from err
+    logger.info("going on after epoch %d", progress.done)
+    return progress
 
+
+def _restore(moving: Moving, note: dict[str, str], tensors: dict[str, Tensor]) -> Progress:
     def part(prefix: str) -> dict[str, Tensor]:
         return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
-    graph.load_state_dict(part("now/"))
+    moving.graph.load_state_dict(part("now/"))
     state: dict[int, dict[str, Any]] = {}
     for key, value in part("optimiser/").items():
         row, name = key.split("/")
         state.setdefault(int(row), {})[name] = value
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+    moving.optimiser.load_state_dict({**moving.optimiser.state_dict(), "state": state})
+    scaler = json.loads(note["scaler"])
+    if scaler:
+        moving.scaler.load_state_dict(scaler)
     best = json.loads(note["best"])
-    progress = Progress(int(note["done"]), Score(**best) if best else None, part("best/"))
-    logger.info("going on after epoch %d", progress.done)
-    return progress
+    return Progress(int(note["done"]), Score(**best) if best else None, part("best/"))
 
 
 def _note(path: Path) -> dict[str, str]:

@@ -1,26 +1,37 @@
 """What can be chosen about a training, with its allowed ranges."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from phenostream.trainer.network_options import NetworkOptions
+
+PUBLISHED: Final = {"epochs": 200, "batch": 32, "peak_rate": 5e-4, "weight_decay": 0.01}
+"""What recipe `published` takes where nothing else is said (SPEC c.1)."""
 
 
 class TrainSettings(BaseModel):
-    """One training on simulated cells; the same settings give the same model on the same machine.
+    """One training; the same settings and cells give the same model on the same machine.
 
     Attributes:
         out: Folder for the checkpoint, the log and the cached data.
         seed: Of data, weights, order and augmentation.
-        crops: Training crops over both presets.
+        crops: Simulated training crops over both presets.
         objects: Distinct rendered objects behind them, over both presets.
-        held_out: Crops per preset for each of selection, calibration and test.
+        held_out: Simulated crops per preset for each of selection, calibration and test.
         epochs: Passes over the training crops.
-        batch: Crops per step.
+        batch: Crops per step, over all processes.
         peak_rate: Highest learning rate of the one-cycle schedule.
         weight_decay: Of AdamW.
-        threads: Cores to train on.
-        narrow: Compute the body in bfloat16 (three times quicker where the CPU has AMX).
+        threads: Cores to train on, per process.
+        recipe: ``ours``, or ``published`` with its faults, for comparison.
+        rebalance: Of the classes: not at all, by drawing rare ones more often, or by weights in the class loss.
+        channel_dropout: Chance that a cell loses one of its four shots in a step.
+        precision: Of the network's body; ``auto`` is bf16 where the device computes it natively, then fp16, then fp32.
+        device: Where to compute; ``auto`` is a GPU where there is one.
+        tensorboard: Also log to `out`/tensorboard.
+        network: Shape of the network.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,8 +42,29 @@ class TrainSettings(BaseModel):
     objects: Annotated[int, Field(ge=100, le=100_000)] = 8_000
     held_out: Annotated[int, Field(ge=200, le=100_000)] = 3_000
     epochs: Annotated[int, Field(ge=1, le=1_000)] = 5
-    batch: Annotated[int, Field(ge=8, le=1_024)] = 64
+    batch: Annotated[int, Field(ge=8, le=4_096)] = 64
     peak_rate: Annotated[float, Field(gt=0, le=0.1)] = 1.5e-3
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.02
     threads: Annotated[int, Field(ge=1, le=256)] = 1
-    narrow: bool = True
+    recipe: Literal["ours", "published"] = "ours"
+    rebalance: Literal["none", "sampler", "weights"] = "none"
+    channel_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    tensorboard: bool = False
+    network: NetworkOptions = NetworkOptions()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_published(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("recipe") == "published":
+            return PUBLISHED | values
+        return values
+
+    @model_validator(mode="after")
+    def _one_rebalancing(self) -> "TrainSettings":
+        if self.recipe == "published" and (self.rebalance != "none" or self.channel_dropout):
+            raise ValueError(
+                "recipe published: rebalances and augments in its own way; leave rebalance none and channel_dropout 0"
+            )
+        return self

@@ -1,12 +1,13 @@
-"""A whole training on simulated cells, as a table of contents: data, fit, calibrate, evaluate, save.
+"""A whole training, as a table of contents: data, fit, calibrate, evaluate, save.
 
-The result is a checkpoint directory for `export`. It is synthetic, and says so.
+The result is a checkpoint directory for `export`. `train` makes simulated cells, and the result says so; `train_on`
+takes cells from anywhere.
 """
 
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import cv2
 import numpy as np
@@ -16,10 +17,12 @@ from phenostream.engine.errors import BadInput
 from phenostream.engine.manifest import MarkerTransform, Metric
 from phenostream.engine.optics.presets import PRESETS
 from phenostream.engine.types import MARKERS, Crops
+from phenostream.trainer import recipe_published
 from phenostream.trainer.calibrate import calibrate
 from phenostream.trainer.checkpoint import Card, Checkpoint, save_checkpoint
 from phenostream.trainer.data.cell_set import KINDS, CellSet, concatenate
 from phenostream.trainer.data.simulated import Part, PartSettings, make_cells
+from phenostream.trainer.distributed import current_world, in_turn, joined
 from phenostream.trainer.evaluate import evaluate
 from phenostream.trainer.fit import fit
 from phenostream.trainer.graph import BundleGraph
@@ -35,54 +38,128 @@ _DESCRIPTION: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class CardFacts:
+    """What a card says of the cells a model was trained on; by default of simulated ones.
+
+    Attributes:
+        name: Of the model.
+        description: For a person, one paragraph.
+        marker_unit: Of marker estimates.
+        synthetic: Some of the cells are simulated.
+        reduction_kernel: How the pixels were made smaller.
+    """
+
+    name: str = "phenostream-demo"
+    description: str = _DESCRIPTION
+    marker_unit: str = "a.u. (synthetic)"
+    synthetic: bool = True
+    reduction_kernel: Literal["area", "bsccm-gaussian"] = "area"
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingData:
-    """The parts of one training; `test` by preset."""
+    """The parts of one training; `test` by name of what it holds, such as a preset."""
 
     train: CellSet
     select: CellSet
     calibrate: CellSet
     test: dict[str, CellSet]
+    facts: CardFacts = CardFacts()
 
 
-def train(settings: TrainSettings) -> Path:
-    """Make the data, train, calibrate, evaluate and save.
+def train(settings: TrainSettings, seeds: int = 1) -> list[Path]:
+    """Make simulated data, then train, calibrate, evaluate and save, once per seed.
 
     Args:
         settings: What to do; an interrupted training of equal settings goes on after its last epoch.
+        seeds: Trainings, of seeds `settings.seed` and the numbers after it, on the same data.
 
     Returns:
-        `settings.out`, a checkpoint directory for `export_model`.
+        Checkpoint directories for `export_model`: `settings.out`, or a folder in it per seed where there are several.
 
     Raises:
-        BadConfig: The settings do not fit the simulator.
+        BadConfig: The settings do not fit the simulator, this machine or the number of processes.
         BadInput: Too few cells to calibrate or evaluate with.
     """
+    folders = [settings.out] if seeds == 1 else []
+    folders = folders or [settings.out / f"seed-{settings.seed + index}" for index in range(seeds)]
+    with joined() as world:
+        data = in_turn(world, lambda: make_data(settings))
+        for index, folder in enumerate(folders):
+            train_on(data, settings.model_copy(update={"seed": settings.seed + index}), folder)
+    return folders
+
+
+def train_on(data: TrainingData, settings: TrainSettings, out: Path) -> Path:
+    """Train on any cells, calibrate, evaluate and save.
+
+    Args:
+        data: No two parts share a cell.
+        settings: All but `out`.
+        out: Checkpoint directory to write; the state of an interrupted training of equal settings and cells is resumed.
+
+    Returns:
+        `out`, complete. With several processes only the first one calibrates, evaluates and saves; the others wait.
+
+    Raises:
+        BadInput: Nothing can be learnt from these cells, or too few are there to calibrate or evaluate with.
+        OSError: A file cannot be written.
+    """
+    settings = settings.model_copy(update={"out": out})
     torch.set_num_threads(settings.threads)
     cv2.setNumThreads(settings.threads)
-    data = make_data(settings)
     torch.manual_seed(settings.seed)
-    graph = BundleGraph()
-    transform = set_transform(graph, data.train)
+    graph, transform = fresh_graph(settings, data.train)
     best = fit(graph, data.train, data.select, settings)
     logger.info("best epoch %d: accuracy %.4f", best.epoch + 1, best.accuracy)
+    world = current_world()
+    if world.first:
+        save_checkpoint(_checkpoint(graph, transform, data, settings), out)
+    world.wait()
+    return out
+
+
+def fresh_graph(settings: TrainSettings, cells: CellSet) -> tuple[BundleGraph, MarkerTransform]:
+    """An untrained graph of the settings' shape and recipe, with the marker transform of these cells in it.
+
+    The published recipe has affine input and linear targets, standardised after oversampling. Where no cell is known to
+    be foreign there is nothing to learn rejection from: the reject head then says nothing.
+    """
+    if settings.recipe == "published":
+        graph = BundleGraph(recipe_published.PREPROCESS, "linear", settings.network)
+        transform = set_transform(graph, recipe_published.oversampled_cells(cells, settings.seed))
+    else:
+        graph = BundleGraph(options=settings.network)
+        transform = set_transform(graph, cells)
+    if settings.recipe == "published" or not cells.foreign.any():
+        graph.phenotyper.silence_reject()
+    return graph, transform
+
+
+def _checkpoint(
+    graph: BundleGraph, transform: MarkerTransform, data: TrainingData, settings: TrainSettings
+) -> Checkpoint:
     calibration = calibrate(graph, data.train, data.calibrate)
     metrics: list[Metric] = []
-    for preset, cells in data.test.items():
-        note = f"synthetic cells, preset {preset}, held out"
-        metrics += evaluate(graph, calibration, cells, note, settings.seed)
+    for name, cells in data.test.items():
+        metrics += evaluate(graph, calibration, cells, name, settings.seed)
+    facts = data.facts
     card = Card(
-        name="phenostream-demo",
+        name=facts.name,
         version="0.1.0",
-        synthetic=True,
-        description=_DESCRIPTION,
-        marker_unit="a.u. (synthetic)",
+        synthetic=facts.synthetic,
+        description=facts.description,
+        marker_unit=facts.marker_unit,
         marker_transform=transform,
         calibration=calibration,
         metrics=tuple(metrics),
         data_sha256=data.train.sha256(),
+        reduction_kernel=facts.reduction_kernel,
         settings=settings.model_dump(mode="json", exclude={"out"}),
+        network=settings.network,
+        preprocess=graph.preprocess,
     )
-    return save_checkpoint(Checkpoint(graph, card, golden_crops(data.calibrate)), settings.out)
+    return Checkpoint(graph, card, golden_crops(data.calibrate))
 
 
 def make_data(settings: TrainSettings) -> TrainingData:
@@ -101,15 +178,19 @@ def make_data(settings: TrainSettings) -> TrainingData:
         train=concatenate(both("train", settings.crops // 2, settings.objects // 2)),
         select=concatenate(both("select", held_out // 2, few // 2)),
         calibrate=concatenate(both("calibrate", held_out, few)),
-        test=dict(zip(PRESETS, both("test", held_out, few), strict=True)),
+        test={
+            f"synthetic cells, preset {preset}, held out": cells
+            for preset, cells in zip(PRESETS, both("test", held_out, few), strict=True)
+        },
     )
 
 
 def set_transform(graph: BundleGraph, cells: CellSet) -> MarkerTransform:
-    """Mean and sd of the log10 targets over unmasked training cells, into the graph and the manifest."""
+    """Mean and sd of the targets on the graph's scale over unmasked training cells, into the graph and the manifest."""
     means, sds = [], []
     for marker, name in enumerate(MARKERS):
         values = cells.marker_log10[cells.marker_mask[:, marker], marker].astype(np.float64)
+        values = 10**values if graph.marker_scale == "linear" else values
         if len(values) < 2 or values.std() < 1e-6:
             raise BadInput(f"{name}: {len(values)} targets with no spread; nothing to learn")
         means.append(float(np.float32(values.mean())))
@@ -118,7 +199,7 @@ def set_transform(graph: BundleGraph, cells: CellSet) -> MarkerTransform:
         graph.marker_mean.copy_(torch.tensor(means))
         graph.marker_sd.copy_(torch.tensor(sds))
     (a, b, c, d), (e, f, g, h) = means, sds
-    return MarkerTransform(scale="log10", mean=(a, b, c, d), sd=(e, f, g, h))
+    return MarkerTransform(scale=graph.marker_scale, mean=(a, b, c, d), sd=(e, f, g, h))
 
 
 def golden_crops(cells: CellSet) -> Crops:

@@ -57,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
         settings = TrainSettings(out=args.out, **chosen)
     except ValidationError as err:
         raise BadConfig(f"--{describe(err, TrainSettings).replace('_', '-', 1)}") from err
-    _say_figures(train(settings), args.json)
+    for folder in train(settings):
+        _say_figures(folder, args.json)
     return 0
 
 

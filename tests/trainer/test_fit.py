@@ -12,13 +12,15 @@ from phenostream.engine.errors import BadInput  # noqa: E402
 from phenostream.engine.manifest import Calibration  # noqa: E402
 from phenostream.engine.optics import symmetry  # noqa: E402
 from phenostream.engine.types import MARKERS  # noqa: E402
+from phenostream.trainer.augmentation import augment  # noqa: E402
 from phenostream.trainer.calibrate import calibrate, fit_half_width, fit_temperature  # noqa: E402
 from phenostream.trainer.data.cell_set import CellSet  # noqa: E402
 from phenostream.trainer.evaluate import evaluate  # noqa: E402
-from phenostream.trainer.fit import augment, fit, learning_rate, measure  # noqa: E402
+from phenostream.trainer.fit import fit, measure  # noqa: E402
 from phenostream.trainer.graph import BundleGraph  # noqa: E402
 from phenostream.trainer.predict import Predictions, predict  # noqa: E402
 from phenostream.trainer.progress import Score  # noqa: E402
+from phenostream.trainer.recipe import learning_rate  # noqa: E402
 from phenostream.trainer.settings import TrainSettings  # noqa: E402
 from phenostream.trainer.train import set_transform  # noqa: E402
 
@@ -50,7 +52,7 @@ def blobs(count: int, seed: int) -> CellSet:
 
 
 def settings(folder: Path, **changed: Any) -> TrainSettings:
-    values = {"epochs": 2, "batch": 24, "narrow": False, "seed": 3} | changed
+    values = {"epochs": 2, "batch": 24, "precision": "fp32", "seed": 3} | changed
     return TrainSettings.model_validate({"out": folder, **values})
 
 
@@ -66,7 +68,7 @@ def test_a_few_steps_of_training_lower_the_loss(
 ) -> None:
     losses: list[float] = []
 
-    def note(graph: BundleGraph, cells: CellSet, epoch: int, loss: float, narrow: bool) -> Score:
+    def note(graph: BundleGraph, cells: CellSet, epoch: int, loss: float, narrow: object) -> Score:
         losses.append(loss)
         return Score(epoch, loss, 0, 0, epoch, 0)
 

@@ -40,8 +40,6 @@ _BSCCM_DARK: Final = 30.0
 _BSCCM_WHITE: Final = 4095.0
 _COUNTS_PER_STEP: Final = 16.0
 """12-bit counts in one step of the training images' 8 bits (SPEC a.3)."""
-_NEVER: Final = -100.0
-"""Logit of a reject head that is not there: its probability is below 1e-40."""
 _NOISE_CROPS: Final = 8
 _DESCRIPTION: Final = """\
 Imported from a checkpoint in the published layout, trained by others on data that is not known here (data_sha256 is the
@@ -170,11 +168,10 @@ def imported_graph(state: Mapping[str, Tensor], transform: MarkerTransform) -> B
     """
     graph = BundleGraph(published_preprocess(), transform.scale)
     graph.phenotyper.network.load_state_dict(dict(state), strict=True)
+    graph.phenotyper.silence_reject()
     with torch.no_grad():
-        *weights, bias = graph.phenotyper.reject.parameters()
-        for parameter in (*weights, *graph.phenotyper.spread.parameters()):
+        for parameter in graph.phenotyper.spread.parameters():
             parameter.zero_()
-        bias.fill_(_NEVER)
         graph.marker_mean.copy_(torch.tensor(transform.mean))
         graph.marker_sd.copy_(torch.tensor(transform.sd))
         graph.half_width_z.fill_(LARGEST_Z)
