@@ -64,7 +64,7 @@ def refuse_untrainable(cells: CellSet, settings: TrainSettings) -> None:
     if len(cells) < settings.batch:
         raise BadInput(f"training: {len(cells)} cells, need one batch of {settings.batch} or more")
     for name, column in (("images", cells.images), ("background", cells.background)):
-        wrong: Bool = ~np.isfinite(column).reshape(len(cells), -1).all(axis=1)
+        wrong: Bool = np.asarray(~np.isfinite(column).reshape(len(cells), -1).all(axis=1))
         if wrong.any():
             raise BadInput(f"training: {name} of {_rows(wrong)} are not finite")
     for marker, name in enumerate(MARKERS):
