@@ -1,1 +1,1 @@
-"""An evaluation as one page that needs no other file."""
+"""An evaluation as a page for people: one HTML file without scripts or network, and a summary in Markdown."""
