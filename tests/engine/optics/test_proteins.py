@@ -2,7 +2,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from phenostream.engine.optics.proteins import FLOOR_LOG10, draw_markers
+from phenostream.engine.optics.proteins import FLOOR_LOG10, draw_markers, expected_markers
 from phenostream.engine.types import CLASSES
 
 
@@ -39,3 +39,14 @@ def test_some_lymphocytes_are_nk_cells_with_cd16() -> None:
 def test_a_kind_without_proteins_is_refused() -> None:
     with pytest.raises(KeyError):
         draw_markers(np.random.default_rng(0), "red", 8.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "maturity"), [*((one, 0.0) for one in CLASSES), (CLASSES[1], 1.5)]
+)
+def test_expected_levels_are_the_mean_of_many_draws(kind: str, maturity: float) -> None:
+    rng = np.random.default_rng(1)
+    drawn = np.stack([draw_markers(rng, kind, 9.5, maturity) for _ in range(4000)])
+    expected = expected_markers(kind, np.array([2 * np.log(9.5)]), np.array([maturity]))[0]
+    standard_error = drawn.std(axis=0) / np.sqrt(len(drawn))
+    assert (np.abs(drawn.mean(axis=0) - expected) < 4 * standard_error).all()
