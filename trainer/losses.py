@@ -62,13 +62,20 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """Weights of the parts in the sum; of the classes among each other in `kinds` (3,), or None for equal ones."""
+    """Weights of the parts in the sum.
+
+    Attributes:
+        classes, markers, reject, spread: Of each part.
+        kinds: (3,) of the classes among each other in the class loss, or None for equal ones.
+        marker_unit: (3, 4) in what unit of z the residual of a class' marker is judged, or None for 1.
+    """
 
     classes: float = 1.0
     markers: float = 0.5
     reject: float = 0.5
     spread: float = 0.5
     kinds: Tensor | None = None
+    marker_unit: Tensor | None = None
 
 
 def total_loss(
@@ -85,14 +92,23 @@ def total_loss(
     counts = counts or Counts.of(targets)
     z, log_sd = raw.marker_z.float(), raw.marker_log_sd.float()
     want, mask, kind = targets.marker_z, targets.marker_mask, targets.kind
+    unit = _marker_unit(weights.marker_unit, kind)
     loss = weights.classes * class_loss(
         raw.class_logits.float(), kind, weights.kinds, counts.white
-    ) + weights.markers * marker_loss(z, want, mask, counts.markers)
+    ) + weights.markers * marker_loss(z / unit, want / unit, mask, counts.markers)
     if weights.reject:
         loss = loss + weights.reject * reject_loss(raw.reject_logit.float(), kind, counts.known)
     if weights.spread:
         loss = loss + weights.spread * spread_loss(log_sd, z, want, mask, counts.markers)
     return loss
+
+
+def _marker_unit(units: Tensor | None, kind: Tensor) -> Tensor:
+    """(B, 4) or (1, 1): the unit of each row by its class, 1 where it has none."""
+    if units is None:
+        return torch.ones((1, 1), device=kind.device)
+    white = (kind >= 0) & (kind < _CLASSES)
+    return torch.where(white[:, None], units[torch.where(white, kind, 0)], 1.0)
 
 
 def class_loss(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from phenostream.engine.types import CLASSES
 from phenostream.trainer.augmentation import augment, drop_shots
-from phenostream.trainer.losses import Counts, LossWeights, total_loss
+from phenostream.trainer.losses import Counts, LossWeights, Targets, total_loss
 from phenostream.trainer.model import Phenotyper, RawOutputs
 from phenostream.trainer.progress import Score
 from phenostream.trainer.settings import TrainSettings
@@ -21,6 +21,7 @@ from phenostream.trainer.training_cells import TrainingCells
 
 Judge = Callable[[RawOutputs], Tensor]
 _ELEMENTS: Final = 8
+_LEAST_UNIT: Final = 0.25
 _WARM_UP: Final = 0.1
 _START, _END = 0.04, 1e-3
 
@@ -70,6 +71,9 @@ class Ours:
             reject=0.5 if foreign else 0.0,
             spread=0.0 if tasks == "classes" else 0.5,
             kinds=class_weights(cells.targets.kind) if by_loss else None,
+            marker_unit=within_class_sd(cells.targets)
+            if settings.marker_unit == "within-class"
+            else None,
         )
 
     def order(self, generator: torch.Generator) -> Tensor:
@@ -120,6 +124,17 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
     else:
         low, high, place = _END * peak, peak, 1 - (step - warm) / max(1, steps - warm)
     return low + (high - low) * (1 - math.cos(math.pi * place)) / 2
+
+
+def within_class_sd(targets: Targets) -> Tensor:
+    """(3, 4) sd of each marker's z within each class, between `_LEAST_UNIT` and 1; 1 where there are too few cells."""
+    units = torch.ones((len(CLASSES), targets.marker_z.shape[1]), device=targets.kind.device)
+    for index in range(len(CLASSES)):
+        for marker in range(units.shape[1]):
+            rows = (targets.kind == index) & targets.marker_mask[:, marker]
+            if int(rows.sum()) > 1:
+                units[index, marker] = targets.marker_z[rows, marker].std()
+    return units.clamp(_LEAST_UNIT, 1.0)
 
 
 def class_weights(kind: Tensor) -> Tensor:

@@ -27,6 +27,9 @@ class TrainSettings(BaseModel):
         threads: Cores to train on, per process.
         recipe: ``ours``, or ``published`` with its faults, for comparison.
         rebalance: Of the classes: not at all, by drawing rare ones more often, or by weights in the class loss.
+        marker_unit: What one unit of a marker's residual is in the loss: its sd over all cells, or its sd within the
+            cell's class (at least a quarter of the former), so that small differences within a class count.
+        levels: What simulated cells are taught: measured levels, or those to be expected of their truth, without noise.
         channel_dropout: Chance that a cell loses one of its four shots in a step.
         precision: Of the network's body; ``auto`` is bf16 where the device computes it natively, then fp16, then fp32.
         device: Where to compute; ``auto`` is a GPU where there is one.
@@ -48,6 +51,8 @@ class TrainSettings(BaseModel):
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     recipe: Literal["ours", "published"] = "ours"
     rebalance: Literal["none", "sampler", "weights"] = "none"
+    marker_unit: Literal["overall", "within-class"] = "overall"
+    levels: Literal["measured", "expected"] = "measured"
     channel_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -38,7 +38,7 @@ def fit_spread(graph: BundleGraph, cells: CellSet, seed: int) -> float:
     white = cells.select(known[:: max(1, math.ceil(len(known) / MOST_CELLS))])
     said = predict(graph, white)
     feature, z = torch.from_numpy(said.feature), torch.from_numpy(said.marker_z)
-    target = (torch.from_numpy(white.marker_log10) - graph.marker_mean) / graph.marker_sd
+    target = graph.target_z(torch.from_numpy(white.marker_log10))
     mask = torch.from_numpy(white.marker_mask)
     head = graph.phenotyper.spread
     optimiser = torch.optim.Adam(head.parameters(), lr=_PEAK_RATE)

@@ -22,11 +22,13 @@ from phenostream.trainer.calibrate import calibrate
 from phenostream.trainer.checkpoint import Card, Checkpoint, save_checkpoint
 from phenostream.trainer.data.cell_set import KINDS, CellSet, concatenate
 from phenostream.trainer.data.simulated import Part, PartSettings, make_cells
+from phenostream.trainer.data.teaching import with_expected_levels
 from phenostream.trainer.distributed import current_world, in_turn, joined
 from phenostream.trainer.evaluate import evaluate
 from phenostream.trainer.fit import fit
 from phenostream.trainer.graph import BundleGraph
 from phenostream.trainer.settings import TrainSettings
+from phenostream.trainer.spread_fit import fit_spread
 
 logger = logging.getLogger(__name__)
 
@@ -58,12 +60,20 @@ class CardFacts:
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """The parts of one training; `test` by name of what it holds, such as a preset."""
+    """The parts of one training.
+
+    Attributes:
+        train, select, calibrate: Cells with measured levels.
+        test: By name of what it holds, such as a preset.
+        taught: The training cells with targets free of noise, where a simulator knows them; None where not.
+        facts: For the card.
+    """
 
     train: CellSet
     select: CellSet
     calibrate: CellSet
     test: dict[str, CellSet]
+    taught: CellSet | None = None
     facts: CardFacts = CardFacts()
 
 
@@ -110,7 +120,10 @@ def train_on(data: TrainingData, settings: TrainSettings, out: Path) -> Path:
     cv2.setNumThreads(settings.threads)
     torch.manual_seed(settings.seed)
     graph, transform = fresh_graph(settings, data.train)
-    best = fit(graph, data.train, data.select, settings)
+    shown = data.train if data.taught is None else data.taught
+    best = fit(graph, shown, data.select, settings)
+    if data.taught is not None and current_world().first:
+        fit_spread(graph, data.train, settings.seed)
     logger.info("best epoch %d: accuracy %.4f", best.epoch + 1, best.accuracy)
     world = current_world()
     if world.first:
@@ -174,9 +187,12 @@ def make_data(settings: TrainSettings) -> TrainingData:
         return [part(name, index, crops, objects) for index in range(len(PRESETS))]
 
     held_out, few = settings.held_out, max(50, settings.held_out // 3)
+    chosen_on, fewer = max(100, held_out // 6), max(50, few // 6)
+    cells = concatenate(both("train", settings.crops // 2, settings.objects // 2))
     return TrainingData(
-        train=concatenate(both("train", settings.crops // 2, settings.objects // 2)),
-        select=concatenate(both("select", held_out // 2, few // 2)),
+        train=cells,
+        taught=with_expected_levels(cells) if settings.levels == "expected" else None,
+        select=concatenate(both("select", chosen_on, fewer)),
         calibrate=concatenate(both("calibrate", held_out, few)),
         test={
             f"synthetic cells, preset {preset}, held out": cells
