@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from phenostream.deploy.cli.endpoints import INGEST, add_keys, client_keys
 from phenostream.deploy.cli.sending import reach, say_report
-from phenostream.deploy.cli.terminal import note, progress, say, say_json
+from phenostream.deploy.cli.terminal import note, printable, progress, say, say_json
 from phenostream.engine.errors import BadFrame, BadInput
 
 if TYPE_CHECKING:
@@ -93,10 +93,10 @@ def _list(args: argparse.Namespace) -> int:
                 say(f"{'came (UTC)':23}  {'run':36}  {'frame':>8}  {'bytes':>12}  parts  reason")
             say(
                 f"{_utc(entry.utc_ns):23}  {entry.run}  {entry.frame_seq:>8}  {n_bytes:>12}  "
-                f"{len(found.parts):>5}  {_printable(found.reason)}"
+                f"{len(found.parts):>5}  {printable(found.reason)}"
             )
     if not args.json:
-        each = ", ".join(f"{count} {_printable(code)}" for code, count in codes.most_common())
+        each = ", ".join(f"{count} {printable(code)}" for code, count in codes.most_common())
         say(f"{codes.total()} frames, {size} bytes{': ' if each else ''}{each}")
     return 0
 
@@ -136,7 +136,7 @@ def _send(parcel: "Parcel", args: argparse.Namespace, keys: "ClientKeys | None")
                 now = {"run": new, "frame_seq": ack.frame_seq}
                 say_json({"from": was, "to": now, "fate": ack.fate, "reason": ack.reason})
             else:
-                why = f": {_printable(ack.reason)}" if ack.reason else ""
+                why = f": {printable(ack.reason)}" if ack.reason else ""
                 say(f"  frame {entry.frame_seq} → {ack.frame_seq}  {ack.fate}{why}")
 
         report = send_parcel(parcel, args.to, keys, on_sender=reach, on_ack=tell)
@@ -150,8 +150,3 @@ def _utc(utc_ns: int) -> str:
     except (ValueError, OverflowError, OSError):
         return str(utc_ns)
     return when.strftime("%Y-%m-%d %H:%M:%S.%f")[:23]
-
-
-def _printable(text: str) -> str:
-    """A stranger may have written part of it: nothing in it moves a terminal's cursor."""
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from phenostream.deploy.cli.endpoints import CONTROL, add_keys, client_keys
-from phenostream.deploy.cli.terminal import say, say_json, say_table
+from phenostream.deploy.cli.terminal import printable, say, say_json, say_table
 
 _COUNTED: Final = (
     "received",
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         say_json(status)
     else:
         for name, text in _lines(status):
-            say(f"{name:10}  {_printable(text)}")
+            say(f"{name:10}  {printable(text)}")
         _say_ledger(status.get("ledger", {}))
     return 0 if status.get("state") == "ready" else 3
 
@@ -152,7 +152,3 @@ def _row(account: Mapping[str, int]) -> Iterator[object]:
     reasons = [key for key in account if "." in key]
     told = [f"{account[key]} {key}" for key in [*_MESSAGES, *reasons] if account.get(key)]
     yield ", ".join([*told, *(["recovered"] if "recovered" in account else [])]) or "-"
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)

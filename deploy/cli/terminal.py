@@ -23,6 +23,11 @@ def note(line: str) -> None:
     sys.stderr.flush()
 
 
+def printable(text: str) -> str:
+    """A text of which a stranger may have written part: nothing in it moves a terminal's cursor."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 def say_json(value: Any) -> None:
     """One JSON value on one line, at once; non-finite numbers are refused, not written."""
     say(json.dumps(value, allow_nan=False, separators=(",", ":"), default=_plain))

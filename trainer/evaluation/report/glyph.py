@@ -40,6 +40,7 @@ class Axis:
 CORRELATION: Final = Axis(-0.2, 1.0, mark=0.0)
 SHARE: Final = Axis(0.0, 1.0)
 AUROC: Final = Axis(0.4, 1.0, mark=0.5)
+DIFFERENCE: Final = Axis(-0.2, 0.2, mark=0.0)
 
 
 def coverage_axis(nominal: float) -> Axis:

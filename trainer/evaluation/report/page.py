@@ -189,7 +189,12 @@ def environment() -> Environment:
         has_oracle=_has_oracle,
     )
     made.globals.update(
-        axis={"share": glyph.SHARE, "correlation": glyph.CORRELATION, "auroc": glyph.AUROC},
+        axis={
+            "share": glyph.SHARE,
+            "correlation": glyph.CORRELATION,
+            "auroc": glyph.AUROC,
+            "difference": glyph.DIFFERENCE,
+        },
         draw=pictures,
         classes=CLASSES,
         nothing=wording.NOTHING,
