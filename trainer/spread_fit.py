@@ -18,18 +18,19 @@ from phenostream.trainer.predict import predict
 
 MOST_CELLS: Final = 12_000
 """Cells that are enough for a head of 64 hidden units."""
-_STEPS: Final = 800
+STEPS: Final = 800
 _BATCH: Final = 512
 _PEAK_RATE: Final = 3e-3
 
 
-def fit_spread(graph: BundleGraph, cells: CellSet, seed: int) -> float:
+def fit_spread(graph: BundleGraph, cells: CellSet, seed: int, steps: int = STEPS) -> float:
     """Fit the spread head in place on the residuals of measured levels.
 
     Args:
         graph: Trained; its marker transform set.
         cells: With measured levels; an even choice of the white ones is used.
         seed: Of the order.
+        steps: Of the optimiser.
 
     Returns:
         The mean loss of the last tenth of the steps (a negative Gaussian log likelihood without its constant).
@@ -44,8 +45,8 @@ def fit_spread(graph: BundleGraph, cells: CellSet, seed: int) -> float:
     optimiser = torch.optim.Adam(head.parameters(), lr=_PEAK_RATE)
     generator = torch.Generator().manual_seed(seed)
     losses = []
-    for step in range(_STEPS):
-        optimiser.param_groups[0]["lr"] = _PEAK_RATE * (1 + math.cos(math.pi * step / _STEPS)) / 2
+    for step in range(steps):
+        optimiser.param_groups[0]["lr"] = _PEAK_RATE * (1 + math.cos(math.pi * step / steps)) / 2
         rows = torch.randint(len(z), (min(_BATCH, len(z)),), generator=generator)
         log_sd = head(feature[rows]).clamp(-LARGEST_LOG_SD, LARGEST_LOG_SD)
         loss = spread_loss(log_sd, z[rows], target[rows], mask[rows])
@@ -53,4 +54,4 @@ def fit_spread(graph: BundleGraph, cells: CellSet, seed: int) -> float:
         torch.autograd.backward(loss)
         optimiser.step()
         losses.append(float(loss.detach()))
-    return float(np.mean(losses[-_STEPS // 10 :]))
+    return float(np.mean(losses[-max(1, steps // 10) :]))

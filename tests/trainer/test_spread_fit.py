@@ -30,7 +30,7 @@ def test_it_finds_the_residuals_size_and_moves_nothing_else() -> None:
     torch.manual_seed(0)
     graph = BundleGraph().eval()
     before = {name: value.clone() for name, value in graph.state_dict().items()}
-    fit_spread(graph, _cells(3.0), seed=1)
+    fit_spread(graph, _cells(3.0), seed=1, steps=300)
     moved = {
         name for name, value in graph.state_dict().items() if not torch.equal(value, before[name])
     }
