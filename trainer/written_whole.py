@@ -1,11 +1,15 @@
 """Files that appear whole or not at all, also when the power fails or the disk is full while they are written."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, on the disk before it has its name; one that is there is replaced.
+@contextmanager
+def opened_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which has its name, and is on the disk, once the block ends; one that is there is replaced.
 
     Raises:
         OSError: It cannot be written, named in the error; what was there before is there still, and nothing beside it.
@@ -13,7 +17,7 @@ def write_whole(path: Path, content: bytes) -> None:
     partial = path.with_name(f"{path.name}.partial")
     try:
         with partial.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -21,3 +25,13 @@ def write_whole(path: Path, content: bytes) -> None:
         raise OSError(err.errno, err.strerror or str(err), str(path)) from err
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file of these bytes.
+
+    Raises:
+        OSError: As `opened_whole`.
+    """
+    with opened_whole(path) as file:
+        file.write(content)

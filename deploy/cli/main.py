@@ -50,6 +50,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "compare",
         "two evaluated runs side by side, with what differs by more than chance",
     ),
+    "bsccm": ("bsccm", "the published cells: what a folder holds, packing, a synthetic mirror"),
     "export-model": ("export_model", "write a trained model as a bundle"),
     "import-checkpoint": ("import_checkpoint", "write a bundle from published weights"),
 }

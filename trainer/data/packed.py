@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from phenostream.engine.array_archive import ArrayArchive
 from phenostream.engine.errors import BadInput
 from phenostream.engine.types import CROP_PX, F32, I32, MARKERS, U8, Bool
+from phenostream.trainer.data.array_file import read_arrays, write_arrays
 from phenostream.trainer.data.bsccm.layout import DARK_COUNTS, GATES, MOST_COUNTS, Variant
 
 F64 = npt.NDArray[np.float64]
@@ -25,32 +25,33 @@ _STEP: Final = 16
 """12-bit counts in one 8-bit count of BSCCMNIST."""
 
 
-class PackFacts(BaseModel):
-    """What a report has to say about the data, counted while packing.
+class Survey(BaseModel):
+    """What can be counted in a data set's tables without reading an image.
 
     Attributes:
         source: The data set's own name, from its metadata.
-        variant: Layout it was read in; images are 28 x 28 pixels of 8 bits either way.
+        variant: Layout it is in.
         synthetic: The cells were simulated: nothing about them is evidence about blood.
         source_sha256: Hash of metadata, index and marker table, by file name.
-        pixel_size_um: Camera pixel at the sample, before the reduction to 28 pixels.
+        pixel_size_um: Camera pixel at the sample, before any reduction to 28 pixels.
         pixel_size_stated: False where the metadata did not say and 0.2 µm was taken.
         objective_na: Numerical aperture, where stated.
         wavelength_nm: Of the light, where stated.
         cells_in_index: Rows of the index.
+        cells_in_table: Rows of the marker table, which are all that can be packed.
         in_index: Rows of the index by "antibodies, batch".
-        packed: The same for packed cells.
         listings: Entries in the gate lists by group (`layout.GROUPS`): a cell in two gates counts twice.
-        labelled: Cells with that kind and no conflict, each counted once.
+        labelled: Cells of that kind and no conflict, each counted once.
         in_several_gates: Cells in more than one gate.
         conflicts: Cells in gates of two different kinds (three classes and red cells); they have no kind.
         class_and_unknown: Cells in a class gate and in a gate of unknown cells; they keep their class.
         slides: Different slides (data path and replicate) in the index.
         fields: Different fields of view in the index.
-        near_in_field: Pairs of packed cells of one field less than 3 µm apart.
+        field_pitch_um: Median distance from a field to the nearest one of its slide; None for single fields.
+        in_field_px: Smallest and largest position of a cell in its field, either axis, camera pixels.
+        near_in_field: Pairs of gated cells of one field less than 3 µm apart.
         near_across_fields: The same across fields of one slide, by the signs (y, x) of a position in a field against
             the stage; only one of the four can be true.
-        same_images: Packed cells whose image is another packed cell's to the last bit.
         usable: Targets that may be used (antibody in the tube, value finite), by marker.
         missing: Targets that should be there and are not finite, by marker.
         at_floor: Share of the usable targets at their column's floor, by marker.
@@ -58,7 +59,6 @@ class PackFacts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format_version: Literal[1] = 1
     source: str
     variant: Variant
     synthetic: bool
@@ -68,8 +68,8 @@ class PackFacts(BaseModel):
     objective_na: float | None
     wavelength_nm: float | None
     cells_in_index: int
+    cells_in_table: int
     in_index: dict[str, int]
-    packed: dict[str, int]
     listings: dict[str, int]
     labelled: dict[str, int]
     in_several_gates: int
@@ -77,12 +77,28 @@ class PackFacts(BaseModel):
     class_and_unknown: int
     slides: int
     fields: int
+    field_pitch_um: float | None
+    in_field_px: tuple[float, float]
     near_in_field: int
     near_across_fields: dict[str, int]
-    same_images: int
     usable: dict[str, int]
     missing: dict[str, int]
     at_floor: dict[str, float]
+
+
+class PackFacts(Survey):
+    """The survey of the whole data set, and what was packed of it: all a report has to say about the data.
+
+    Attributes:
+        plan: Digest of the sources and of the choice of cells: two packs of one plan hold the same cells.
+        packed: Cells by "antibodies, batch".
+        same_images: Packed cells whose image is another packed cell's to the last bit.
+    """
+
+    format_version: Literal[1] = 1
+    plan: str
+    packed: dict[str, int]
+    same_images: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,14 +205,9 @@ def save_packed(cells: PackedCells, path: Path) -> None:
         OSError: The folder cannot be written, or the disk is full; nothing is left there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial.npz")
-    columns: dict[str, Any] = {name: getattr(cells, name) for name in _COLUMNS}
+    columns = {name: getattr(cells, name) for name in _COLUMNS}
     facts = np.frombuffer(cells.facts.model_dump_json().encode(), np.uint8)
-    try:
-        np.savez(partial, sha256=np.array(cells.sha256()), facts=facts, **columns)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_arrays(path, {"sha256": np.array(cells.sha256()), "facts": facts, **columns})
 
 
 def load_packed(path: Path) -> PackedCells:
@@ -206,16 +217,14 @@ def load_packed(path: Path) -> PackedCells:
         BadInput: It cannot be read, is of another version, or its content is not what its hash says.
     """
     try:
-        size = path.stat().st_size  # nothing in it is compressed
-        with path.open("rb") as file, ArrayArchive(file, size) as stored:
-            facts = PackFacts.model_validate_json(stored.read("facts").tobytes())
-            columns: dict[str, Any] = {name: stored.read(name) for name in _COLUMNS}
-            cells = PackedCells(**columns, facts=facts)
-            expected = str(stored.read("sha256"))
+        stored: dict[str, Any] = read_arrays(path, (*_COLUMNS, "facts", "sha256"))
+        facts = PackFacts.model_validate_json(stored.pop("facts").tobytes())
+        expected = str(stored.pop("sha256"))
+        cells = PackedCells(**stored, facts=facts)
     except ValidationError as err:
         key = ".".join(str(part) for part in err.errors()[0]["loc"])
         raise BadInput(f"{path}: not a file of packed cells (facts: {key})") from err
-    except (OSError, BadInput) as err:
+    except BadInput as err:
         raise BadInput(f"{path}: not a file of packed cells ({err})") from err
     if cells.sha256() != expected:
         raise BadInput(
