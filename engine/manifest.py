@@ -20,10 +20,15 @@ SEAL: Final = "seal_sha256"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _HalfWidth = Annotated[float, Field(ge=0)]
+_PerMarker = tuple[_HalfWidth, _HalfWidth, _HalfWidth, _HalfWidth]
+_Share = Annotated[float, Field(ge=0.001, lt=1)]
+_SetThreshold = Annotated[float, Field(ge=0, le=1 / 3)]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 COVERAGE_METRIC: Final = "interval coverage"
 """Name of a metric, followed by a marker's: share of true values inside the marker's interval."""
 ACCURACY_METRIC: Final = "class accuracy, rejected counted wrong"
+SHARES_SLACK: Final = 0.001
+"""How far the shares of a prior may be from 1 in all."""
 _FITTED: Final = ("interval_half_width_z", "ood_threshold", "reject_threshold")
 _HEADLINE: Final = (ACCURACY_METRIC, "ECE", "reject AUROC")
 
@@ -45,6 +50,37 @@ class FileEntry(_Closed):
     size: Annotated[int, Field(gt=0, le=256 << 20)]
 
 
+class Prior(_Closed):
+    """Shares of the classes in the population that `class_probability` holds for, in the order of the classes.
+
+    Attributes:
+        shares: 0.001 or more each, 1 in all.
+        stated: A person gave them, for where the model is used; else they are those of the calibration cells.
+    """
+
+    shares: tuple[_Share, _Share, _Share]
+    stated: bool
+
+    @field_validator("shares")
+    @classmethod
+    def _whole(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        if abs(sum(shares) - 1) > SHARES_SLACK:
+            raise ValueError(f"sum to {sum(shares):g}, allowed 1 (to within {SHARES_SLACK:g})")
+        return shares
+
+
+class ClassSets(_Closed):
+    """Which classes cannot be excluded: those as probable as their threshold; the rule is in `engine.class_sets`.
+
+    Attributes:
+        coverage: Of each class, the least share of its cells whose set holds it; nominal.
+        threshold: Of `class_probability`, by class; at most 1/3, which the most probable class always reaches.
+    """
+
+    coverage: Annotated[float, Field(gt=0, lt=1)]
+    threshold: tuple[_SetThreshold, _SetThreshold, _SetThreshold]
+
+
 class Calibration(_Closed):
     """How raw outputs became probabilities and intervals.
 
@@ -53,16 +89,28 @@ class Calibration(_Closed):
 
     Attributes:
         temperature: Divides `class_logits` before the softmax, inside the graph.
+        class_bias: Added to the divided logits, inside the graph: from the shares that the network learned to those of
+            `prior`.
+        prior: The population `class_probability` holds for; None: not told.
         interval_coverage: Nominal coverage of `marker_interval`, such as 0.9; says nothing without half widths.
-        interval_half_width_z: Split-conformal half widths per marker in z units, inside the graph.
+        interval_scale: By class and marker, what the network's own spread of a cell is multiplied by to give its half
+            width in z, the classes mixed by the cell's probabilities, inside the graph; None: every cell of a marker
+            has the same half width.
+        class_sets: Thresholds of the sets of classes; None: the model gives none.
+        interval_half_width_z: Split-conformal half width per marker in z units, inside the graph; where there is an
+            `interval_scale`, the median over the calibration cells.
         ood_threshold: `ood_score` above this is flagged.
         reject_threshold: `reject_probability` at or above this marks the cell as rejected.
     """
 
     status: Literal["calibrated", "uncalibrated"]
     temperature: Annotated[float, Field(gt=0, le=100)] = 1.0
+    class_bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    prior: Prior | None = None
     interval_coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    interval_half_width_z: tuple[_HalfWidth, _HalfWidth, _HalfWidth, _HalfWidth] | None
+    interval_scale: tuple[_PerMarker, _PerMarker, _PerMarker] | None = None
+    class_sets: ClassSets | None = None
+    interval_half_width_z: _PerMarker | None
     ood_threshold: float | None
     reject_threshold: Annotated[float, Field(ge=0, le=1)] | None
 

@@ -9,7 +9,8 @@
 | contrast | f32 (N,) | 1 | strength of the detection over the frame's noise |
 | edge | bool (N,) | 1 | the crop would leave the frame |
 | status | u8 (N,) | 1 | index in `STATUSES`: classified, edge, rejected, over_limit, failed |
-| class | u8 (N,) | 1 | index in the manifest's classes; 255 (`NO_CLASS`) unless classified |
+| class | u8 (N,) | 1 | the most probable: index in the manifest's classes; 255 (`NO_CLASS`) unless classified |
+| class_set | u8 (N,) | 1 | bit i: class i cannot be excluded; 0 unless classified; only of a model that gives sets |
 | class_probability | f32 (N, 3) | 1 | calibrated, if the manifest says so; rows sum to 1 |
 | class_logits | f32 (N, 3) | 1 | as the network gave them |
 | marker_z | f32 (N, 4) | 1 | z-scored targets, in the manifest's order of (pooled) markers |
@@ -26,12 +27,14 @@ rejection, but no class. What a model does not have (intervals, a score, a rejec
 see `Calibration`) is NaN for every cell, and then nothing is flagged or rejected. Pure.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from phenostream.engine.class_sets import class_bits, class_members
 from phenostream.engine.errors import EngineFault
 from phenostream.engine.manifest import Calibration, Manifest
 from phenostream.engine.reduce import full_from_reduced
@@ -118,7 +121,11 @@ def frame_columns(
     status[failed] = FAILED
     ood = seen & _exceeds(np.greater, model["ood_score"], manifest.calibration.ood_threshold)
     columns["status"] = Column(status, "1")
-    columns["class"] = Column(_classes(status, model["class_logits"]), "1")
+    columns["class"] = Column(_classes(status, model["class_probability"]), "1")
+    sets = manifest.calibration.class_sets
+    if sets is not None:
+        bits = _class_sets(status, model["class_probability"], sets.threshold)
+        columns["class_set"] = Column(bits, "1")
     marker_unit = manifest.marker_unit
     for name, array in model.items():
         unit = marker_unit if name in ("marker_estimate", "marker_low", "marker_high") else "1"
@@ -237,8 +244,15 @@ def _absent(calibration: Calibration) -> list[str]:
     return absent
 
 
-def _classes(status: U8, class_logits: F32) -> U8:
+def _classes(status: U8, class_probability: F32) -> U8:
     classes = np.full(len(status), NO_CLASS, np.uint8)
     classified = status == CLASSIFIED
-    classes[classified] = np.argmax(class_logits[classified], axis=1)
+    classes[classified] = np.argmax(class_probability[classified], axis=1)
     return classes
+
+
+def _class_sets(status: U8, class_probability: F32, threshold: Sequence[float]) -> U8:
+    sets = np.zeros(len(status), np.uint8)
+    classified = status == CLASSIFIED
+    sets[classified] = class_bits(class_members(class_probability[classified], threshold))
+    return sets

@@ -154,7 +154,7 @@ class Outputs:
     Attributes:
         class_logits: (N, 3), raw, order `CLASSES`.
         marker_z: (N, 4), z-scored targets on the manifest's scale, order `MARKERS`.
-        class_probability: (N, 3), after temperature; rows sum to 1.
+        class_probability: (N, 3), after temperature and prior; rows sum to 1.
         marker_estimate: (N, 4), in the manifest's declared unit.
         marker_interval: (N, 4, 2), lower and upper end at the manifest's declared coverage, same unit.
         ood_score: (N,), larger = less like the training cells.
@@ -173,6 +173,11 @@ class Outputs:
 
     def __len__(self) -> int:
         return len(self.class_logits)
+
+    def most_probable(self) -> U8:
+        """(N,) index of the most probable class; the prior of the probabilities has its say in it."""
+        chosen: U8 = self.class_probability.argmax(axis=1).astype(np.uint8)
+        return chosen
 
     def finite_rows(self) -> Bool:
         """(N,) crops whose every output is finite."""

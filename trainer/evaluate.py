@@ -14,6 +14,7 @@ import torch
 from phenostream.engine.errors import BadInput
 from phenostream.engine.manifest import ACCURACY_METRIC, COVERAGE_METRIC, Calibration, Metric
 from phenostream.engine.types import CLASSES, MARKERS
+from phenostream.trainer.calibration.probabilities import probabilities
 from phenostream.trainer.data.cell_set import KINDS, CellSet
 from phenostream.trainer.evaluation import scores
 from phenostream.trainer.graph import BundleGraph
@@ -89,19 +90,19 @@ def _figures(
     graph: BundleGraph, calibration: Calibration, cells: CellSet, said: Predictions
 ) -> Callable[[Rows], Figures]:
     """A function from rows to named figures."""
-    threshold, half_width_z = calibration.reject_threshold, calibration.interval_half_width_z
-    if threshold is None or half_width_z is None:
+    threshold, scale = calibration.reject_threshold, calibration.interval_scale
+    if threshold is None or scale is None:
         raise BadInput("evaluate: the model rejects nothing or gives no intervals; calibrate it")
-    predicted = said.class_logits.argmax(axis=1)
-    before = _softmax(said.class_logits)
-    after = _softmax(said.class_logits / calibration.temperature)
+    before = probabilities(said.class_logits, 1.0, np.zeros(len(CLASSES)))
+    after = probabilities(said.class_logits, calibration.temperature, calibration.class_bias)
+    predicted = after.argmax(axis=1)
     reject = 1 / (1 + np.exp(-said.reject_logit.astype(np.float64)))
     rejected = reject >= threshold
     with torch.inference_mode():
         ood = graph.ood_score(torch.from_numpy(said.feature)).numpy()
     mean, sd = graph.marker_mean.numpy(), graph.marker_sd.numpy()
     target_z = (cells.marker_log10 - mean) / sd
-    half_width = np.array(half_width_z)
+    half_width = (after @ np.array(scale)) * np.exp(said.marker_log_sd)
 
     def figures(rows: Rows) -> Figures:
         white = rows[cells.white[rows]]
@@ -139,7 +140,9 @@ def _figures(
                 inside = kinds == index
                 if (cells.kind == index).sum() >= _LEAST_FOR_R:
                     out[f"r {name} within {kind}"] = scores.pearson(z[inside], truth[inside])
-            out[f"{COVERAGE_METRIC} {name}"] = _share(np.abs(z - truth) <= half_width[marker])
+            out[f"{COVERAGE_METRIC} {name}"] = _share(
+                np.abs(z - truth) <= half_width[valid, marker]
+            )
         return out
 
     return figures
@@ -148,10 +151,3 @@ def _figures(
 def _share(true: npt.NDArray[np.bool_]) -> float:
     """Share of True; NaN of nothing."""
     return float(true.mean()) if len(true) else float("nan")
-
-
-def _softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    wide = logits.astype(np.float64)
-    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
-    out: npt.NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return out

@@ -20,6 +20,7 @@ LEAST_BACKGROUND = 1e-3
 LARGEST_INPUT = 8.0
 """Normalised pixels are clipped to this: real cells reach 1, hot pixels must not overflow float16."""
 LARGEST_Z = 8.0
+"""Estimates and half widths of intervals are clipped to this: every power of ten stays finite in float32."""
 
 GraphOutputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 
@@ -51,7 +52,9 @@ class Preprocess:
 class BundleGraph(nn.Module):
     """Crops and background in, the eight outputs of `OUTPUT_SHAPES` out.
 
-    The calibration numbers are buffers with neutral initial values; `calibrate` fills them.
+    The calibration numbers are buffers with neutral initial values; `calibrate` fills them. The half width of a cell's
+    interval is its spread times a mixture of one factor per class, by its probabilities: a cell between two classes
+    has a width between theirs in every arithmetic, where a factor of the predicted class would jump.
 
     Attributes:
         preprocess: From fractions of full scale to network input.
@@ -61,7 +64,8 @@ class BundleGraph(nn.Module):
     temperature: Tensor
     marker_mean: Tensor
     marker_sd: Tensor
-    half_width_z: Tensor
+    class_bias: Tensor
+    interval_scale: Tensor
     ood_centre: Tensor
     ood_whiten: Tensor
 
@@ -78,7 +82,8 @@ class BundleGraph(nn.Module):
         self.register_buffer("temperature", torch.ones(()))
         self.register_buffer("marker_mean", torch.zeros(len(MARKERS)))
         self.register_buffer("marker_sd", torch.ones(len(MARKERS)))
-        self.register_buffer("half_width_z", torch.ones(len(MARKERS)))
+        self.register_buffer("class_bias", torch.zeros(len(CLASSES)))
+        self.register_buffer("interval_scale", torch.ones(len(CLASSES), len(MARKERS)))
         self.register_buffer("ood_centre", torch.zeros(len(CLASSES), FEATURE_DIM))
         self.register_buffer("ood_whiten", torch.eye(FEATURE_DIM))
 
@@ -114,12 +119,15 @@ class BundleGraph(nn.Module):
     def from_normalised(self, normalised: Tensor) -> GraphOutputs:
         """The eight outputs for network input (B, 4, 28, 28) that is already normalised."""
         raw = self._run_network(normalised)
+        probability = torch.softmax(raw.class_logits / self.temperature + self.class_bias, dim=1)
         z = raw.marker_z.clamp(-LARGEST_Z, LARGEST_Z)
-        ends = torch.stack([z - self.half_width_z, z + self.half_width_z], dim=2)
+        spread = torch.exp(raw.marker_log_sd)  # bounded by the network
+        half = ((probability @ self.interval_scale) * spread).clamp(max=LARGEST_Z)
+        ends = torch.stack([z - half, z + half], dim=2)
         return (
             raw.class_logits,
             raw.marker_z,
-            torch.softmax(raw.class_logits / self.temperature, dim=1),
+            probability,
             self._unit(z),
             self._unit(ends.transpose(1, 2)).transpose(1, 2),
             self.ood_score(raw.feature),

@@ -18,7 +18,7 @@ from phenostream.engine.manifest import MarkerTransform, Metric
 from phenostream.engine.optics.presets import PRESETS
 from phenostream.engine.types import MARKERS, Crops
 from phenostream.trainer import recipe_published
-from phenostream.trainer.calibrate import calibrate
+from phenostream.trainer.calibration.calibrate import calibrate
 from phenostream.trainer.checkpoint import Card, Checkpoint, save_checkpoint
 from phenostream.trainer.data.cell_set import KINDS, CellSet, concatenate
 from phenostream.trainer.data.simulated import Part, PartSettings, make_cells

@@ -10,8 +10,9 @@ import numpy as np
 
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.bundle import Bundle
+from phenostream.engine.class_sets import class_members
 from phenostream.engine.errors import BadBundle, EngineFault
-from phenostream.engine.manifest import Calibration
+from phenostream.engine.manifest import Calibration, ClassSets
 from phenostream.engine.types import F32, OUTPUT_SHAPES, Bool, Outputs
 
 LOGIT_TOLERANCE: Final[dict[str, float]] = {"fp32": 1e-4, "fp16": 5e-3, "bf16": 5e-2}
@@ -146,11 +147,15 @@ def _decisions(
     expected: dict[str, F32],
     tolerance: dict[str, float],
 ) -> list[_Decision]:
-    """Class, rejection and out-of-distribution flag; what counts as close, a manifest can narrow and never widen."""
+    """Class, set of classes, rejection, out-of-distribution flag; what counts as close, a manifest can only narrow."""
     limit = tolerance["class_logits"]
-    top = np.sort(expected["class_logits"], axis=1)
-    kept = found.class_logits.argmax(axis=1) == expected["class_logits"].argmax(axis=1)
-    decisions = [_Decision("class", ~kept, top[:, -1] - top[:, -2] <= 2 * limit)]
+    kept = found.most_probable() == expected["class_probability"].argmax(axis=1)
+    with np.errstate(divide="ignore"):  # a class that is out of the question has probability 0
+        top = np.log(np.sort(expected["class_probability"], axis=1)[:, -2:])
+    margin = calibration.temperature * (top[:, 1] - top[:, 0])  # of the logits, with bias and prior
+    decisions = [_Decision("class", ~kept, margin <= 2 * limit)]
+    if calibration.class_sets is not None:
+        decisions.append(_set_decision(calibration.class_sets, found, expected, tolerance))
     edges = (
         ("reject_probability", "rejection", calibration.reject_threshold, np.greater_equal, limit),
         (
@@ -169,6 +174,18 @@ def _decisions(
         changed = beyond(getattr(found, output), threshold) != beyond(expected[output], threshold)
         decisions.append(_Decision(name, changed, np.abs(expected[output] - threshold) <= near))
     return decisions
+
+
+def _set_decision(
+    sets: ClassSets, found: Outputs, expected: dict[str, F32], tolerance: dict[str, float]
+) -> _Decision:
+    """Set of classes; close where only classes came or went whose golden probability is near their threshold."""
+    golden = expected["class_probability"]
+    before = class_members(golden, sets.threshold)
+    changed = class_members(found.class_probability, sets.threshold) != before
+    near = min(tolerance["class_logits"], tolerance.get("class_probability", 1.0))
+    far = np.abs(golden - np.array(sets.threshold, np.float32)) > near
+    return _Decision("set of classes", changed.any(axis=1), ~(changed & far).any(axis=1))
 
 
 def _changed_share(

@@ -47,7 +47,7 @@ def _outputs(n: int) -> Outputs:
     return Outputs(
         class_logits=logits,
         marker_z=rows + np.zeros((1, 4), np.float32),
-        class_probability=np.full((n, 3), 1 / 3, np.float32),
+        class_probability=(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)),
         marker_estimate=(rows + np.arange(4)).astype(np.float32),
         marker_interval=np.stack([rows + np.arange(4) - 1, rows + np.arange(4) + 1], -1).astype(
             np.float32

@@ -13,8 +13,14 @@ pytestmark = [pytest.mark.trainer, pytest.mark.timeout(180)]
 from phenostream.engine.backends.registry import open_backend  # noqa: E402
 from phenostream.engine.bundle import Bundle, load_bundle  # noqa: E402
 from phenostream.engine.errors import BadInput  # noqa: E402
-from phenostream.engine.manifest import Calibration, MarkerTransform, Metric  # noqa: E402
-from phenostream.engine.types import OUTPUT_SHAPES, Crops  # noqa: E402
+from phenostream.engine.manifest import (  # noqa: E402
+    Calibration,
+    ClassSets,
+    MarkerTransform,
+    Metric,
+    Prior,
+)
+from phenostream.engine.types import F32, OUTPUT_SHAPES, Crops  # noqa: E402
 from phenostream.trainer.checkpoint import (  # noqa: E402
     Card,
     Checkpoint,
@@ -24,6 +30,9 @@ from phenostream.trainer.checkpoint import (  # noqa: E402
 from phenostream.trainer.export import export_model, run_graph, write_bundle  # noqa: E402
 from phenostream.trainer.graph import BundleGraph, Preprocess  # noqa: E402
 from phenostream.trainer.onnx_graph import fold_batchnorm  # noqa: E402
+
+BIAS = (-0.2, 0.5, -0.3)
+SCALE = ((1.0, 1.5, 2.0, 0.5), (0.5, 1.0, 1.5, 2.0), (2.0, 0.5, 1.0, 1.5))
 
 
 def random_graph() -> BundleGraph:
@@ -38,7 +47,8 @@ def random_graph() -> BundleGraph:
     with torch.no_grad():
         graph.temperature.fill_(1.7)
         graph.marker_sd.fill_(0.5)
-        graph.half_width_z.copy_(torch.tensor([1.0, 1.5, 2.0, 0.5]))
+        graph.class_bias.copy_(torch.tensor(BIAS))
+        graph.interval_scale.copy_(torch.tensor(SCALE))
         graph.ood_centre.normal_()
     return graph.eval()
 
@@ -48,6 +58,15 @@ def crops(count: int) -> Crops:
     background = rng.uniform(0.3, 0.5, (count, 4)).astype(np.float32)
     texture = 1 + 0.2 * rng.standard_normal((count, 4, 28, 28))
     return Crops((background[:, :, None, None] * texture).astype(np.float32), background)
+
+
+def log_sd(graph: BundleGraph, some: Crops) -> F32:
+    """What the network expects its estimates to be wrong by; it differs from crop to crop."""
+    with torch.inference_mode():
+        raw = graph.raw(torch.from_numpy(some.images), torch.from_numpy(some.background))
+    found: F32 = raw.marker_log_sd.numpy()
+    assert found.std(axis=0).min() > 1e-3
+    return found
 
 
 def _covered(marker: str, value: float, low: float, high: float) -> Metric:
@@ -66,6 +85,10 @@ def checkpoint() -> Checkpoint:
         calibration=Calibration(
             status="calibrated",
             temperature=1.7,
+            class_bias=BIAS,
+            prior=Prior(shares=(0.2, 0.5, 0.3), stated=False),
+            interval_scale=SCALE,
+            class_sets=ClassSets(coverage=0.9, threshold=(0.2, 0.3, 0.1)),
             interval_half_width_z=(1.0, 1.5, 2.0, 0.5),
             ood_threshold=9,
             reject_threshold=0.5,
@@ -139,12 +162,11 @@ def test_folding_the_batch_normalisation_changes_nothing() -> None:
 def test_calibration_is_inside_the_graph() -> None:
     graph, some = random_graph(), crops(4)
     out = run_graph(graph, some)
-    scaled = np.exp(out["class_logits"] / 1.7)
-    np.testing.assert_allclose(
-        out["class_probability"], scaled / scaled.sum(axis=1, keepdims=True), rtol=1e-4
-    )
+    scaled = np.exp(out["class_logits"] / 1.7 + np.array(BIAS))
+    probability = scaled / scaled.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(out["class_probability"], probability, rtol=1e-4)
     np.testing.assert_allclose(out["marker_estimate"], 10 ** (0.5 * out["marker_z"]), rtol=1e-4)
-    width = np.array([1.0, 1.5, 2.0, 0.5])
+    width = (probability @ np.array(SCALE)) * np.exp(log_sd(graph, some))
     for side, sign in ((0, -1), (1, 1)):
         expected = 10 ** (0.5 * (out["marker_z"] + sign * width))
         np.testing.assert_allclose(out["marker_interval"][:, :, side], expected, rtol=1e-4)
@@ -154,10 +176,11 @@ def test_a_linear_scale_gives_estimates_in_proportion_to_z() -> None:
     graph = BundleGraph(marker_scale="linear").eval()
     graph.marker_mean.fill_(3.0)
     graph.marker_sd.fill_(0.5)
-    out = run_graph(graph, crops(4))
+    some = crops(4)
+    out, width = run_graph(graph, some), np.exp(log_sd(graph, some))
     np.testing.assert_allclose(out["marker_estimate"], 0.5 * out["marker_z"] + 3, rtol=1e-5)
     for side, sign in ((0, -1), (1, 1)):
-        expected = 0.5 * (out["marker_z"] + sign) + 3
+        expected = 0.5 * (out["marker_z"] + sign * width) + 3
         np.testing.assert_allclose(out["marker_interval"][:, :, side], expected, rtol=1e-5)
 
 

@@ -13,12 +13,12 @@ from phenostream.engine.manifest import Calibration  # noqa: E402
 from phenostream.engine.optics import symmetry  # noqa: E402
 from phenostream.engine.types import MARKERS  # noqa: E402
 from phenostream.trainer.augmentation import augment  # noqa: E402
-from phenostream.trainer.calibrate import calibrate, fit_half_width, fit_temperature  # noqa: E402
+from phenostream.trainer.calibration.calibrate import calibrate  # noqa: E402
 from phenostream.trainer.data.cell_set import CellSet  # noqa: E402
 from phenostream.trainer.evaluate import evaluate  # noqa: E402
 from phenostream.trainer.fit import fit, measure  # noqa: E402
 from phenostream.trainer.graph import BundleGraph  # noqa: E402
-from phenostream.trainer.predict import Predictions, predict  # noqa: E402
+from phenostream.trainer.predict import predict  # noqa: E402
 from phenostream.trainer.progress import Score  # noqa: E402
 from phenostream.trainer.recipe import learning_rate  # noqa: E402
 from phenostream.trainer.settings import TrainSettings  # noqa: E402
@@ -137,32 +137,15 @@ def test_the_learning_rate_rises_and_falls_once() -> None:
     assert rates[-1] < 3e-6
 
 
-def test_temperature_undoes_overconfidence() -> None:
-    rng = np.random.default_rng(0)
-    logits = rng.normal(size=(4000, 3)).astype(np.float32)
-    probability = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    label = np.array([rng.choice(3, p=row / row.sum()) for row in probability.astype(float)])
-    assert fit_temperature(3 * logits, label.astype(np.int32)) == pytest.approx(3, rel=0.1)
-
-
-def test_conformal_intervals_cover_nine_in_ten_of_new_cells() -> None:
-    rng = np.random.default_rng(0)
-    cells, graph = blobs(600, 0), BundleGraph()
-    white = cells.select(cells.white)
-    z = white.marker_log10 + rng.standard_normal(white.marker_log10.shape).astype(np.float32)
-    nothing = np.zeros(len(white), np.float32)
-    said = Predictions(np.zeros((len(white), 3), np.float32), z, nothing, nothing, np.zeros_like(z))
-    widths = fit_half_width(graph, said, white)
-    assert all(abs(np.mean(np.abs(rng.standard_normal(20_000)) <= w) - 0.9) < 0.03 for w in widths)
-
-
 def test_calibration_fills_the_graph_and_evaluation_reports_with_intervals() -> None:
     train, held_out, test = blobs(180, 0), blobs(180, 1), blobs(180, 2)
     graph = fresh(train)
     calibration = calibrate(graph, train, held_out)
     assert calibration.status == "calibrated"
     assert float(graph.temperature) == pytest.approx(calibration.temperature)
-    assert graph.half_width_z.tolist() == pytest.approx(calibration.interval_half_width_z)
+    assert graph.class_bias.tolist() == pytest.approx(calibration.class_bias)
+    scale = np.array(calibration.interval_scale)
+    np.testing.assert_allclose(graph.interval_scale.numpy(), scale, rtol=1e-6)
     said = predict(graph, train.select(train.white))
     near = graph.ood_score(torch.from_numpy(said.feature))
     far = graph.ood_score(torch.from_numpy(said.feature + 1))

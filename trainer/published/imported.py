@@ -174,7 +174,7 @@ def imported_graph(state: Mapping[str, Tensor], transform: MarkerTransform) -> B
             parameter.zero_()
         graph.marker_mean.copy_(torch.tensor(transform.mean))
         graph.marker_sd.copy_(torch.tensor(transform.sd))
-        graph.half_width_z.fill_(LARGEST_Z)
+        graph.interval_scale.fill_(LARGEST_Z)
         graph.ood_whiten.zero_()
     return graph.eval()
 

@@ -106,7 +106,7 @@ def test_a_decision_may_change_where_the_golden_score_is_at_its_threshold(bundle
     assert self_test(Recited(found), replace(bundle, golden=golden)) == 0
 
 
-@pytest.mark.parametrize("name", ["class_logits", "reject_probability", "ood_score"])
+@pytest.mark.parametrize("name", ["class_probability", "reject_probability", "ood_score"])
 def test_an_int8_graph_must_keep_every_kind_of_decision(bundle: Bundle, name: str) -> None:
     def turn(column: F32) -> None:
         column[:] = column[::-1] if column.ndim == 1 else column[:, ::-1]

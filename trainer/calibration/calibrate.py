@@ -1,0 +1,172 @@
+"""A whole calibration, as a table of contents: score of outliers, probabilities, intervals, sets, thresholds.
+
+Fitted on cells that neither trained nor selected the weights. Everything but the thresholds goes into the graph.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+
+from phenostream.engine.class_sets import class_members
+from phenostream.engine.errors import BadInput
+from phenostream.engine.manifest import Calibration, ClassSets, Prior
+from phenostream.engine.types import CLASSES, F32, MARKERS
+from phenostream.trainer.calibration.class_thresholds import fit_class_thresholds
+from phenostream.trainer.calibration.evidence import Evidence
+from phenostream.trainer.calibration.intervals import F64, fit_interval_scale, half_widths
+from phenostream.trainer.calibration.outliers import fit_outlier_score, outlier_threshold
+from phenostream.trainer.calibration.probabilities import (
+    class_shares,
+    fit_temperature_and_bias,
+    probabilities,
+)
+from phenostream.trainer.calibration.settings import CalibrationSettings
+from phenostream.trainer.data.cell_set import CellSet
+from phenostream.trainer.graph import BundleGraph
+from phenostream.trainer.predict import predict
+
+logger = logging.getLogger(__name__)
+
+_LEAST_CELLS: Final = 30
+_LEAST_OF_A_CLASS: Final = 10
+_REJECT_FROM, _REJECT_TO = 0.5, 0.999
+"""Range of the reject threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Beyond these a cell is flagged or rejected; they do not depend on the population."""
+
+    ood: float
+    reject: float
+
+
+def calibrate(
+    graph: BundleGraph,
+    train: CellSet,
+    held_out: CellSet,
+    settings: CalibrationSettings | None = None,
+) -> Calibration:
+    """Fit the graph's calibration buffers in place.
+
+    Args:
+        graph: Trained; its marker transform already set.
+        train: Cells of the training set, for the feature's centres and spread.
+        held_out: Other cells, for everything else.
+        settings: What to promise; the defaults where None.
+
+    Returns:
+        The numbers for the manifest.
+
+    Raises:
+        BadInput: Fewer than 30 white cells to calibrate on, or too few of a class or marker.
+    """
+    settings = settings or CalibrationSettings()
+    white = held_out.select(held_out.white)
+    _refuse_few(white)
+    fit_outlier_score(graph, train)
+    said = predict(graph, white)
+    thresholds = Thresholds(
+        outlier_threshold(graph, said.feature, settings.ood_quantile),
+        _reject_threshold(said.reject_logit, settings.white_kept),
+    )
+    calibration = fit_calibration(Evidence.of(graph, said, white), thresholds, settings)
+    fill(graph, calibration)
+    return calibration
+
+
+def fit_calibration(
+    evidence: Evidence, thresholds: Thresholds, settings: CalibrationSettings
+) -> Calibration:
+    """Everything that is fitted to what a model said of its calibration cells; touches no graph."""
+    temperature, bias = fit_temperature_and_bias(evidence.class_logits, evidence.kind)
+    shares = class_shares(evidence.kind)
+    prior = shares if settings.prior is None else np.array(settings.prior) / sum(settings.prior)
+    bias = bias + np.log(prior / shares)
+    p = probabilities(evidence.class_logits, temperature, bias)
+    weight: F64 = (prior / shares)[evidence.kind]
+    scale = fit_interval_scale(evidence, p, weight, settings.interval_coverage)
+    width = np.median(half_widths(evidence, p, scale), axis=0)
+    threshold = fit_class_thresholds(p, evidence.kind, settings.class_coverage)
+    size = np.average(class_members(p, threshold.tolist()).sum(axis=1), weights=weight)
+    logger.info(
+        "calibrated on %d cells: temperature %.3f, bias %s, median half width in z %s, classes in a set %.2f",
+        len(evidence), temperature, _short(bias), _short(width), size,
+    )  # fmt: skip
+    return Calibration.model_validate(
+        {
+            "status": "calibrated",
+            "temperature": temperature,
+            "class_bias": bias.tolist(),
+            "prior": Prior.model_validate(
+                {"shares": prior.tolist(), "stated": settings.prior is not None}
+            ),
+            "interval_coverage": settings.interval_coverage,
+            "interval_scale": scale.tolist(),
+            "class_sets": ClassSets.model_validate(
+                {"coverage": settings.class_coverage, "threshold": threshold.tolist()}
+            ),
+            "interval_half_width_z": width.tolist(),
+            "ood_threshold": thresholds.ood,
+            "reject_threshold": thresholds.reject,
+        }
+    )
+
+
+def recalibrate(
+    graph: BundleGraph, evidence: Evidence, own: Calibration, prior: tuple[float, float, float]
+) -> Calibration:
+    """Fit a calibrated graph to a population of other class shares, in place; its promises and thresholds stay.
+
+    Args:
+        graph: Calibrated.
+        evidence: What it said of its calibration cells.
+        own: Its calibration.
+        prior: The shares.
+
+    Raises:
+        BadInput: The graph rejects nothing or gives no score or sets: it is not one that `calibrate` made.
+    """
+    if own.ood_threshold is None or own.reject_threshold is None or own.class_sets is None:
+        raise BadInput("calibration: the model has none that a prior could change; calibrate it")
+    settings = CalibrationSettings(
+        interval_coverage=own.interval_coverage,
+        class_coverage=own.class_sets.coverage,
+        prior=prior,
+    )
+    thresholds = Thresholds(own.ood_threshold, own.reject_threshold)
+    calibration = fit_calibration(evidence, thresholds, settings)
+    fill(graph, calibration)
+    return calibration
+
+
+def fill(graph: BundleGraph, calibration: Calibration) -> None:
+    """Copy a calibration's numbers into the graph's buffers."""
+    with torch.no_grad():
+        graph.temperature.fill_(calibration.temperature)
+        graph.class_bias.copy_(torch.tensor(calibration.class_bias))
+        graph.interval_scale.copy_(torch.tensor(calibration.interval_scale))
+
+
+def _reject_threshold(logit: F32, kept: float) -> float:
+    probability = 1 / (1 + np.exp(-logit.astype(np.float64)))
+    return float(np.clip(np.quantile(probability, kept), _REJECT_FROM, _REJECT_TO))
+
+
+def _refuse_few(white: CellSet) -> None:
+    counts = {name: n for name, n in white.counts().items() if name in CLASSES}
+    if len(white) < _LEAST_CELLS or min(counts.values()) < _LEAST_OF_A_CLASS:
+        raise BadInput(
+            f"calibration: {counts}: need {_LEAST_CELLS} white cells, {_LEAST_OF_A_CLASS} of each class"
+        )
+    for marker, name in enumerate(MARKERS):
+        targets = int(white.marker_mask[:, marker].sum())
+        if targets < _LEAST_CELLS:
+            raise BadInput(f"calibration: {name}: {targets} cells, need {_LEAST_CELLS}")
+
+
+def _short(values: F64) -> str:
+    return " ".join(f"{value:.3f}" for value in values)

@@ -1,0 +1,100 @@
+"""What a model said of the cells it is calibrated on, beside what they are: all that a calibration is fitted to.
+
+It is kept beside the weights, so that a model can be calibrated to another population without its cells. Knows one
+archive file; does not know how anything is fitted.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from phenostream.engine.array_archive import ArrayArchive
+from phenostream.engine.errors import BadInput
+from phenostream.engine.types import CLASSES, F32, I32, MARKERS, Bool
+from phenostream.trainer.data.cell_set import CellSet
+from phenostream.trainer.graph import LARGEST_Z, BundleGraph
+from phenostream.trainer.predict import Predictions, predict
+
+_LARGEST_FILE: Final = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """N white cells that neither trained nor selected the weights.
+
+    Attributes:
+        class_logits: (N, 3) float32, as the network gave them.
+        kind: (N,) int32, true class.
+        residual_z: (N, 4) float32, how far the estimate is from the target, in z, 0 or more. A target at its column's
+            floor counts as it was measured.
+        log_sd: (N, 4) float32, logarithm of the spread in z that the network expects of each estimate.
+        marker_mask: (N, 4) bool, True where the target may be used.
+    """
+
+    class_logits: F32
+    kind: I32
+    residual_z: F32
+    log_sd: F32
+    marker_mask: Bool
+
+    def __post_init__(self) -> None:
+        count = len(self.kind)
+        shapes = {"class_logits": (count, len(CLASSES)), "kind": (count,)}
+        shapes |= dict.fromkeys(("residual_z", "log_sd", "marker_mask"), (count, len(MARKERS)))
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise BadInput(f"{name}: expected shape {shape}, found {getattr(self, name).shape}")
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    @property
+    def spread(self) -> npt.NDArray[np.float64]:
+        """(N, 4), the spread in z that is expected of each estimate, as the graph computes it."""
+        return np.exp(self.log_sd.astype(np.float64))
+
+    @classmethod
+    def of(cls, graph: BundleGraph, said: Predictions, cells: CellSet) -> "Evidence":
+        """Of white cells, and what the graph, its marker transform set, said of them."""
+        mean, sd = graph.marker_mean.numpy(), graph.marker_sd.numpy()
+        estimate = np.clip(said.marker_z, -LARGEST_Z, LARGEST_Z)
+        residual = np.abs(estimate - (cells.marker_log10 - mean) / sd)
+        return cls(
+            said.class_logits,
+            cells.kind,
+            residual.astype(np.float32),
+            said.marker_log_sd,
+            cells.marker_mask,
+        )
+
+
+def observe(graph: BundleGraph, cells: CellSet) -> Evidence:
+    """Run the graph over the white ones of held-out cells."""
+    white = cells.select(cells.white)
+    return Evidence.of(graph, predict(graph, white), white)
+
+
+def save_evidence(evidence: Evidence, path: Path) -> None:
+    """Write one compressed array file."""
+    columns: dict[str, Any] = {
+        field.name: getattr(evidence, field.name) for field in fields(evidence)
+    }
+    np.savez_compressed(path, **columns)
+
+
+def load_evidence(path: Path) -> Evidence:
+    """Read a file of `save_evidence`.
+
+    Raises:
+        BadInput: It is missing or not such a file.
+    """
+    try:
+        with path.open("rb") as file, ArrayArchive(file, _LARGEST_FILE) as archive:
+            return Evidence(**{field.name: archive.read(field.name) for field in fields(Evidence)})
+    except OSError as err:
+        raise BadInput(f"{path}: cannot be read ({err.strerror})") from err
+    except (KeyError, ValueError, BadInput) as err:
+        raise BadInput(f"{path}: not what a model said of calibration cells: {err}") from err
