@@ -34,6 +34,16 @@ def test_a_cached_bank_is_not_rendered_again(
     assert _same(load_or_render(tmp_path, small), first)
 
 
+def test_each_array_namespace_keeps_its_own_file(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    small = replace(SPEC, n=1)
+    first = load_or_render(tmp_path, small)
+    other = load_or_render(tmp_path, small, xp=torch)
+    assert len(list(tmp_path.iterdir())) == 2
+    np.testing.assert_allclose(other.patches, first.patches, atol=1e-3)
+    assert _same(load_or_render(tmp_path, small), first)
+
+
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
 def test_a_damaged_cache_file_is_rendered_again(
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture

@@ -6,26 +6,30 @@ under the purpose `golden`, from objects that no training sees.
 
 from pathlib import Path
 
-from phenostream.engine.optics.presets import PRESETS
+from phenostream.engine.optics.presets import PRESETS, Preset
 from phenostream.trainer.data.cell_set import CellSet
 from phenostream.trainer.data.simulated import FAR_UM, PartSettings, make_cells
 
 
 def outlier_sets(seed: int, crops: int, cache: Path) -> dict[str, CellSet]:
-    """White cells 4 to 8 µm from the focal plane, on either side, by the full forward model; one set per preset.
+    """`far_cells` of each preset, by a name that says what was done, for an evaluation's outliers."""
+    low, high = FAR_UM
+    return {
+        f"defocus {low:g} to {high:g} um (rendered), {preset}": far_cells(
+            preset, seed, crops, cache
+        )
+        for preset in PRESETS
+    }
+
+
+def far_cells(preset: Preset, seed: int, crops: int, cache: Path) -> CellSet:
+    """White cells 4 to 8 µm from the focal plane, on either side, by the full forward model.
 
     Args:
+        preset: Of everything else about them.
         seed: As of the training's other parts.
-        crops: Crops per preset, at least; about two objects are rendered for three crops.
+        crops: To collect, at least; two objects are rendered for three crops.
         cache: Folder for rendered objects and finished parts.
-
-    Returns:
-        By a name that says what was done, for the evaluation's outliers.
     """
-    low, high = FAR_UM
-    sets = {}
-    for preset in PRESETS:
-        part = PartSettings("far", preset, seed, max(50, crops * 2 // 3), crops)
-        cells = make_cells(part, cache)
-        sets[f"defocus {low:g} to {high:g} um (rendered), {preset}"] = cells.select(cells.white)
-    return sets
+    cells = make_cells(PartSettings("far", preset, seed, max(50, crops * 2 // 3), crops), cache)
+    return cells.select(cells.white)
