@@ -34,11 +34,12 @@ def run(args: argparse.Namespace) -> int:
         need(package, "trainer")
     from phenostream.trainer.evaluation.compare import compare
     from phenostream.trainer.evaluation.report.comparison_page import render_comparison
-    from phenostream.trainer.evaluation.report.files import read_report, write_whole
+    from phenostream.trainer.evaluation.report.files import read_report
+    from phenostream.trainer.written_whole import write_whole
 
     found = compare(read_report(args.first), read_report(args.second))
     if args.out is not None:
-        write_whole(args.out, render_comparison(found))
+        write_whole(args.out, render_comparison(found).encode())
     if args.json:
         say_json({**found.model_dump(mode="json"), "comparable": found.comparable})
     else:

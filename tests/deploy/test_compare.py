@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from phenostream.deploy.cli.main import BAD_USAGE, GOOD, main
-from phenostream.trainer.evaluation.report.files import NUMBERS, write_whole
+from phenostream.trainer.evaluation.report.files import NUMBERS
 from tests.trainer.evaluation.report import documents
 
 
@@ -15,9 +15,9 @@ def runs(tmp_path: Path) -> tuple[Path, Path]:
     """A folder with several seeds, and the file of one evaluation."""
     folder = tmp_path / "many"
     folder.mkdir()
-    write_whole(folder / NUMBERS, documents.reproduction().model_dump_json(indent=1))
+    (folder / NUMBERS).write_text(documents.reproduction().model_dump_json(indent=1))
     file = tmp_path / "one.json"
-    write_whole(file, documents.evaluation().model_dump_json())
+    file.write_text(documents.evaluation().model_dump_json())
     return folder, file
 
 

@@ -1,6 +1,5 @@
 """The files of one report: the complete numbers as JSON, the page, and the summary; each whole or not there."""
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +10,7 @@ from phenostream.trainer.evaluation.document import Evaluation
 from phenostream.trainer.evaluation.report.page import Document, render
 from phenostream.trainer.evaluation.report.summary import summary
 from phenostream.trainer.evaluation.reproduction import Reproduction
+from phenostream.trainer.written_whole import write_whole
 
 NUMBERS: Final = "report.json"
 PAGE: Final = "report.html"
@@ -27,12 +27,15 @@ def write_report(document: Document, folder: Path) -> dict[str, Path]:
 
     Returns:
         Paths under ``json``, ``html`` and ``markdown``.
+
+    Raises:
+        OSError: A file cannot be written; what was there before is there still.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = {"json": folder / NUMBERS, "html": folder / PAGE, "markdown": folder / SUMMARY}
-    write_whole(paths["json"], document.model_dump_json(indent=1) + "\n")
-    write_whole(paths["html"], render(document))
-    write_whole(paths["markdown"], summary(document))
+    write_whole(paths["json"], (document.model_dump_json(indent=1) + "\n").encode())
+    write_whole(paths["html"], render(document).encode())
+    write_whole(paths["markdown"], summary(document).encode())
     return paths
 
 
@@ -56,13 +59,3 @@ def read_report(path: Path) -> Document:
         first = err.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise BadInput(f"{file}: not a report: {where}: {first['msg']}") from err
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replace a text file in one step, so that an interrupted or full disk leaves the old one or none."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, "utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

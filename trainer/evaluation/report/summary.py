@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from phenostream.trainer.evaluation.document import Evaluation
 from phenostream.trainer.evaluation.figure import Figure
-from phenostream.trainer.evaluation.report.page import Document, beyond_class
+from phenostream.trainer.evaluation.report.environment import beyond_class
+from phenostream.trainer.evaluation.report.page import Document
 from phenostream.trainer.evaluation.report.wording import (
     count,
     number,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from phenostream.engine.errors import BadInput
-from phenostream.trainer.evaluation.report.files import read_report, write_report, write_whole
+from phenostream.trainer.evaluation.report.files import read_report, write_report
 from tests.trainer.evaluation.report import documents
 
 
@@ -16,24 +16,8 @@ def test_a_report_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_report(folder) == documents.evaluation()
     assert paths["html"].stat().st_size < 5_000_000
     many = documents.reproduction()
-    write_whole(folder / "report.json", many.model_dump_json())
+    (folder / "report.json").write_text(many.model_dump_json())
     assert read_report(folder) == many
-
-
-def test_a_file_that_cannot_be_written_leaves_the_old_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "report.md"
-    file.write_text("old")
-
-    def full(*_args: object, **_more: object) -> int:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_whole(file, "new")
-    assert file.read_text() == "old"
-    assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"evaluations": 3}', "\x00"])
