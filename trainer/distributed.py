@@ -91,6 +91,11 @@ def current_world() -> World:
     return World(distributed.get_rank(), distributed.get_world_size(), local)
 
 
+def first_process() -> bool:
+    """This process is the one that speaks, also before and after `joined`."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 def in_turn(world: World, make: Callable[[], T]) -> T:
     """What `make` gives, made by process 0 first, so that the others find in a cache what it left there."""
     made = make() if world.first else None

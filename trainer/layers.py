@@ -101,7 +101,7 @@ class Attention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
         self._heads = heads
-        self._dropout = dropout
+        self.dropout = dropout
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, width) in, the same shape out."""
@@ -111,7 +111,7 @@ class Attention(nn.Module):
         query, key, value = packed.permute(2, 0, 3, 1, 4).unbind(0)
         scale = (width // self._heads) ** -0.5
         weights = torch.softmax((query * scale) @ key.transpose(-2, -1), dim=-1)
-        weights = functional.dropout(weights, self._dropout, self.training)
+        weights = functional.dropout(weights, self.dropout, self.training)
         mixed = (weights @ value).transpose(1, 2).reshape(batch, tokens, width)
         projected: Tensor = self.out_proj(mixed)
         return projected

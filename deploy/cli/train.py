@@ -3,77 +3,165 @@
 Needs PyTorch: pip install 'phenostream[trainer]'. From the default index that is several GB with CUDA libraries; where
 there is no GPU, install a CPU build of torch first. With the defaults it took 20 minutes on one core of a CPU with AMX;
 expect longer without. The result is synthetic and says so. An interrupted training of equal settings goes on after its
-last whole epoch. `phenostream export-model` turns the folder into a bundle.
+last whole epoch. `phenostream export-model` turns the folder into a bundle. docs/training.md explains every choice.
 
-Example:
+Examples:
   phenostream train --out work/train --seed 1
+  phenostream train --out work/three --seeds 3 --tensorboard
+  phenostream train --out work/theirs --recipe published --epochs 20
+  phenostream train --out work/no-vit --without vit
+  torchrun --nproc-per-node 2 -m phenostream.deploy.cli train --out work/two --batch 128
 """
 
 import argparse
+import statistics
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, get_args
 
 from phenostream.deploy.cli.terminal import say, say_json, say_table
 from phenostream.engine.errors import BadConfig
 
-_OPTIONS = {
+_OPTIONS: dict[str, tuple[type, str]] = {
     "seed": (int, "of data, weights, order and augmentation"),
     "crops": (int, "training crops"),
     "objects": (int, "distinct rendered objects behind the crops"),
     "held_out": (int, "crops per preset for each of selection, calibration and test"),
     "epochs": (int, "passes over the training crops"),
-    "batch": (int, "crops per step"),
-    "threads": (int, "cores to train on"),
+    "batch": (int, "crops per step, over all processes"),
+    "peak_rate": (float, "highest learning rate"),
+    "weight_decay": (float, "of AdamW"),
+    "threads": (int, "cores to train on, per process"),
+    "recipe": (str, "how to train: ours, or as published (with its faults)"),
+    "rebalance": (
+        str,
+        "of the classes: by drawing rare ones more often, or by weights in the loss",
+    ),
+    "channel_dropout": (float, "chance that a cell loses one shot in a step"),
+    "precision": (str, "of the network's body"),
+    "device": (str, "where to compute"),
+}
+_SHAPE = {
+    "tasks": "learn both, or classes or markers alone",
+    "inputs": "the four shots, or with DPC_x and DPC_y beside them",
+    "fusion": "of the branches: two learned scalars, or a gate per cell",
+    "norm": "of the convolutions: batch, or group for other instruments and days",
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
+    from phenostream.trainer.network_options import NetworkOptions, Part
     from phenostream.trainer.settings import TrainSettings  # light: without torch
 
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint folder")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        default=1,
+        metavar="N",
+        help="train N times on the same data (default 1)",
+    )
     for name, (kind, text) in _OPTIONS.items():
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            type=kind,
-            default=None,
-            help=f"{text} (default {TrainSettings.model_fields[name].default})",
-        )
+        _declare(parser, name, kind, text, TrainSettings.model_fields[name])
+    parser.add_argument("--tensorboard", action="store_true", help="log to OUT/tensorboard too")
+    shape = parser.add_argument_group("shape of the network (the default is the published one)")
+    for name, text in _SHAPE.items():
+        _declare(shape, name, str, text, NetworkOptions.model_fields[name])
+    shape.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        choices=get_args(Part),
+        help="leave a part out (may be given again)",
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+
+def _declare(
+    group: argparse._ActionsContainer, name: str, kind: type, text: str, field: Any
+) -> None:
+    group.add_argument(
+        f"--{name.replace('_', '-')}",
+        type=kind,
+        default=None,
+        choices=get_args(field.annotation) if kind is str else None,
+        help=f"{text} (default {field.default})",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, then print what was measured."""
-    from pydantic import ValidationError
-
-    from phenostream.daemon.wire.validation import describe
     from phenostream.deploy.extras import need
 
+    if args.seeds < 1:
+        raise BadConfig(f"--seeds {args.seeds}: allowed 1 or more")
     need("torch", "trainer")
-    from phenostream.trainer.settings import TrainSettings
+    if args.tensorboard:
+        need("tensorboard", "trainer")
+    from phenostream.trainer.distributed import first_process
     from phenostream.trainer.train import train
 
-    chosen = {name: getattr(args, name) for name in _OPTIONS if getattr(args, name) is not None}
-    try:
-        settings = TrainSettings(out=args.out, **chosen)
-    except ValidationError as err:
-        raise BadConfig(f"--{describe(err, TrainSettings).replace('_', '-', 1)}") from err
-    for folder in train(settings):
-        _say_figures(folder, args.json)
+    folders = train(_settings(args), args.seeds)
+    if first_process():
+        _say_figures(folders, args.json)
     return 0
 
 
-def _say_figures(folder: Path, as_json: bool) -> None:
-    """The figures stored with a trained model, each with its 95 % interval."""
+def _settings(args: argparse.Namespace) -> Any:
+    """Raises `BadConfig` for an impossible choice, naming the option."""
+    from pydantic import ValidationError
+
+    from phenostream.daemon.wire.validation import describe
+    from phenostream.trainer.settings import TrainSettings
+
+    shape = {name: getattr(args, name) for name in _SHAPE if getattr(args, name) is not None}
+    chosen = {name: getattr(args, name) for name in _OPTIONS if getattr(args, name) is not None}
+    network = shape | dict.fromkeys(args.without, False)
+    try:
+        return TrainSettings.model_validate(
+            {"out": args.out, "tensorboard": args.tensorboard, "network": network, **chosen}
+        )
+    except ValidationError as err:
+        line = describe(err, TrainSettings)
+        option, _, rest = line.partition(":")
+        named = option in _OPTIONS
+        raise BadConfig(f"--{option.replace('_', '-')}:{rest}" if named else rest.strip()) from err
+
+
+def _say_figures(folders: Sequence[Path], as_json: bool) -> None:
+    """The figures stored with each trained model, with 95 % intervals, and their mean and sd over seeds."""
     from phenostream.trainer.checkpoint import load_checkpoint
 
-    card = load_checkpoint(folder).card
+    cards = [load_checkpoint(folder).card for folder in folders]
+    spread = _spread([card.metrics for card in cards])
     if as_json:
-        say_json(card.model_dump(mode="json"))
+        seeds = [card.model_dump(mode="json") for card in cards]
+        say_json(seeds[0] if len(seeds) == 1 else {"seeds": seeds, "spread": spread})
         return
-    say(
-        f"{card.name} {card.version} in {folder}: {'SYNTHETIC' if card.synthetic else 'real'} cells"
-    )
-    say_table(
-        ["figure", "value", "low", "high", "cells", "measured on"],
-        [(m.name, m.value, m.low, m.high, m.n, m.data) for m in card.metrics],
-    )
+    for folder, card in zip(folders, cards, strict=True):
+        kind = "SYNTHETIC" if card.synthetic else "real"
+        say(f"{card.name} {card.version} in {folder}: {kind} cells")
+        say_table(
+            ["figure", "value", "low", "high", "cells", "measured on"],
+            [(m.name, m.value, m.low, m.high, m.n, m.data) for m in card.metrics],
+        )
+    if len(cards) > 1:
+        say(f"over {len(cards)} seeds of weights, order and augmentation, on the same cells")
+        say_table(list(spread[0]), [tuple(line.values()) for line in spread])
+
+
+def _spread(seeds: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """Mean and sample sd of the figures that every seed has."""
+    columns = [{(m.name, m.data): m.value for m in metrics} for metrics in seeds]
+    everywhere = [key for key in columns[0] if all(key in column for column in columns)]
+    return [
+        {
+            "figure": name,
+            "mean": statistics.fmean(values),
+            "sd": statistics.stdev(values) if len(values) > 1 else 0.0,
+            "measured on": data,
+        }
+        for name, data in everywhere
+        if (values := [column[name, data] for column in columns])
+    ]
