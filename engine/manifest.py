@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from phenostream.engine.types import SHOTS, ReductionKernel
 
@@ -170,6 +170,7 @@ class Manifest(_Closed):
         golden: Tolerances of the self-test per precision.
         files: Every other file of the directory, no more and no fewer.
         metrics: What was measured, on what, with intervals.
+        training: Settings of the training, by name; empty where they are not known.
         data_sha256: Hash of the training set; of an imported checkpoint, whose training set is unknown, of its file.
     """
 
@@ -194,6 +195,7 @@ class Manifest(_Closed):
     calibration: Calibration
     golden: dict[Precision, GoldenTolerance]
     metrics: tuple[Metric, ...] = ()
+    training: dict[str, JsonValue] = {}
     data_sha256: Sha256
     parameters: Annotated[int, Field(gt=0)]
     files: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")], FileEntry]

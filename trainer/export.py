@@ -211,6 +211,7 @@ def _manifest(
         calibration=card.calibration,
         golden={key: GoldenTolerance(tolerance=value) for key, value in allowed.items()},  # type: ignore[misc]
         metrics=card.metrics,
+        training=card.settings,
         data_sha256=card.data_sha256,
         parameters=sum(p.numel() for p in checkpoint.graph.phenotyper.network.parameters()),
         files=files,

@@ -39,6 +39,12 @@ _DESCRIPTION: Final = (
 )
 
 
+_EXPECTED: Final = (
+    " Its marker heads were taught the levels to be expected of each training cell's true size and maturity, "
+    "which no real data set knows; its intervals and figures stand on measured levels."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class CardFacts:
     """What a card says of the cells a model was trained on; by default of simulated ones.
@@ -189,9 +195,11 @@ def make_data(settings: TrainSettings) -> TrainingData:
     held_out, few = settings.held_out, max(50, settings.held_out // 3)
     chosen_on, fewer = max(100, held_out // 6), max(50, few // 6)
     cells = concatenate(both("train", settings.crops // 2, settings.objects // 2))
+    expected = settings.levels == "expected"
     return TrainingData(
         train=cells,
-        taught=with_expected_levels(cells) if settings.levels == "expected" else None,
+        taught=with_expected_levels(cells) if expected else None,
+        facts=CardFacts(description=_DESCRIPTION + _EXPECTED if expected else _DESCRIPTION),
         select=concatenate(both("select", chosen_on, fewer)),
         calibrate=concatenate(both("calibrate", held_out, few)),
         test={

@@ -28,8 +28,8 @@ def far_cells(preset: Preset, seed: int, crops: int, cache: Path) -> CellSet:
     Args:
         preset: Of everything else about them.
         seed: As of the training's other parts.
-        crops: To collect, at least; two objects are rendered for three crops.
+        crops: To collect, at least; one object is rendered for three crops.
         cache: Folder for rendered objects and finished parts.
     """
-    cells = make_cells(PartSettings("far", preset, seed, max(50, crops * 2 // 3), crops), cache)
+    cells = make_cells(PartSettings("far", preset, seed, max(50, crops // 3), crops), cache)
     return cells.select(cells.white)

@@ -40,7 +40,7 @@ class Subject:
         transform: What its z means.
         infer: Runs the graph on one batch.
         graph: The torch module behind it, for gradients; None for a bundle.
-        settings: Of its training, as stored with it; empty for a bundle.
+        settings: Of its training, as stored with it; empty where they are not known.
     """
 
     facts: SubjectFacts
@@ -147,7 +147,12 @@ def _bundle_subject(folder: Path, name: str) -> Iterator[Subject]:
     )
     try:
         yield Subject(
-            facts, manifest.calibration, manifest.marker_transform, backend.infer, None, {}
+            facts,
+            manifest.calibration,
+            manifest.marker_transform,
+            backend.infer,
+            None,
+            dict(manifest.training),
         )
     finally:
         backend.close()
