@@ -60,6 +60,7 @@ class ServedModel:
         """
         calibration = self.manifest.calibration
         engine = weakest(engines) if engines else self.engines.serving
+        prior, sets = calibration.prior, calibration.class_sets
         return {
             "name": self.manifest.name,
             "version": self.manifest.version,
@@ -72,6 +73,8 @@ class ServedModel:
             "precision": engine.precision,
             "engines": sorted(f"{one.backend} {one.precision}" for one in engines),
             "calibrated": calibration.status == "calibrated",
+            "prior": None if prior is None else prior.model_dump(mode="json"),
+            "class_coverage": None if sets is None else sets.coverage,
             "interval_coverage": calibration.known_coverage,
             "marker_unit": self.manifest.marker_unit,
             "ood_threshold": calibration.ood_threshold,

@@ -1,6 +1,7 @@
 """What training leaves behind: weights as safetensors, and beside them the card that says what they are.
 
-One directory: `model.safetensors` (a `BundleGraph` with its calibration), `card.json`, `golden_inputs.npz`.
+One directory: `model.safetensors` (a `BundleGraph` with its calibration), `card.json`, `golden_inputs.npz`, and
+`evidence.npz`, what the model said of its calibration cells.
 """
 
 import io
@@ -18,6 +19,7 @@ from phenostream.engine.array_archive import ArrayArchive
 from phenostream.engine.errors import BadInput
 from phenostream.engine.manifest import Calibration, MarkerTransform, Metric
 from phenostream.engine.types import F32, Crops
+from phenostream.trainer.calibration.evidence import Evidence, load_evidence, save_evidence
 from phenostream.trainer.graph import BundleGraph, Preprocess
 from phenostream.trainer.network_options import NetworkOptions
 from phenostream.trainer.written_whole import write_whole
@@ -25,6 +27,7 @@ from phenostream.trainer.written_whole import write_whole
 WEIGHTS = "model.safetensors"
 CARD = "card.json"
 GOLDEN_INPUTS = "golden_inputs.npz"
+EVIDENCE = "evidence.npz"
 _LARGEST_CARD = 1 << 20
 _LARGEST_GOLDEN = 64 << 20
 _UNREADABLE = (
@@ -62,15 +65,20 @@ class Card(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A trained, calibrated graph with its card and the crops its golden outputs will be made from."""
+    """A trained, calibrated graph with its card and the crops its golden outputs will be made from.
+
+    Attributes:
+        evidence: What it was calibrated to; None where that is not kept, and the model cannot be given another prior.
+    """
 
     graph: BundleGraph
     card: Card
     golden: Crops
+    evidence: Evidence | None = None
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
-    """Write the three files, the card last: without it the folder is no checkpoint. Returns `folder`.
+    """Write the files, the card last: without it the folder is no checkpoint. Returns `folder`.
 
     Raises:
         OSError: It cannot be written.
@@ -82,6 +90,9 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
     crops, golden = checkpoint.golden, io.BytesIO()
     np.savez_compressed(golden, images=crops.images, background=crops.background)
     write_whole(folder / GOLDEN_INPUTS, golden.getvalue())
+    (folder / EVIDENCE).unlink(missing_ok=True)
+    if checkpoint.evidence is not None:
+        save_evidence(checkpoint.evidence, folder / EVIDENCE)
     write_whole(folder / CARD, (checkpoint.card.model_dump_json(indent=1) + "\n").encode())
     return folder
 
@@ -101,10 +112,12 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             ArrayArchive(file, _LARGEST_GOLDEN) as golden,
         ):
             crops = Crops(_f32(golden.read("images")), _f32(golden.read("background")))
+        kept = (folder / EVIDENCE).exists()
+        evidence = load_evidence(folder / EVIDENCE) if kept else None
     except _UNREADABLE as err:
         reason = " ".join(str(err).split())[:200]
         raise BadInput(f"{folder}: not a trained checkpoint: {reason}") from err
-    return Checkpoint(graph.eval(), card, crops)
+    return Checkpoint(graph.eval(), card, crops, evidence)
 
 
 def _text(path: Path) -> bytes:

@@ -39,6 +39,7 @@ from phenostream.engine.types import (
     SHOTS,
     Crops,
 )
+from phenostream.trainer.calibration.population import Shares, for_population
 from phenostream.trainer.checkpoint import Card, Checkpoint, load_checkpoint
 from phenostream.trainer.graph import BundleGraph
 from phenostream.trainer.onnx_graph import fold_batchnorm, to_onnx
@@ -47,21 +48,23 @@ from phenostream.trainer.tolerances import tolerances
 logger = logging.getLogger(__name__)
 
 
-def export_model(checkpoint: Path, out_dir: Path) -> Path:
+def export_model(checkpoint: Path, out_dir: Path, prior: Shares | None = None) -> Path:
     """Export a trained checkpoint directory as a bundle.
 
     Args:
         checkpoint: Directory written by `train`.
         out_dir: Bundle directory; replaced if it is there and holds a bundle or nothing.
+        prior: Class shares of the population to calibrate for; None: as the checkpoint is.
 
     Returns:
         `out_dir`.
 
     Raises:
-        BadInput: The checkpoint is not one.
+        BadInput: The checkpoint is not one, or keeps nothing that a prior could be stated with.
         EngineFault: An exported file does not give the golden outputs.
     """
-    return write_bundle(load_checkpoint(checkpoint), out_dir)
+    trained = load_checkpoint(checkpoint)
+    return write_bundle(trained if prior is None else for_population(trained, prior), out_dir)
 
 
 def write_bundle(

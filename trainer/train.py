@@ -19,6 +19,7 @@ from phenostream.engine.optics.presets import PRESETS
 from phenostream.engine.types import MARKERS, Crops
 from phenostream.trainer import recipe_published
 from phenostream.trainer.calibration.calibrate import calibrate
+from phenostream.trainer.calibration.evidence import observe
 from phenostream.trainer.checkpoint import Card, Checkpoint, save_checkpoint
 from phenostream.trainer.data.cell_set import KINDS, CellSet, concatenate
 from phenostream.trainer.data.simulated import Part, PartSettings, make_cells
@@ -178,7 +179,8 @@ def _checkpoint(
         network=settings.network,
         preprocess=graph.preprocess,
     )
-    return Checkpoint(graph, card, golden_crops(data.calibrate))
+    evidence = observe(graph, data.calibrate)
+    return Checkpoint(graph, card, golden_crops(data.calibrate), evidence)
 
 
 def make_data(settings: TrainSettings) -> TrainingData:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from phenostream.daemon.exports.trust import Trust, trust_in
 from phenostream.daemon.wire.results import FrameRecord, WireColumn
+from phenostream.engine.class_sets import classes_of
 from phenostream.engine.errors import BadInput
 from phenostream.engine.postprocess import NO_CLASS, STATUSES
 from phenostream.engine.types import CLASSES, MARKERS
@@ -96,6 +97,12 @@ _CELL_COLUMNS: Final = (
     RowColumn("edge", "bool", "", "the crop would leave the frame"),
     RowColumn("status", "text", "", f"{', '.join(STATUSES)}: why a cell has no class"),
     RowColumn("class", "text", "", "most probable class; empty unless classified"),
+    RowColumn(
+        "class_set",
+        "text",
+        "",
+        "classes that cannot be excluded; empty unless classified, and where the model gives none",
+    ),
 )
 _IF_ANY: Final = "empty where the model has none"
 _MODEL_COLUMNS: Final = (
@@ -268,6 +275,8 @@ def _cell_rows(columns: Mapping[str, WireColumn], found: int) -> Rows:
             rows["class"] = np.array(
                 [_CLASS_NAMES[kind] for kind in columns["class"].values.tolist()], object
             )
+        elif column.name == "class_set":
+            rows["class_set"] = _class_sets(columns.get("class_set"), found)
         else:
             rows[column.name] = _scalar(columns, column, found)
     for vector, parts, _ in _SPLIT:
@@ -281,6 +290,12 @@ def _cell_rows(columns: Mapping[str, WireColumn], found: int) -> Rows:
         None  # no score, no verdict: false would look like a good sign
     )
     return rows
+
+
+def _class_sets(held: WireColumn | None, found: int) -> npt.NDArray[Any]:
+    """(N,) such as ``granulocyte or monocyte``; None where there is no set."""
+    bits = [0] * found if held is None else held.values.tolist()
+    return np.array([" or ".join(classes_of(one, CLASSES)) or None for one in bits], object)
 
 
 def _scalar(columns: Mapping[str, WireColumn], column: RowColumn, found: int) -> npt.NDArray[Any]:

@@ -1,7 +1,8 @@
 """What a recording holds (runs, frames, camera, duration, and whether it is complete) or what a bundle is.
 
-Of a bundle: which model, its files, whether it is synthetic and calibrated, and whose signature it bears. Nothing is
-run; whether it gives its golden outputs here, `phenostream check` tells.
+Of a bundle: which model, its files, whether it is synthetic and calibrated, for which population, what its intervals
+and sets of classes promise, and whose signature it bears. Nothing is run; whether it gives its golden outputs here,
+`phenostream check` tells.
 
 Examples:
   phenostream info tests/data/real_quads.phenorec
@@ -9,10 +10,13 @@ Examples:
 """
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from phenostream.deploy.bundles import DEMO, bundle_path
 from phenostream.deploy.cli.terminal import say, say_json
+from phenostream.engine.manifest import Calibration, Manifest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,20 +48,51 @@ def _bundle(path: Path, as_json: bool) -> int:
     bundle = load_bundle(path)
     manifest, key = bundle.manifest, bundle.signed_by
     sizes = {name: entry.size for name, entry in manifest.files.items()}
-    calibration = manifest.calibration.status
+    calibration = manifest.calibration
     if as_json:
         say_json(
             {"path": str(path), "name": manifest.name, "version": manifest.version,
              "sha256": bundle.sha256, "signed_by": key.fingerprint if key else None,
-             "synthetic": manifest.synthetic, "calibration": calibration,
-             "licence": manifest.licence, "bytes": sizes}
+             "synthetic": manifest.synthetic, "calibration": calibration.status,
+             "promises": _promised(calibration), "licence": manifest.licence, "bytes": sizes}
         )  # fmt: skip
         return 0
     say(
         f"{path}: {bundle.identity}, {'SYNTHETIC weights, ' if manifest.synthetic else ''}"
-        f"{calibration}, licence {manifest.licence}"
+        f"{calibration.status}, licence {manifest.licence}"
     )
+    for line in _promises(manifest):
+        say(line)
     say(f"signed by key {key}" if key else "unsigned")
     for name, size in sizes.items():
         say(f"{name}: {size} bytes, as its hash says")
     return 0
+
+
+def _promised(calibration: Calibration) -> dict[str, Any]:
+    """What the numbers promise, None where they promise nothing."""
+    sets, prior = calibration.class_sets, calibration.prior
+    return {
+        "prior": None if prior is None else prior.model_dump(mode="json"),
+        "class_coverage": None if sets is None else sets.coverage,
+        "interval_coverage": calibration.known_coverage,
+        "interval_half_width_z": calibration.interval_half_width_z,
+    }
+
+
+def _promises(manifest: Manifest) -> Iterator[str]:
+    """The same in words, a line for each promise."""
+    calibration = manifest.calibration
+    prior, sets = calibration.prior, calibration.class_sets
+    if prior is not None:
+        named = zip(manifest.classes, prior.shares, strict=True)
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in named)
+        whose = "as stated for its use" if prior.stated else "as among its calibration cells"
+        yield f"class probabilities hold where cells are {shares}: {whose}"
+    if sets is not None:
+        yield f"sets of classes hold at least {sets.coverage:.0%} of the cells of each class, nominally"
+    if calibration.interval_half_width_z is not None:
+        each = "half" if calibration.interval_scale is None else "median half"
+        widths = zip(manifest.markers, calibration.interval_half_width_z, strict=True)
+        told = ", ".join(f"{name} {width:.2f}" for name, width in widths)
+        yield f"marker intervals hold {calibration.interval_coverage:.0%}, nominally; {each} width in z: {told}"

@@ -26,12 +26,16 @@ def test_the_description_says_whether_and_how_the_numbers_are_calibrated(
             "interval_half_width_z": [1.0] * 4,
             "ood_threshold": 1.5,
             "reject_threshold": 0.625,
+            "prior": {"shares": [0.25, 0.5, 0.25], "stated": True},
+            "class_sets": {"coverage": 0.95, "threshold": [0.1, 0.2, 0.3]},
         }
     )
     said = make_model(calibration=calibration, marker_unit="ng").describe()
     assert said["calibrated"] is calibrated
     assert (said["interval_coverage"], said["marker_unit"]) == (0.8, "ng")
     assert (said["ood_threshold"], said["reject_threshold"]) == (1.5, 0.625)
+    assert said["prior"] == {"shares": [0.25, 0.5, 0.25], "stated": True}
+    assert said["class_coverage"] == 0.95
 
 
 @pytest.mark.parametrize("shots", [("left", "right"), ("top",)])
@@ -61,7 +65,8 @@ def test_a_model_without_intervals_or_thresholds_says_nil(
         status="uncalibrated", interval_half_width_z=None, ood_threshold=None, reject_threshold=None
     )
     said = make_model(calibration=bare).describe()
-    for key in ("interval_coverage", "ood_threshold", "reject_threshold"):
+    absent = ("prior", "class_coverage", "interval_coverage", "ood_threshold", "reject_threshold")
+    for key in absent:
         assert said[key] is None
 
 

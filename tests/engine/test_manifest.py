@@ -82,6 +82,36 @@ def test_only_an_uncalibrated_model_may_lack_intervals_or_thresholds(absent: str
     assert (bare.known_coverage is None) == (absent == "interval_half_width_z")
 
 
+def test_an_earlier_bundle_promises_no_population_and_no_sets() -> None:
+    calibration = load_bundle(DEMO).manifest.calibration.model_dump()
+    for name in ("prior", "class_sets", "interval_scale", "class_bias"):
+        calibration.pop(name)
+    earlier = Calibration.model_validate(calibration)
+    assert (earlier.prior, earlier.class_sets, earlier.interval_scale) == (None, None, None)
+    assert earlier.class_bias == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("prior", {"shares": [0.3, 0.3, 0.3], "stated": True}, "sum to 0.9, allowed 1"),
+        ("prior", {"shares": [0, 0.5, 0.5], "stated": False}, "greater than or equal to 0.001"),
+        (
+            "class_sets",
+            {"coverage": 0.9, "threshold": [0.1, 0.1, 0.4]},
+            "less than or equal to 0.3",
+        ),
+        ("class_sets", {"coverage": 1.0, "threshold": [0.1, 0.1, 0.1]}, "less than 1"),
+        ("interval_scale", [[1, 1, 1, 1]] * 2, "3|Field required"),
+        ("interval_scale", [[1, 1, 1, -1]] * 3, "greater than or equal to 0"),
+    ],
+)
+def test_impossible_promises_are_refused(name: str, value: object, says: str) -> None:
+    calibration = load_bundle(DEMO).manifest.calibration.model_dump()
+    with pytest.raises(ValidationError, match=says):
+        Calibration.model_validate(calibration | {name: value})
+
+
 def test_what_a_calibration_lacks_is_said_and_never_left_out() -> None:
     with pytest.raises(ValidationError, match="Field required"):
         Calibration.model_validate({"status": "uncalibrated"})

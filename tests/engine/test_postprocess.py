@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from phenostream.engine.errors import EngineFault
-from phenostream.engine.manifest import Calibration, Manifest, MarkerTransform
+from phenostream.engine.manifest import Calibration, ClassSets, Manifest, MarkerTransform
 from phenostream.engine.postprocess import (
     NO_CLASS,
     STATUSES,
@@ -120,6 +120,29 @@ def test_features_come_as_float16_when_asked_for() -> None:
 def test_outputs_of_another_number_of_cells_are_a_fault() -> None:
     with pytest.raises(EngineFault, match="2 rows for 3 cells"):
         frame_columns(_detections(3), np.ones(3, bool), _outputs(2), VIEW, _manifest())
+
+
+def test_a_classified_cell_has_the_set_of_classes_that_cannot_be_excluded() -> None:
+    manifest = _manifest()
+    seen = np.array([1, 1, 0, 1], bool)
+    assert "class_set" not in frame_columns(_detections(4), seen, _outputs(3), VIEW, manifest)
+    sets = ClassSets(coverage=0.9, threshold=(0.05, 0.3, 0.3))
+    update = {"calibration": manifest.calibration.model_copy(update={"class_sets": sets})}
+    told = frame_columns(
+        _detections(4), seen, _outputs(3), VIEW, manifest.model_copy(update=update)
+    )
+    assert told["class_set"].array.dtype == np.uint8
+    # the third has gone through the model and is rejected, the one before it has not
+    assert told["class_set"].array.tolist() == [0b001, 0b011, 0, 0]
+    assert list(told).index("class_set") == list(told).index("class") + 1
+
+
+def test_the_class_is_the_most_probable_one_whatever_the_logits_say() -> None:
+    outputs = _outputs(1)
+    outputs.class_probability[0] = [0.2, 0.1, 0.7]
+    columns = frame_columns(_detections(1), np.ones(1, bool), outputs, VIEW, _manifest())
+    assert outputs.class_logits[0].argmax() == 0
+    assert columns["class"].array.tolist() == [2]
 
 
 def test_what_a_model_does_not_have_is_nan_and_flags_and_rejects_nothing() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from phenostream.engine.array_archive import ArrayArchive
 from phenostream.engine.errors import BadInput
@@ -17,6 +18,7 @@ from phenostream.engine.types import CLASSES, F32, I32, MARKERS, Bool
 from phenostream.trainer.data.cell_set import CellSet
 from phenostream.trainer.graph import LARGEST_Z, BundleGraph
 from phenostream.trainer.predict import Predictions, predict
+from phenostream.trainer.written_whole import opened_whole
 
 _LARGEST_FILE: Final = 256 << 20
 
@@ -59,13 +61,12 @@ class Evidence:
     @classmethod
     def of(cls, graph: BundleGraph, said: Predictions, cells: CellSet) -> "Evidence":
         """Of white cells, and what the graph, its marker transform set, said of them."""
-        mean, sd = graph.marker_mean.numpy(), graph.marker_sd.numpy()
+        target = graph.target_z(torch.from_numpy(cells.marker_log10)).numpy()
         estimate = np.clip(said.marker_z, -LARGEST_Z, LARGEST_Z)
-        residual = np.abs(estimate - (cells.marker_log10 - mean) / sd)
         return cls(
             said.class_logits,
             cells.kind,
-            residual.astype(np.float32),
+            np.abs(estimate - target),
             said.marker_log_sd,
             cells.marker_mask,
         )
@@ -78,11 +79,16 @@ def observe(graph: BundleGraph, cells: CellSet) -> Evidence:
 
 
 def save_evidence(evidence: Evidence, path: Path) -> None:
-    """Write one compressed array file."""
+    """Write one compressed array file, whole or not at all.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     columns: dict[str, Any] = {
         field.name: getattr(evidence, field.name) for field in fields(evidence)
     }
-    np.savez_compressed(path, **columns)
+    with opened_whole(path) as file:
+        np.savez_compressed(file, **columns)
 
 
 def load_evidence(path: Path) -> Evidence:

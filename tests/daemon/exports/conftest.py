@@ -87,6 +87,7 @@ def _columns(frame_seq: int, marker_unit: str) -> dict[str, WireColumn]:
         "edge": WireColumn(np.array([False, True]), "1"),
         "status": WireColumn(np.array([0, 1], np.uint8), "1"),
         "class": WireColumn(np.array([2, 255], np.uint8), "1"),
+        "class_set": WireColumn(np.array([0b110, 0], np.uint8), "1"),
         "class_probability": floats([[0.1, 0.2, 0.7], [nan] * 3]),
         "class_logits": floats([[1, 2, 3], [nan] * 3]),
         "marker_z": floats(markers),

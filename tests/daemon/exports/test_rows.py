@@ -28,6 +28,7 @@ def test_vectors_are_split_by_name_and_cells_say_what_they_are(make_record: Reco
     rows = RowMaker().take(5, make_record(9))
     assert rows is not None
     assert rows["class"].tolist() == ["monocyte", None]
+    assert rows["class_set"].tolist() == ["granulocyte or monocyte", None]
     assert rows["status"].tolist() == ["classified", "edge"]
     assert rows["class_probability_monocyte"][0] == np.float32(0.7)
     assert rows["marker_estimate_CD16"][0] == np.float32(1e-6)
@@ -63,6 +64,14 @@ def test_a_cell_without_a_score_is_not_said_to_be_like_the_training_cells(
         rows = RowMaker().take(0, record)
         assert rows is not None
         assert rows["ood"].tolist() == expected
+
+
+def test_a_model_without_sets_of_classes_has_none_in_the_table(make_record: RecordMaker) -> None:
+    record = make_record(0)
+    without = {name: one for name, one in record.columns.items() if name != "class_set"}
+    rows = RowMaker().take(0, replace(record, columns=without))
+    assert rows is not None
+    assert rows["class_set"].tolist() == [None, None]
 
 
 def test_rows_say_how_the_frame_came_in_and_which_flags_it_has(make_record: RecordMaker) -> None:

@@ -10,7 +10,7 @@ import pytest
 from phenostream.engine.backends.checked import self_test
 from phenostream.engine.bundle import Bundle, load_bundle
 from phenostream.engine.errors import BadBundle
-from phenostream.engine.manifest import GoldenTolerance, Precision
+from phenostream.engine.manifest import ClassSets, GoldenTolerance, Precision
 from phenostream.engine.types import F32, OUTPUT_SHAPES, Outputs
 
 DEMO = Path(__file__).parents[3] / "deploy" / "demo_bundle"
@@ -104,6 +104,29 @@ def test_a_decision_may_change_where_the_golden_score_is_at_its_threshold(bundle
     )
     found = altered(bundle, "ood_score", at(threshold * (1 + 1e-3)))
     assert self_test(Recited(found), replace(bundle, golden=golden)) == 0
+
+
+def test_a_class_or_set_may_change_only_where_probabilities_are_close(bundle: Bundle) -> None:
+    sets = ClassSets(coverage=0.9, threshold=(0.2, 0.2, 0.2))
+    calibration = bundle.manifest.calibration.model_copy(update={"class_sets": sets})
+    manifest = bundle.manifest.model_copy(update={"calibration": calibration})
+
+    def judged(before: list[float], after: list[float]) -> float:
+        def at(probability: list[float]) -> Outputs:
+            def place(column: F32) -> None:
+                column[0] = probability
+
+            return altered(bundle, "class_probability", place)
+
+        golden = replace(bundle.golden, outputs=at(before))
+        return self_test(Recited(at(after)), lax(replace(bundle, manifest=manifest, golden=golden)))
+
+    assert judged([0.495, 0.496, 0.009], [0.496, 0.495, 0.009]) == 0
+    assert judged([0.795, 0.199, 0.006], [0.793, 0.201, 0.006]) == 0
+    with pytest.raises(BadBundle, match="changes the class of 1 of 24 golden crops"):
+        judged([0.3, 0.69, 0.01], [0.69, 0.3, 0.01])
+    with pytest.raises(BadBundle, match="changes the set of classes of 1 of 24 golden crops"):
+        judged([0.86, 0.13, 0.01], [0.7, 0.29, 0.01])
 
 
 @pytest.mark.parametrize("name", ["class_probability", "reject_probability", "ood_score"])

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.trainer
+
+from phenostream.engine.errors import BadInput  # noqa: E402
+from phenostream.engine.manifest import MarkerTransform, Metric  # noqa: E402
+from phenostream.engine.types import Crops  # noqa: E402
+from phenostream.trainer.calibration.calibrate import Thresholds, fill, fit_calibration  # noqa: E402
+from phenostream.trainer.calibration.population import for_population  # noqa: E402
+from phenostream.trainer.calibration.settings import CalibrationSettings  # noqa: E402
+from phenostream.trainer.checkpoint import Card, Checkpoint  # noqa: E402
+from phenostream.trainer.graph import BundleGraph  # noqa: E402
+from tests.trainer.calibration.toy import toy  # noqa: E402
+
+STATED = (0.15, 0.8, 0.05)
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> Checkpoint:
+    evidence, graph = toy(600, 0).evidence(), BundleGraph()
+    calibration = fit_calibration(evidence, Thresholds(1.5, 0.6), CalibrationSettings())
+    fill(graph, calibration)
+    card = Card(
+        name="toy",
+        version="0",
+        synthetic=True,
+        description="A toy.",
+        marker_unit="a.u.",
+        marker_transform=MarkerTransform(scale="linear", mean=(0, 0, 0, 0), sd=(1, 1, 1, 1)),
+        calibration=calibration,
+        metrics=(Metric(name="ECE", value=0.01, low=0.0, high=0.02, n=9, data="toy cells"),),
+        data_sha256="0" * 64,
+    )
+    nothing = Crops(np.zeros((1, 4, 28, 28), np.float32), np.ones((1, 4), np.float32))
+    return Checkpoint(graph, card, nothing, evidence)
+
+
+def test_the_card_says_for_whom_and_drops_figures_that_no_longer_hold(
+    checkpoint: Checkpoint,
+) -> None:
+    other = for_population(checkpoint, STATED)
+    prior = other.card.calibration.prior
+    assert prior is not None
+    assert prior.stated
+    assert prior.shares == pytest.approx(STATED)
+    assert other.card.metrics == ()
+    assert "stated population (lymphocyte 15.0%, granulocyte 80.0%, monocyte 5.0%)" in (
+        other.card.description
+    )
+
+
+def test_the_graph_has_the_new_numbers_and_the_checkpoint_its_own(checkpoint: Checkpoint) -> None:
+    before = checkpoint.graph.class_bias.clone()
+    other = for_population(checkpoint, STATED)
+    np.testing.assert_allclose(
+        other.graph.class_bias.numpy(), other.card.calibration.class_bias, rtol=1e-6
+    )
+    assert torch.equal(checkpoint.graph.class_bias, before)
+    assert not torch.equal(other.graph.class_bias, before)
+
+
+def test_a_checkpoint_that_kept_no_evidence_cannot_be_given_a_prior(
+    checkpoint: Checkpoint,
+) -> None:
+    bare = Checkpoint(checkpoint.graph, checkpoint.card, checkpoint.golden)
+    with pytest.raises(BadInput, match=r"no evidence\.npz, .* no prior can be stated"):
+        for_population(bare, STATED)
