@@ -18,7 +18,7 @@ from phenostream.trainer.evaluation.simple_models import F64, Strength, fit_simp
 from phenostream.trainer.evaluation.size_model import size_features
 
 _LEAST_LEVEL: Final = 1e-3
-_MOST_ROWS: Final = 12_000
+_MOST_ROWS: Final = 8_000
 """Training rows of the models on pixels, augmented copies counted."""
 _COPIES: Final = 4
 
@@ -99,7 +99,7 @@ def on_pixels(
     shown = binned_contrast(test)
     answers = []
     for name, strength in (
-        ("logistic on pixels", Strength(penalty=_LINEAR_PENALTY)),
+        ("logistic on pixels", Strength(penalty=_LINEAR_PENALTY, iterations=100)),
         ("MLP on pixels", Strength("MLP", penalty=_MLP_PENALTY, iterations=30, seed=seed)),
     ):
         model = fit_simple(features, labelled, strength)
@@ -125,7 +125,7 @@ _MLP_PENALTY: Final = 2e-2
 
 
 def augmented(cells: CellSet, seed: int) -> CellSet:
-    """At most 12,000 rows: the labelled cells as they are, then copies under random symmetries with their shots."""
+    """At most 8,000 rows: the labelled cells as they are, then copies under random symmetries with their shots."""
     rng = np.random.default_rng([seed, 43])
     useful = np.flatnonzero(cells.white | cells.marker_mask.any(axis=1))
     if len(useful) > _MOST_ROWS:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from phenostream.engine.manifest import Calibration, MarkerTransform
-from phenostream.engine.types import CLASSES, MARKERS, Outputs
+from phenostream.engine.types import CLASSES, F32, I32, MARKERS, Outputs
 from phenostream.trainer.data.cell_set import KINDS, UNLABELLED, CellSet
 from phenostream.trainer.evaluation.comparisons import GalleryCell, Picture
 from phenostream.trainer.evaluation.pictures import beside, enlarged, grey, png
@@ -122,8 +122,9 @@ def _ood_note(said: Outputs, calibration: Calibration, row: int) -> str:
     return f"; score {said.ood_score[row]:.2f}, threshold {calibration.ood_threshold:.2f}"
 
 
-def _best(said: Outputs) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]]:
-    return said.class_probability.max(axis=1), said.class_probability.argmax(axis=1)
+def _best(said: Outputs) -> tuple[F32, I32]:
+    called: I32 = said.class_probability.argmax(axis=1).astype(np.int32)
+    return said.class_probability.max(axis=1), called
 
 
 def _first(

@@ -22,6 +22,7 @@ LEAST_ROWS: Final = 20
 """With fewer targets a marker is not modelled, and with fewer white cells no class is."""
 _HIDDEN: Final = (128,)
 _MLP_BATCH: Final = 200
+_LEAST_TO_STOP: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +143,11 @@ def _classifier(scaled: F64, cells: CellSet, strength: Strength) -> Any | None:
     from sklearn.neural_network import MLPClassifier
 
     white = cells.white
-    if white.sum() < LEAST_ROWS or len(np.unique(cells.kind[white])) < len(CLASSES):
+    rows, counts = int(white.sum()), np.bincount(cells.kind[white], minlength=len(CLASSES))
+    if rows < LEAST_ROWS or not counts.all():
         return None
-    rows = int(white.sum())
     if strength.family == "MLP":
-        model = MLPClassifier(
-            hidden_layer_sizes=_HIDDEN,
-            alpha=strength.penalty * _MLP_BATCH,
-            batch_size=_MLP_BATCH,
-            early_stopping=True,
-            max_iter=strength.iterations,
-            random_state=strength.seed,
-        )
+        model = MLPClassifier(**_mlp_options(strength, rows, int(counts.min())))
     else:
         model = LogisticRegression(
             C=1 / (strength.penalty * rows),
@@ -169,17 +163,24 @@ def _regressor(scaled: F64, targets: F32, strength: Strength) -> Any:
     from sklearn.neural_network import MLPRegressor
     from sklearn.preprocessing import StandardScaler
 
+    rows = len(scaled)
     if strength.family == "linear":
-        return _fitted(Ridge(alpha=strength.penalty * len(scaled)), scaled, targets)
-    model = MLPRegressor(
-        hidden_layer_sizes=_HIDDEN,
-        alpha=strength.penalty * _MLP_BATCH,
-        batch_size=_MLP_BATCH,
-        early_stopping=True,
-        max_iter=strength.iterations,
-        random_state=strength.seed,
-    )
+        return _fitted(Ridge(alpha=strength.penalty * rows), scaled, targets)
+    model = MLPRegressor(**_mlp_options(strength, rows, rows))
     return _fitted(TransformedTargetRegressor(model, transformer=StandardScaler()), scaled, targets)
+
+
+def _mlp_options(strength: Strength, rows: int, rarest: int) -> dict[str, Any]:
+    """Options of either MLP; a tenth is held out to stop early where that leaves some of every class."""
+    batch = min(_MLP_BATCH, rows // 2)
+    return {
+        "hidden_layer_sizes": _HIDDEN,
+        "alpha": strength.penalty * batch,
+        "batch_size": batch,
+        "early_stopping": rows >= _LEAST_TO_STOP and rarest >= _LEAST_TO_STOP // 10,
+        "max_iter": strength.iterations,
+        "random_state": strength.seed,
+    }
 
 
 def _fitted(model: Any, features: F64, targets: npt.NDArray[Any]) -> Any:
