@@ -23,7 +23,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from phenostream.engine.errors import BadConfig, BadInput
-from phenostream.engine.types import U8
+from phenostream.engine.types import CROP_PX, U8
 from phenostream.trainer.data.array_file import read_arrays, write_arrays
 from phenostream.trainer.data.bsccm.dataset import Dataset, open_dataset
 from phenostream.trainer.data.bsccm.images import read_shots, small_shots
@@ -137,7 +137,7 @@ def _alone(parts: Path) -> Iterator[None]:
 
 def _read_all(data: Dataset, rows: I64, parts: Path, plan: str) -> U8:
     """(N, 4, 28, 28) images of all rows, block by block."""
-    images, largest = [], 0
+    images, largest = np.empty((len(rows), 4, CROP_PX, CROP_PX), np.uint8), 0
     with (
         ThreadPoolExecutor(_READERS) as readers,
         tqdm(total=len(rows), desc="cells", unit="cell", disable=None) as bar,
@@ -149,11 +149,11 @@ def _read_all(data: Dataset, rows: I64, parts: Path, plan: str) -> U8:
             if block is None:
                 block = _read_block(data, chosen, readers)
                 _keep(path, block)
-            images.append(block.images)
+            images[start : start + len(chosen)] = block.images
             largest = max(largest, block.largest)
             _check_depth(data, largest)
             bar.update(len(chosen))
-    return np.concatenate(images)
+    return images
 
 
 def _read_block(data: Dataset, rows: I64, readers: ThreadPoolExecutor) -> _Block:
