@@ -25,6 +25,7 @@ from phenostream.trainer.evaluation.figure import Closed
 from phenostream.trainer.evaluation.gallery import gallery_cells, typical_rows
 from phenostream.trainer.evaluation.gradients import gradient_pictures
 from phenostream.trainer.evaluation.judge import Judge
+from phenostream.trainer.evaluation.served import serve
 from phenostream.trainer.evaluation.shot_controls import channels_permuted, flips_unswapped
 from phenostream.trainer.evaluation.subject import Subject
 
@@ -64,11 +65,17 @@ def add_context(
     """
     judge = Judge.of(data.test, settings.bootstrap)
     brief = _brief(data, settings, on_step)
-    controls = _controls(subject, data, judge, settings, brief.get(FULL))
+    said = subject.outputs(data.test)
+    controls = (
+        shuffled_targets(data.train, settings.budget, judge, brief.get(FULL)),
+        position_only(data.train, judge),
+        brightness_only(data.train, judge),
+        *_of_the_shots(subject, judge, said, settings.budget.seed),
+    )
     on_step("controls")
     baselines = _baselines(subject, data, judge, settings.budget.seed)
     on_step("baselines")
-    gallery = _gallery(subject, data)
+    gallery = _gallery(subject, data, said)
     on_step("gallery")
     return evaluation.model_copy(
         update={
@@ -94,19 +101,13 @@ def _brief(
     return train_ablations(data.train, data.test, settings.budget, names, on_step)
 
 
-def _controls(
-    subject: Subject,
-    data: EvaluationData,
-    judge: Judge,
-    settings: ContextSettings,
-    honest: BriefAnswer | None,
-) -> tuple[Control, ...]:
+def _of_the_shots(
+    subject: Subject, judge: Judge, said: Outputs, seed: int
+) -> tuple[Control, Control]:
+    called = serve(said, subject.calibration).called
     return (
-        shuffled_targets(data.train, settings.budget, judge, honest),
-        position_only(data.train, judge),
-        brightness_only(data.train, judge),
-        channels_permuted(subject, judge, settings.budget.seed),
-        flips_unswapped(subject, judge),
+        channels_permuted(subject, judge, called, seed),
+        flips_unswapped(subject, judge, called),
     )
 
 
@@ -131,8 +132,7 @@ def _baseline(answer: SimpleAnswer, judge: Judge) -> Baseline:
     )
 
 
-def _gallery(subject: Subject, data: EvaluationData) -> Gallery:
-    said: Outputs = subject.outputs(data.test)
+def _gallery(subject: Subject, data: EvaluationData, said: Outputs) -> Gallery:
     maps: tuple[Picture, ...] = ()
     if subject.graph is not None:
         maps = gradient_pictures(subject.graph, data.test, typical_rows(data.test, said))

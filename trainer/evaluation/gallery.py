@@ -123,6 +123,7 @@ def _ood_note(said: Outputs, calibration: Calibration, row: int) -> str:
 
 
 def _best(said: Outputs) -> tuple[F32, I32]:
+    """Probability and class of the most probable one."""
     called: I32 = said.class_probability.argmax(axis=1).astype(np.int32)
     return said.class_probability.max(axis=1), called
 

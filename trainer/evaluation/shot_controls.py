@@ -22,9 +22,16 @@ NO_CHANGE: Final = 0.02
 _MIRRORS: Final = {"L-R": symmetry.MIRROR_COLUMNS, "T-B": symmetry.MIRROR_ROWS}
 
 
-def channels_permuted(subject: Subject, judge: Judge, seed: int) -> Control:
-    """The model on cells whose shots are each in an order of their own."""
-    before, after = _called(subject, judge.test), _called(subject, shots_shuffled(judge.test, seed))
+def channels_permuted(subject: Subject, judge: Judge, before: I32, seed: int) -> Control:
+    """The model on cells whose shots are each in an order of their own.
+
+    Args:
+        subject: The model.
+        judge: Of the test cells.
+        before: (N,) what it calls them as they are.
+        seed: Of the orders.
+    """
+    after = _called(subject, shots_shuffled(judge.test, seed))
     figures = _present(
         {
             "accuracy": judge.classes(before).accuracy,
@@ -44,9 +51,14 @@ def channels_permuted(subject: Subject, judge: Judge, seed: int) -> Control:
     )
 
 
-def flips_unswapped(subject: Subject, judge: Judge) -> Control:
-    """The model on mirrored cells, with the pair of shots across the mirror line swapped and left as it is."""
-    before = _called(subject, judge.test)
+def flips_unswapped(subject: Subject, judge: Judge, before: I32) -> Control:
+    """The model on mirrored cells, with the pair of shots across the mirror line swapped and left as it is.
+
+    Args:
+        subject: The model.
+        judge: Of the test cells.
+        before: (N,) what it calls them as they are.
+    """
     measured: dict[str, Figure | None] = {"accuracy": judge.classes(before).accuracy}
     for name, element in _MIRRORS.items():
         for how, cells in (

@@ -11,8 +11,10 @@ from phenostream.engine.optics.illumination import TILT  # noqa: E402
 from phenostream.engine.types import F32, OUTPUT_SHAPES, SHOTS, Outputs  # noqa: E402
 from phenostream.trainer.data.cell_set import CellSet  # noqa: E402
 from phenostream.trainer.evaluation.bootstrap import BootstrapSettings  # noqa: E402
+from phenostream.trainer.evaluation.comparisons import Control  # noqa: E402
 from phenostream.trainer.evaluation.document import SubjectFacts  # noqa: E402
 from phenostream.trainer.evaluation.judge import Judge  # noqa: E402
+from phenostream.trainer.evaluation.served import serve  # noqa: E402
 from phenostream.trainer.evaluation.shot_controls import (  # noqa: E402
     channels_permuted,
     flips_unswapped,
@@ -80,9 +82,14 @@ def judge(cells_by_size: CellSet) -> Judge:
     return Judge.of(cells_by_size, BootstrapSettings(resamples=200))
 
 
+def both(subject: Subject, judge: Judge) -> tuple[Control, Control]:
+    called = serve(subject.outputs(judge.test), subject.calibration).called
+    return channels_permuted(subject, judge, called, 1), flips_unswapped(subject, judge, called)
+
+
 def test_a_model_that_knows_the_light_passes_both(judge: Judge) -> None:
     subject = subject_that(by_size_where_lit_as_named)
-    permuted, flipped = channels_permuted(subject, judge, 1), flips_unswapped(subject, judge)
+    permuted, flipped = both(subject, judge)
     assert permuted.figures["accuracy"].value > 0.9
     assert permuted.as_expected is True
     assert permuted.figures["change"].value < -0.5
@@ -93,7 +100,7 @@ def test_a_model_that_knows_the_light_passes_both(judge: Judge) -> None:
 
 def test_a_model_blind_to_the_shots_fails_both_and_is_told_why(judge: Judge) -> None:
     subject = subject_that(by_size)
-    permuted, flipped = channels_permuted(subject, judge, 1), flips_unswapped(subject, judge)
+    permuted, flipped = both(subject, judge)
     assert permuted.as_expected is False
     assert permuted.verdict == "The model's accuracy does not need which shot is which."
     assert flipped.as_expected is False
@@ -104,5 +111,4 @@ def test_a_model_blind_to_the_shots_fails_both_and_is_told_why(judge: Judge) -> 
 def test_a_single_field_cannot_tell(judge: Judge) -> None:
     one_field = Judge.of(judge.test.select(np.arange(6)), BootstrapSettings(resamples=100))
     subject = subject_that(by_left_light)
-    assert channels_permuted(subject, one_field, 1).as_expected is None
-    assert flips_unswapped(subject, one_field).as_expected is None
+    assert [control.as_expected for control in both(subject, one_field)] == [None, None]
