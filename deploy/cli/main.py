@@ -46,6 +46,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "keys": ("keys", "keys for tcp and for signing bundles: make, let in, list, sign"),
     "bench": ("bench", "measure engine, pipeline, latency, detection or orientation on this box"),
     "train": ("train", "train the model (simulated cells)"),
+    "evaluate": (
+        "evaluate",
+        "judge a model on cells it never saw; a report with intervals and baselines",
+    ),
     "compare": (
         "compare",
         "two evaluated runs side by side, with what differs by more than chance",

@@ -85,13 +85,15 @@ def _coverage(evaluation: Evaluation) -> Iterator[Tile]:
 
 
 def _outliers(evaluation: Evaluation) -> Iterator[Tile]:
-    """The kind that is told worst, by the better of the two scores."""
+    """What every stream holds, together; beside it the kind that is told worst, by the better of the two scores."""
     kinds = evaluation.outliers.kinds if evaluation.outliers else ()
     found = [(best, kind) for kind in kinds if (best := _better(kind)) is not None]
-    if found:
+    together = evaluation.outliers.together if evaluation.outliers else None
+    whole = _better(together) if together else None
+    if found and whole is not None:
         worst, kind = min(found, key=lambda one: one[0].value)
-        beside = (("kind", kind.name), ("kinds tested", str(len(found))))
-        yield _tile("Lowest AUROC of an outlier kind", worst, beside)
+        beside = ((f"worst of {len(found)} kinds", number(worst.value)), ("which is", kind.name))
+        yield _tile("AUROC of red cells, debris, empty tiles", whole, beside)
 
 
 def _better(kind: OutlierKind) -> Figure | None:
