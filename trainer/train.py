@@ -25,7 +25,12 @@ from phenostream.trainer.data.cell_set import KINDS, CellSet, concatenate
 from phenostream.trainer.data.simulated import Part, PartSettings, make_cells
 from phenostream.trainer.data.teaching import with_expected_levels
 from phenostream.trainer.distributed import current_world, in_turn, joined
-from phenostream.trainer.evaluate import evaluate
+from phenostream.trainer.evaluation.bootstrap import BootstrapSettings
+from phenostream.trainer.evaluation.card_metrics import card_metrics
+from phenostream.trainer.evaluation.data import EvaluationData
+from phenostream.trainer.evaluation.document import DataFacts
+from phenostream.trainer.evaluation.evaluate import evaluate_model
+from phenostream.trainer.evaluation.subject import graph_subject
 from phenostream.trainer.fit import fit
 from phenostream.trainer.graph import BundleGraph
 from phenostream.trainer.settings import TrainSettings
@@ -160,9 +165,6 @@ def _checkpoint(
     graph: BundleGraph, transform: MarkerTransform, data: TrainingData, settings: TrainSettings
 ) -> Checkpoint:
     calibration = calibrate(graph, data.train, data.calibrate)
-    metrics: list[Metric] = []
-    for name, cells in data.test.items():
-        metrics += evaluate(graph, calibration, cells, name, settings.seed)
     facts = data.facts
     card = Card(
         name=facts.name,
@@ -172,15 +174,28 @@ def _checkpoint(
         marker_unit=facts.marker_unit,
         marker_transform=transform,
         calibration=calibration,
-        metrics=tuple(metrics),
         data_sha256=data.train.sha256(),
         reduction_kernel=facts.reduction_kernel,
         settings=settings.model_dump(mode="json", exclude={"out"}),
         network=settings.network,
         preprocess=graph.preprocess,
     )
+    card = card.model_copy(update={"metrics": measure_card(graph, card, data)})
     evidence = observe(graph, data.calibrate)
     return Checkpoint(graph, card, golden_crops(data.calibrate), evidence)
+
+
+def measure_card(graph: BundleGraph, card: Card, data: TrainingData) -> tuple[Metric, ...]:
+    """What a card says of its model: figures on every test set."""
+    subject = graph_subject(graph, card, data.train.sha256())
+    metrics: list[Metric] = []
+    for name, cells in data.test.items():
+        facts = DataFacts(name=name, synthetic=card.synthetic, protocol="held out")
+        evaluation = evaluate_model(
+            subject, EvaluationData(data.train, cells, {}, facts), BootstrapSettings()
+        )
+        metrics += card_metrics(evaluation, name)
+    return tuple(metrics)
 
 
 def make_data(settings: TrainSettings) -> TrainingData:

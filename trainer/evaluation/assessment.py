@@ -12,7 +12,6 @@ from phenostream.engine.optics.presets import Preset
 from phenostream.trainer.data.bsccm.packer import pack
 from phenostream.trainer.data.protocols import Protocol
 from phenostream.trainer.data.splits import split
-from phenostream.trainer.evaluation.baselines import size_marker_model
 from phenostream.trainer.evaluation.bootstrap import BootstrapSettings
 from phenostream.trainer.evaluation.brief_fit import Budget
 from phenostream.trainer.evaluation.context import ContextSettings, add_context, steps
@@ -111,8 +110,7 @@ def assess(settings: AssessmentSettings, on_step: OnStep = lambda name: None) ->
     with open_subject(settings.model, settings.backend) as subject:
         data = _cells(settings)
         on_step("cells")
-        size_model = size_marker_model(data.train)
-        evaluation = evaluate_model(subject, data, settings.context.bootstrap, size_model)
+        evaluation = evaluate_model(subject, data, settings.context.bootstrap)
         on_step("model")
         if settings.comparisons:
             evaluation = add_context(evaluation, subject, data, settings.context, on_step)

@@ -1,14 +1,10 @@
 """The cells of one evaluation: what was learnt from, what is judged on, and what should be refused."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from phenostream.engine.types import F32
 from phenostream.trainer.data.cell_set import CellSet
 from phenostream.trainer.evaluation.document import DataFacts
-
-MarkerModel = Callable[[CellSet], F32]
-"""From N cells to log10 marker levels (N, 4): a model of markers that sees less than the network does."""
 
 
 @dataclass(frozen=True, slots=True)

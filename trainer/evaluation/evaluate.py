@@ -1,19 +1,22 @@
 """The evaluation of one model on one data set, as a table of contents (SPEC g.4).
 
 It judges what would be served: the calibrated outputs of the one graph, and the decisions a daemon would take on them.
-What other modules add (baselines, controls, ablations, gallery) is put into the result with `model_copy`.
+What other modules add (baselines, controls, ablations, gallery, references) is put into the result with `model_copy`.
 """
 
+import math
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Final
 
 import numpy as np
 
-from phenostream.engine.types import MARKERS, Outputs
+from phenostream.engine.types import F32, MARKERS, Outputs
 from phenostream.trainer.data.cell_set import KINDS, UNLABELLED, WHITE, CellSet
+from phenostream.trainer.evaluation.baselines import size_marker_model
 from phenostream.trainer.evaluation.bootstrap import BootstrapSettings, Resamples
 from phenostream.trainer.evaluation.classification import CalledCells, classify
-from phenostream.trainer.evaluation.data import EvaluationData, MarkerModel
+from phenostream.trainer.evaluation.data import EvaluationData
 from phenostream.trainer.evaluation.document import (
     DataSection,
     Evaluation,
@@ -29,12 +32,13 @@ from phenostream.trainer.evaluation.performance import (
     MarkerFigures,
     Outliers,
 )
-from phenostream.trainer.evaluation.probabilities import judge_probabilities, softmax
-from phenostream.trainer.evaluation.references import REFERENCES
-from phenostream.trainer.evaluation.served import serve
+from phenostream.trainer.evaluation.probabilities import judge_probabilities, judge_sets, softmax
+from phenostream.trainer.evaluation.served import Served, serve
 from phenostream.trainer.evaluation.subject import Subject
 
-_COMPUTING = ("phenostream", "numpy", "torch", "openvino", "onnxruntime", "scikit-learn")
+_SIZE_CELLS: Final = 6_000
+"""Training cells that are enough for the few numbers of the size model."""
+_COMPUTING: Final = ("phenostream", "numpy", "torch", "openvino", "onnxruntime", "scikit-learn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +49,12 @@ class _Judged:
     data: EvaluationData
     resamples: Resamples
     outputs: Outputs
+    served: Served
     settings: BootstrapSettings
 
 
 def evaluate_model(
-    subject: Subject,
-    data: EvaluationData,
-    settings: BootstrapSettings,
-    size_model: MarkerModel | None = None,
+    subject: Subject, data: EvaluationData, settings: BootstrapSettings
 ) -> Evaluation:
     """Ask the model about every cell and measure what it says.
 
@@ -63,18 +65,16 @@ def evaluate_model(
         subject: The model.
         data: Split; training cells are only fitted on.
         settings: Of the intervals.
-        size_model: Fitted on the same training cells, for the size-only r beside each marker's.
 
     Raises:
         EngineFault: The model failed on these cells.
     """
-    test = data.test
-    found = _Judged(
-        subject, data, Resamples.of(test.group, settings), subject.outputs(test), settings
-    )
+    resamples, outputs = Resamples.of(data.test.group, settings), subject.outputs(data.test)
+    served = serve(outputs, subject.calibration)
+    found = _Judged(subject, data, resamples, outputs, served, settings)
     classification = classify(_called(found))
     calibration = _calibration(found)
-    markers = _markers(found, size_model)
+    markers = _markers(found)
     outliers = _outliers(found)
     synthetic = subject.synthetic or data.facts.synthetic
     return Evaluation(
@@ -85,14 +85,13 @@ def evaluate_model(
         calibration=calibration,
         markers=markers,
         outliers=outliers,
-        references=REFERENCES,
         provenance=_provenance(subject, settings),
     )
 
 
 def _called(found: _Judged) -> CalledCells:
     white = found.data.test.white
-    served = serve(found.outputs, found.subject.calibration)
+    served = found.served
     return CalledCells(
         resamples=found.resamples.select(white),
         truth=found.data.test.kind[white],
@@ -109,24 +108,40 @@ def _calibration(found: _Judged) -> CalibrationFigures | None:
     after = judge_probabilities(resamples, found.outputs.class_probability[white], truth)
     if before is None or after is None:
         return None
-    return CalibrationFigures(before=before, after=after, sets=None)
+    sets, members = found.subject.calibration.class_sets, found.served.members
+    return CalibrationFigures(
+        before=before,
+        after=after,
+        sets=None
+        if sets is None or members is None
+        else judge_sets(resamples, members[white], truth, sets.coverage),
+    )
 
 
-def _markers(found: _Judged, size_model: MarkerModel | None) -> tuple[MarkerFigures, ...]:
-    test, calibration = found.data.test, found.subject.calibration
+def _markers(found: _Judged) -> tuple[MarkerFigures, ...]:
+    train, test = found.data.train, found.data.test
+    calibration = found.subject.calibration
     said = Said(
         outputs=found.outputs,
-        called=serve(found.outputs, calibration).called,
+        called=found.served.called,
         transform=found.subject.transform,
-        size_only=None if size_model is None else size_model(test),
+        size_only=_size_only(train, test),
     )
     judged = []
     for marker, name in enumerate(MARKERS):
-        cells = marker_cells(marker, found.data.train, test, said, found.resamples)
+        cells = marker_cells(marker, train, test, said, found.resamples)
         figures = None if cells is None else judge_marker(name, cells, calibration.known_coverage)
         if figures is not None:
             judged.append(figures)
     return tuple(judged)
+
+
+def _size_only(train: CellSet, test: CellSet) -> F32 | None:
+    """What the size model says, fitted on an even choice of the training cells; None without cells."""
+    if not len(train) or not len(test):
+        return None
+    step = math.ceil(len(train) / _SIZE_CELLS)
+    return size_marker_model(train.select(np.arange(0, len(train), step)))(test)
 
 
 def _outliers(found: _Judged) -> Outliers | None:

@@ -103,19 +103,18 @@ def marker_cells(
     rows = _rows(test, marker)
     if ruler is None or len(rows) < _LEAST_CELLS:
         return None
-    own = test.select(rows)
-    level = 10 ** own.marker_log10[:, marker].astype(np.float64)
+    level, kind = _power(test.marker_log10[rows, marker]), test.kind[rows]
     interval = said.outputs.marker_interval[rows, marker]
-    estimate = ruler.levels(said.outputs.marker_estimate[rows, marker], said.transform)
+    estimate = said.outputs.marker_estimate[rows, marker]
     size_only = None if said.size_only is None else _power(said.size_only[rows, marker])
     oracles = [
-        oracle_levels(train, own.select(own.kind == kind), marker, kind)
-        for kind in range(len(CLASSES))
+        oracle_levels(train, test.truth[rows[kind == index]], marker, index)
+        for index in range(len(CLASSES))
     ]
     scales = {
         scale: Columns(
             measured=ruler.z(level, scale),
-            predicted=ruler.z(estimate, scale),
+            predicted=ruler.estimated_z(estimate, said.transform, scale),
             size_only=None if size_only is None else ruler.z(size_only, scale),
             class_means=_class_means(train, marker, ruler, scale),
             oracle=tuple(None if one is None else ruler.z(one, scale) for one in oracles),
@@ -124,9 +123,9 @@ def marker_cells(
     }
     return MarkerCells(
         resamples=resamples.select(rows),
-        kind=own.kind,
+        kind=kind,
         called=said.called[rows],
-        at_floor=own.censored[:, marker],
+        at_floor=test.censored[rows, marker],
         level=level,
         interval=interval,
         width_z=ruler.widths(interval, said.transform.scale),

@@ -28,7 +28,7 @@ class MarkerScale:
         sd_log: Of log10.
         mean_linear: Of the levels themselves.
         sd_linear: Likewise.
-        least: Smallest training target; where a logarithm is taken of an estimate, smaller ones are raised to this.
+        least: Smallest level. A model of linear levels says less, and even below 0: on the log scale that is this.
     """
 
     mean_log: float
@@ -53,11 +53,22 @@ class MarkerScale:
         )
 
     def z(self, levels: npt.NDArray[np.floating], scale: Scale) -> F64:
-        """Levels in the marker's unit, (N,), as z."""
+        """Levels in the marker's unit, (N,), as z; on the log scale they must be positive."""
         wide = levels.astype(np.float64)
         if scale == "linear":
             return (wide - self.mean_linear) / self.sd_linear
-        return (np.log10(np.maximum(wide, self.least)) - self.mean_log) / self.sd_log
+        return (np.log10(wide) - self.mean_log) / self.sd_log
+
+    def estimated_z(
+        self, estimate: npt.NDArray[np.floating], transform: MarkerTransform, scale: Scale
+    ) -> F64:
+        """A model's estimates (N,) as z; those of a model without a unit are taken for linear z."""
+        wide = estimate.astype(np.float64)
+        if transform == UNKNOWN:
+            wide = wide * self.sd_linear + self.mean_linear
+        if scale == "log" and transform.scale == "linear":
+            wide = np.maximum(wide, self.least)
+        return self.z(wide, scale)
 
     def widths(self, interval: npt.NDArray[np.floating], scale: Literal["log10", "linear"]) -> F64:
         """Widths (N,) in z of intervals (N, 2) in the marker's unit, on the scale the model was trained on."""
@@ -67,8 +78,3 @@ class MarkerScale:
         tiny = float(np.finfo(np.float32).tiny)
         decades = np.log10(np.maximum(high, tiny) / np.maximum(low, tiny))
         return np.asarray(decades / self.sd_log, np.float64)
-
-    def levels(self, estimate: npt.NDArray[np.floating], transform: MarkerTransform) -> F64:
-        """A model's estimates in the marker's unit; those of a model without a unit are taken for linear z."""
-        wide = estimate.astype(np.float64)
-        return wide * self.sd_linear + self.mean_linear if transform == UNKNOWN else wide

@@ -8,44 +8,35 @@ from typing import Final
 
 import numpy as np
 
+from phenostream.engine.types import F32
 from phenostream.trainer.data.cell_set import CellSet
 from phenostream.trainer.evaluation.bootstrap import F64
 
 LEAST_CELLS: Final = 30
 
 
-def oracle_levels(train: CellSet, test: CellSet, marker: int, kind: int) -> F64 | None:
+def oracle_levels(train: CellSet, truth: F32, marker: int, kind: int) -> F64 | None:
     """Levels (N,) in the marker's unit for test cells of one class.
 
     Args:
         train: To fit on.
-        test: Cells of that class only.
+        truth: (N, 2), that of the test cells.
         marker: Column.
         kind: The class.
 
     Returns:
         None where the truth of either is unknown, or there are fewer than `LEAST_CELLS` to fit on.
     """
-    own = train.select((train.kind == kind) & train.marker_mask[:, marker])
-    known = [
-        column
-        for column in range(own.truth.shape[1])
-        if len(own) and _known(own, column) and _known(test, column)
-    ]
-    if len(own) < LEAST_CELLS or not known:
+    own = np.flatnonzero((train.kind == kind) & train.marker_mask[:, marker])
+    learnt = train.truth[own]
+    known = np.isfinite(learnt).all(axis=0) & np.isfinite(truth).all(axis=0)
+    if len(own) < LEAST_CELLS or not known.any():
         return None
-    weights, *_ = np.linalg.lstsq(
-        _design(own, known), own.marker_log10[:, marker].astype(np.float64), rcond=None
-    )
-    levels: F64 = 10 ** (_design(test, known) @ weights)
+    target = train.marker_log10[own, marker].astype(np.float64)
+    weights, *_ = np.linalg.lstsq(_design(learnt[:, known]), target, rcond=None)
+    levels: F64 = 10 ** (_design(truth[:, known]) @ weights)
     return levels
 
 
-def _known(cells: CellSet, column: int) -> bool:
-    return bool(np.isfinite(cells.truth[:, column]).all())
-
-
-def _design(cells: CellSet, columns: list[int]) -> F64:
-    return np.column_stack(
-        [np.ones(len(cells)), *(cells.truth[:, column].astype(np.float64) for column in columns)]
-    )
+def _design(truth: F32) -> F64:
+    return np.column_stack([np.ones(len(truth)), truth.astype(np.float64)])

@@ -67,7 +67,7 @@ def judge_outliers(
     white: ScoredCells,
     label: I32,
     kinds: Mapping[str, ScoredCells],
-    together: ScoredCells | None,
+    together: ScoredCells,
 ) -> Outliers:
     """The section.
 
@@ -75,7 +75,7 @@ def judge_outliers(
         white: White test cells.
         label: (N,) their class.
         kinds: What should be refused, by kind.
-        together: All of the test that should be refused; None where there is none.
+        together: All of the test that should be refused; may be none.
     """
     rejected = None if white.reject is None else white.reject.beyond
     by_class = (
@@ -91,7 +91,7 @@ def judge_outliers(
         white_rejected=None if rejected is None else white.resamples.share(rejected),
         rejected_by_class=by_class,
         kinds=tuple(_judge(name, white, cells) for name, cells in kinds.items() if len(cells)),
-        together=None if together is None else _judge("red, debris, empty", white, together),
+        together=_judge("red, debris, empty", white, together) if len(together) else None,
     )
 
 

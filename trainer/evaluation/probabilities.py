@@ -22,6 +22,8 @@ def judge_probabilities(
     resamples: Resamples, probability: npt.NDArray[np.floating], truth: I32
 ) -> ProbabilityFigures | None:
     """Figures of (N, 3) probabilities against (N,) classes; None of no cells."""
+    if not len(truth):
+        return None
     wide = probability.astype(np.float64)
     own = wide[np.arange(len(truth)), truth]
     one_hot = np.eye(len(CLASSES))[truth]
@@ -65,7 +67,7 @@ def _reliability(
         )
     error = ratio(gap, total)
     if len(error) > 1:
-        error[1:] = np.maximum(error[1:] - (np.nanmean(error[1:]) - error[0]), 0)
+        error[1:] = np.maximum(error[1:] - (error[1:].mean() - error[0]), 0)
     return error, tuple(bins)
 
 
