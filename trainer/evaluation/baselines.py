@@ -143,7 +143,7 @@ def binned_contrast(cells: CellSet) -> F32:
     level = np.maximum(cells.background, np.float32(_LEAST_LEVEL))
     binned = cells.images.reshape(len(cells), 4, 14, 2, 14, 2).mean(axis=(3, 5), dtype=np.float32)
     contrast: F32 = binned / level[:, :, None, None] - np.float32(1)
-    return contrast.reshape(len(cells), -1)
+    return contrast.reshape(len(cells), 4 * 14 * 14)
 
 
 def _under(cells: CellSet, elements: npt.NDArray[np.integer]) -> CellSet:

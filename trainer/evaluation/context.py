@@ -63,6 +63,8 @@ def add_context(
     Raises:
         EngineFault: The model failed on these cells.
     """
+    if not len(data.test):
+        return evaluation
     judge = Judge.of(data.test, settings.bootstrap)
     brief = _brief(data, settings, on_step)
     said = subject.outputs(data.test)

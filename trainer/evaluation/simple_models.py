@@ -117,8 +117,10 @@ def fit_simple(
         raise BadInput(
             f"features {features.shape} of {len(cells)} cells: need finite rows, one each"
         )
-    mean = features.mean(axis=0, dtype=np.float64)
-    sd = features.std(axis=0, dtype=np.float64)
+    mean, sd = np.zeros(features.shape[1]), np.zeros(features.shape[1])
+    if len(features):
+        mean = features.mean(axis=0, dtype=np.float64)
+        sd = features.std(axis=0, dtype=np.float64)
     sd = np.where(sd > 1e-9, sd, 1.0)
     scaled = (features - mean) / sd
     shares = np.bincount(cells.kind[cells.white], minlength=len(CLASSES)) + 0.5

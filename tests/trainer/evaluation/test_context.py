@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -6,7 +8,7 @@ pytestmark = pytest.mark.trainer
 
 from phenostream.engine.manifest import Calibration, MarkerTransform  # noqa: E402
 from phenostream.trainer.checkpoint import Card  # noqa: E402
-from phenostream.trainer.data.cell_set import CellSet  # noqa: E402
+from phenostream.trainer.data.cell_set import UNLABELLED, CellSet  # noqa: E402
 from phenostream.trainer.evaluation.bootstrap import BootstrapSettings  # noqa: E402
 from phenostream.trainer.evaluation.brief_fit import Budget  # noqa: E402
 from phenostream.trainer.evaluation.context import (  # noqa: E402
@@ -85,6 +87,24 @@ def test_an_evaluation_gets_every_section_and_stays_one_closed_document(
     assert whole.ablations == ()
     assert whole.classification == bare.classification
     assert Evaluation.model_validate_json(whole.model_dump_json()) == whole
+
+
+def test_cells_without_any_label_make_it_fail_at_nothing(
+    subject: Subject, cells_by_size: CellSet
+) -> None:
+    unlabelled = replace(
+        cells_by_size,
+        kind=np.full_like(cells_by_size.kind, UNLABELLED),
+        marker_mask=np.zeros_like(cells_by_size.marker_mask),
+    )
+    bare = evaluate_model(subject, data_of(cells_by_size), BOOTSTRAP)
+    whole = add_context(bare, subject, data_of(unlabelled), BRIEF)
+    assert [control.as_expected for control in whole.controls] == [None] * 5
+    assert all(baseline.accuracy is None for baseline in whole.baselines)
+    assert whole.gallery is not None
+    assert whole.gallery.cells == ()
+    none = data_of(unlabelled.select(np.zeros(0, np.intp)))
+    assert add_context(bare, subject, none, BRIEF) == bare
 
 
 def test_cells_of_one_class_give_what_they_can(subject: Subject, cells_by_size: CellSet) -> None:
