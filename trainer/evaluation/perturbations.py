@@ -47,7 +47,7 @@ def perturbed(cells: CellSet, most: int = 500) -> dict[str, CellSet]:
     for element, name in _MIRRORS.items():
         sets[f"{name} mirror without its shots"] = turned_alone(cells, element)
     for sign, side in ((1, "above"), (-1, "below")):
-        name = f"defocus {DEFOCUS_UM:g} um {side} (geometric blur)"
+        name = f"defocus {DEFOCUS_UM:g} µm {side} (geometric blur)"
         sets[name] = defocused(cells, sign * DEFOCUS_UM)
     return sets
 
