@@ -83,15 +83,14 @@ def _info(args: argparse.Namespace) -> int:
 
 
 def _pack(args: argparse.Namespace) -> int:
+    from phenostream.trainer.data.bsccm.orientation import shots_seen
     from phenostream.trainer.data.bsccm.packer import OTHERS, pack
 
     cells = pack(args.root, args.out, _others(args.others, OTHERS))
-    facts = cells.facts
+    facts, shots = cells.facts, shots_seen(cells)
     if args.json:
-        say_json(
-            {"file": str(args.out), "cells": len(cells), "sha256": cells.sha256()}
-            | facts.model_dump()
-        )
+        told = {"file": str(args.out), "cells": len(cells), "sha256": cells.sha256()}
+        say_json(told | {"shots": shots.fault} | facts.model_dump())
         return 0
     _say_survey(facts)
     say()
@@ -100,6 +99,7 @@ def _pack(args: argparse.Namespace) -> int:
         f"{len(cells):,} cells in {args.out}, {_kind(facts)}, content hash {cells.sha256()[:16]}; "
         f"{facts.same_images} with the image of another cell"
     )
+    say(f"shots, asked of {shots.cells:.0f} white cells: {shots.text}")
     return 0
 
 

@@ -36,11 +36,12 @@ def test_pack_writes_a_file_with_a_content_hash(
     out = tmp_path / "cells.npz"
     assert main(["bsccm", "pack", str(mirror), str(out), "--json", "--others", "all"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["cells"] == 60
+    assert (told["cells"], told["shots"]) == (60, "ok")
     assert told["sha256"] == load_packed(out).sha256()
     assert main(["bsccm", "pack", str(mirror), str(out)]) == 0
     shown = capsys.readouterr().out
     assert f"60 cells in {out}, SYNTHETIC, content hash {told['sha256'][:16]}" in shown
+    assert "every shot is what it is called" in shown
 
 
 @pytest.mark.parametrize(
