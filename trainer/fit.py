@@ -54,7 +54,7 @@ def fit(graph: BundleGraph, train: CellSet, held_out: CellSet, settings: TrainSe
         OSError: The state cannot be written.
     """
     refuse_untrainable(train, settings)
-    loop = _Loop.of(graph, train, settings)
+    loop = Loop.of(graph, train, settings)
     own = identity(settings, train)
     progress = resume(loop.moving, settings.out, own)
     if loop.world.agree([progress.done], loop.precision.device) != [progress.done]:
@@ -107,8 +107,8 @@ def measure(
 
 
 @dataclass(frozen=True, slots=True)
-class _Loop:
-    """What stays the same from epoch to epoch."""
+class Loop:
+    """What stays the same from epoch to epoch; `own` are this process's rows of a batch."""
 
     settings: TrainSettings
     world: World
@@ -118,7 +118,8 @@ class _Loop:
     own: slice
 
     @classmethod
-    def of(cls, graph: BundleGraph, train: CellSet, settings: TrainSettings) -> "_Loop":
+    def of(cls, graph: BundleGraph, train: CellSet, settings: TrainSettings) -> "Loop":
+        """Move the graph to its device, in the layout that convolutions are quickest in, and set up the rest."""
         world = current_world()
         own = world.share(settings.batch)
         precision = choose(settings, world.local)
@@ -135,10 +136,11 @@ class _Loop:
 
     @property
     def per_epoch(self) -> int:
+        """Steps in an epoch."""
         return self.recipe.rows // self.settings.batch
 
 
-def _run_epoch(loop: _Loop, epoch: int, log: TrainingLog) -> float:
+def _run_epoch(loop: Loop, epoch: int, log: TrainingLog) -> float:
     """One pass; the mean loss."""
     loop.moving.graph.train()
     seed = loop.settings.seed * 100_003 + epoch
@@ -163,7 +165,7 @@ def _run_epoch(loop: _Loop, epoch: int, log: TrainingLog) -> float:
     return mean
 
 
-def take_step(loop: _Loop, x: Tensor, judge: Judge) -> Tensor:
+def take_step(loop: Loop, x: Tensor, judge: Judge) -> Tensor:
     """Forward, backward, clip, update; the loss of the own rows."""
     graph, optimiser, scaler = loop.moving.graph, loop.moving.optimiser, loop.moving.scaler
     with loop.precision.autocast():
@@ -186,7 +188,7 @@ def clip(phenotyper: Phenotyper) -> None:
     nn.utils.clip_grad_norm_(rest, _CLIP_NORM)
 
 
-def _agreed_score(loop: _Loop, held_out: CellSet, epoch: int, loss: float) -> Score:
+def _agreed_score(loop: Loop, held_out: CellSet, epoch: int, loss: float) -> Score:
     """Process 0 measures; all hear the same."""
     score = Score(epoch, loss, 0.0, 0.0, 0.0, 0.0)
     if loop.world.first:
@@ -195,7 +197,7 @@ def _agreed_score(loop: _Loop, held_out: CellSet, epoch: int, loss: float) -> Sc
     return Score(epoch, *numbers)
 
 
-def _after(progress: Progress, score: Score, loop: _Loop) -> Progress:
+def _after(progress: Progress, score: Score, loop: Loop) -> Progress:
     best, best_state = progress.best, progress.best_state
     if best is None or loop.recipe.worth(score) > loop.recipe.worth(best):
         state = loop.moving.graph.state_dict()

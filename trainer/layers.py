@@ -55,6 +55,14 @@ def _conv(inputs: int, outputs: int, kernel: int, norm: Norm, stride: int = 1) -
     return [conv, norm(outputs), nn.GELU()]
 
 
+def _compact(gradient: Tensor) -> Tensor:
+    """The same gradient without gaps: over slices, as concatenation hands them back, GELU takes seven times as long."""
+    last = gradient.stride(1) == 1
+    return gradient.contiguous(
+        memory_format=torch.channels_last if last else torch.contiguous_format
+    )
+
+
 class Inception(nn.Module):
     """Three parallel paths (1x1, 3x3, 3x3 twice), concatenated and added to a projected shortcut."""
 
@@ -69,8 +77,11 @@ class Inception(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) to (B, outputs, H, W)."""
-        paths = torch.cat([self.branch1(x), self.branch2(x), self.branch3(x)], dim=1)
-        out: Tensor = paths + self.shortcut(x)
+        paths = [self.branch1(x), self.branch2(x), self.branch3(x)]
+        if self.training and torch.is_grad_enabled():
+            for path in paths:
+                path.register_hook(_compact)
+        out: Tensor = torch.cat(paths, dim=1) + self.shortcut(x)
         return out
 
 

@@ -134,8 +134,10 @@ def _restore(moving: Moving, note: dict[str, str], tensors: dict[str, Tensor]) -
     scaler = json.loads(note["scaler"])
     if scaler:
         moving.scaler.load_state_dict(scaler)
-    best = json.loads(note["best"])
-    return Progress(int(note["done"]), Score(**best) if best else None, part("best/"))
+    best, best_state = json.loads(note["best"]), part("best/")
+    if best and best_state.keys() != moving.graph.state_dict().keys():
+        raise ValueError("the best weights are incomplete")
+    return Progress(int(note["done"]), Score(**best) if best else None, best_state)
 
 
 def _note(path: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Measure this box: engine, pipeline, latency, shots, encoding, sources, ingest, detection; or what is right.
+"""Measure this box: engine, pipeline, latency, shots, encoding, sources, ingest, detection, training; or what is right.
 
 Every figure is a median of interleaved rounds in one run, printed with the box it was measured on. Compare ratios, not
 absolutes: the machine may be busy.
@@ -16,6 +16,7 @@ Examples:
   phenostream bench soak
   phenostream bench detect --truth truth.json --results got.jsonl
   phenostream bench field
+  phenostream bench train
 """
 
 import argparse
@@ -32,6 +33,7 @@ from phenostream.deploy.cli import (
     bench_soak,
     bench_sources,
     bench_stage,
+    bench_train,
 )
 from phenostream.deploy.cli.terminal import progress, say, say_json, say_table
 from phenostream.engine.errors import BadConfig
@@ -50,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the chosen benchmark."""
     measure: Callable[[argparse.Namespace], int] = args.measure
-    for name in ("frames", "rounds"):
+    for name in ("frames", "rounds", "steps"):
         value = getattr(args, name, None)
         if isinstance(value, int) and value < 1:
             raise BadConfig(f"--{name} {value}: allowed 1 or more")
@@ -269,5 +271,10 @@ _KINDS: dict[str, tuple[_Declare, _Measure, str]] = {
         bench_field.declare,
         bench_field.measure,
         "how well shading and dust are divided out, what it costs, and what large pixels cost",
+    ),
+    "train": (
+        bench_train.declare,
+        bench_train.measure,
+        "the training loop's cells/s beside a plain float32 loop's",
     ),
 }
