@@ -4,7 +4,8 @@
 targets at their floor. `pack` reads the cells once and writes one file with a content hash, from which is trained; it
 can be interrupted and goes on where it was. `mirror` writes simulated cells in exactly the published layout, so that
 everything can be tried without the data: all of it is synthetic, no evidence about blood. Nothing is downloaded.
-Needs: pip install 'phenostream[trainer]'. docs/bsccm.md tells more.
+Needs: pip install 'phenostream[trainer]'. docs/bsccm.md tells more. Exit code 3: packed, but the cells say that the
+shots are not what they are called.
 
 Examples:
   phenostream bsccm info /data/BSCCMNIST
@@ -19,12 +20,14 @@ from typing import TYPE_CHECKING, Final
 
 from phenostream.deploy.cli.terminal import progress, say, say_json, say_table
 from phenostream.engine.errors import BadConfig
+from phenostream.engine.types import CLASSES
 
 if TYPE_CHECKING:
     from phenostream.trainer.data.packed import Survey
 
 _NEEDED: Final = ("numcodecs", "pyarrow", "sklearn")
 _ALL: Final = "all"
+_TEST_SHARE: Final = 0.15
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +77,7 @@ def _info(args: argparse.Namespace) -> int:
     from phenostream.trainer.data.bsccm.dataset import open_dataset
     from phenostream.trainer.data.bsccm.survey import survey
 
-    found = survey(open_dataset(args.root))
+    found = survey(open_dataset(args.root, markers_needed=False))
     if args.json:
         say_json(found.model_dump(mode="json"))
     else:
@@ -88,10 +91,11 @@ def _pack(args: argparse.Namespace) -> int:
 
     cells = pack(args.root, args.out, _others(args.others, OTHERS))
     facts, shots = cells.facts, shots_seen(cells)
+    code = 0 if shots.fault in ("ok", "undecided") else 3
     if args.json:
         told = {"file": str(args.out), "cells": len(cells), "sha256": cells.sha256()}
         say_json(told | {"shots": shots.fault} | facts.model_dump())
-        return 0
+        return code
     _say_survey(facts)
     say()
     say_table(["packed from", "cells"], facts.packed.items())
@@ -100,7 +104,7 @@ def _pack(args: argparse.Namespace) -> int:
         f"{facts.same_images} with the image of another cell"
     )
     say(f"shots, asked of {shots.cells:.0f} white cells: {shots.text}")
-    return 0
+    return code
 
 
 def _mirror(args: argparse.Namespace) -> int:
@@ -148,6 +152,15 @@ def _say_survey(found: "Survey") -> None:
     say()
     say_table(["antibodies, batch", "cells"], found.in_index.items())
     say()
+    if found.cells_in_table:
+        _say_labels(found)
+    else:
+        say("no marker table: no classes and no targets, nothing to train on")
+
+
+def _say_labels(found: "Survey") -> None:
+    from phenostream.trainer.evaluation.headline import LEAST_CELLS
+
     listed = [
         (name, count, found.labelled.get(name, "-")) for name, count in found.listings.items()
     ]
@@ -156,6 +169,12 @@ def _say_survey(found: "Survey") -> None:
         f"{found.in_several_gates} cells in several gates: {found.conflicts} in conflict (no kind), "
         f"{found.class_and_unknown} of a class and unknown (keep their class)"
     )
+    rarest, count = min(((name, found.labelled[name]) for name in CLASSES), key=lambda one: one[1])
+    if count * _TEST_SHARE < LEAST_CELLS:
+        say(
+            f"too small for a headline: {count} cells of the rarest class ({rarest}) leave fewer than "
+            f"{LEAST_CELLS} in a test part of {_TEST_SHARE:.0%}"
+        )
     across = ", ".join(f"{signs} {count}" for signs, count in found.near_across_fields.items())
     say(
         f"pairs of gated cells < 3 µm apart: {found.near_in_field} in a field; "

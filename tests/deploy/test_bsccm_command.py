@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,42 @@ def test_info_counts_before_and_after_overlaps(
     shown = capsys.readouterr().out
     for words in ("60 SYNTHETIC cells", "number of donors unknown", "at floor", "CD16, 1"):
         assert words in shown
+
+
+def test_a_set_too_small_for_a_headline_is_called_so(
+    mirror: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bsccm", "info", str(mirror)]) == 0
+    assert "too small for a headline: 3 cells of the rarest class (monocyte)" in (
+        capsys.readouterr().out
+    )
+
+
+def test_without_a_marker_table_there_is_an_account_but_nothing_to_pack(
+    mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Path(shutil.copytree(mirror, tmp_path / "copy"))
+    (root / "BSCCM_surface_markers.csv").unlink()
+    assert main(["bsccm", "info", str(root)]) == 0
+    shown = capsys.readouterr().out
+    assert "60 SYNTHETIC cells" in shown
+    assert "no marker table: no classes and no targets" in shown
+    assert main(["bsccm", "pack", str(root), str(tmp_path / "cells.npz")]) == 2
+    assert "BSCCM_surface_markers.csv: is not there" in capsys.readouterr().err
+
+
+def test_a_folder_whose_names_and_images_disagree_is_packed_with_exit_code_3(
+    mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Path(shutil.copytree(mirror, tmp_path / "copy"))
+    metadata = root / "BSCCM_global_metadata.json"
+    stated = json.loads(metadata.read_text())
+    names = stated["led_array"]["channel_names"]
+    left, right = names.index("DPC_Left"), names.index("DPC_Right")
+    names[left], names[right] = names[right], names[left]
+    metadata.write_text(json.dumps(stated))
+    assert main(["bsccm", "pack", str(root), str(tmp_path / "cells.npz")]) == 3
+    assert "left and right are exchanged" in capsys.readouterr().out
 
 
 def test_pack_writes_a_file_with_a_content_hash(

@@ -62,7 +62,7 @@ def read_layout(folder: Path) -> ArrayLayout:
         raise BadInput(f"{folder}: no array there (.zarray is missing)") from err
     try:
         return _parse(text)
-    except (ValueError, KeyError, TypeError, BadInput) as err:
+    except (ValueError, KeyError, TypeError, RecursionError, BadInput) as err:
         raise BadInput(f"{path}: {' '.join(str(err).split())[:120]}") from err
 
 
@@ -134,25 +134,31 @@ def _allow(key: str, value: object, allowed: tuple[object, ...]) -> None:
 
 
 def _unpacked(stored: bytes, layout: ArrayLayout, path: Path) -> bytes:
-    """The chunk's bytes; what Blosc's header claims is judged before anything of that size is taken."""
+    """The chunk's bytes, as many as the layout says."""
+    if layout.compressed:
+        stored = _decompressed(stored, layout.chunk_bytes, path)
+    _check_size(len(stored), layout.chunk_bytes, path)
+    return stored
+
+
+def _decompressed(stored: bytes, expected: int, path: Path) -> bytes:
+    """What Blosc makes of a chunk; what its header claims is judged before anything of that size is taken."""
     from numcodecs import Blosc
 
-    expected = layout.chunk_bytes
-    if not layout.compressed:
-        claimed, there = expected, len(stored)
-    elif len(stored) < _BLOSC_HEADER:
+    if len(stored) < _BLOSC_HEADER:
         raise BadInput(f"{path}: the chunk is cut short ({len(stored)} bytes)")
-    else:
-        claimed = int.from_bytes(stored[4:8], "little")
-        there, length = len(stored), int.from_bytes(stored[12:16], "little")
-        if there != length:
-            raise BadInput(f"{path}: the chunk is damaged: {there} bytes where it claims {length}")
-        if claimed == expected:
-            try:
-                stored = Blosc().decode(stored)
-            except (RuntimeError, ValueError) as err:
-                raise BadInput(f"{path}: the chunk is damaged ({err})") from err
-        there = claimed
-    if there != expected:
-        raise BadInput(f"{path}: the chunk holds {there} bytes, expected {expected}")
-    return bytes(stored)
+    claimed, length = (int.from_bytes(stored[at : at + 4], "little") for at in (4, 12))
+    if len(stored) != length:
+        raise BadInput(
+            f"{path}: the chunk is damaged: {len(stored)} bytes where it claims {length}"
+        )
+    _check_size(claimed, expected, path)
+    try:
+        return bytes(Blosc().decode(stored))
+    except (RuntimeError, ValueError) as err:
+        raise BadInput(f"{path}: the chunk is damaged ({err})") from err
+
+
+def _check_size(found: int, expected: int, path: Path) -> None:
+    if found != expected:
+        raise BadInput(f"{path}: the chunk holds {found} bytes, expected {expected}")

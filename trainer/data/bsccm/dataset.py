@@ -21,7 +21,7 @@ from phenostream.trainer.data.bsccm.layout import (
     METADATA_FILE,
 )
 from phenostream.trainer.data.bsccm.metadata import Metadata, find_root, read_metadata
-from phenostream.trainer.data.bsccm.tables import Index, read_index, read_markers
+from phenostream.trainer.data.bsccm.tables import Index, no_markers, read_index, read_markers
 
 F64 = npt.NDArray[np.float64]
 SOURCES: Final = (METADATA_FILE, INDEX_FILE, MARKERS_FILE)
@@ -29,7 +29,7 @@ SOURCES: Final = (METADATA_FILE, INDEX_FILE, MARKERS_FILE)
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """One data set; K cells of its marker table, in the table's order.
+    """One data set; K cells of its marker table, in the table's order. K is 0 where there is no such table.
 
     Attributes:
         root: Its folder.
@@ -59,8 +59,12 @@ class Dataset:
         return len(self.cells)
 
 
-def open_dataset(folder: Path) -> Dataset:
+def open_dataset(folder: Path, markers_needed: bool = True) -> Dataset:
     """Open a BSCCM or BSCCMNIST folder, or the one data set in it.
+
+    Args:
+        folder: The data set's, or one level above it.
+        markers_needed: The marker table has to be there; without it nothing can be packed.
 
     Raises:
         BadInput: A file or column is missing, or says what it cannot; the line names it.
@@ -70,7 +74,8 @@ def open_dataset(folder: Path) -> Dataset:
     if not (root / IMAGES_FOLDER).is_dir():
         raise BadInput(f"{root / IMAGES_FOLDER}: is not there")
     index = read_index(root)
-    table = read_markers(root, index)
+    there = markers_needed or (root / MARKERS_FILE).exists()
+    table = read_markers(root, index) if there else no_markers()
     cells = index.take(table.row)
     return Dataset(
         root=root,
@@ -82,7 +87,7 @@ def open_dataset(folder: Path) -> Dataset:
         markers=table.markers,
         marker_mask=usable_markers(table.markers, cells.condition),
         censored=at_floor(table.markers, cells.condition, cells.batch),
-        source_sha256={name: _sha256(root / name) for name in SOURCES},
+        source_sha256={name: _sha256(root / name) for name in SOURCES if (root / name).exists()},
     )
 
 

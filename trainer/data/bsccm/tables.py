@@ -151,6 +151,12 @@ def read_markers(root: Path, index: Index) -> MarkerTable:
     )
 
 
+def no_markers() -> MarkerTable:
+    """The table of a data set that has none."""
+    nothing = np.zeros((0, len(MARKER_COLUMNS)))
+    return MarkerTable(np.zeros(0, np.int64), np.zeros((0, len(GATES)), np.bool_), nothing)
+
+
 def _read_columns(path: Path, types: Mapping[str, str]) -> dict[str, npt.NDArray[Any]]:
     """The named columns as numpy arrays: floats with NaN for nothing, texts as `str`."""
     import pyarrow as pa
@@ -180,7 +186,7 @@ def _as_numpy(table: Any, name: str, kind: str, path: Path) -> npt.NDArray[Any]:
 
 def _check_header(path: Path, types: Mapping[str, str]) -> None:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             names = next(csv.reader([file.readline(_LONGEST_HEADER)]), [])
     except (OSError, UnicodeDecodeError, csv.Error) as err:
         reason = "is not there" if isinstance(err, FileNotFoundError) else f"cannot be read ({err})"
