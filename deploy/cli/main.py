@@ -55,6 +55,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "two evaluated runs side by side, with what differs by more than chance",
     ),
     "bsccm": ("bsccm", "the published cells: what a folder holds, packing, a synthetic mirror"),
+    "reproduce": (
+        "reproduce",
+        "BSCCM to a report: pack, train, evaluate under one protocol; reproduced or not",
+    ),
     "export-model": ("export_model", "write a trained model as a bundle"),
     "import-checkpoint": ("import_checkpoint", "write a bundle from published weights"),
 }

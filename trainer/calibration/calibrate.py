@@ -66,7 +66,7 @@ def calibrate(
     """
     settings = settings or CalibrationSettings()
     white = held_out.select(held_out.white)
-    _refuse_few(white)
+    refuse_few(held_out)
     fit_outlier_score(graph, train)
     said = predict(graph, white)
     thresholds = Thresholds(
@@ -156,7 +156,13 @@ def _reject_threshold(logit: F32, kept: float) -> float:
     return float(np.clip(np.quantile(probability, kept), _REJECT_FROM, _REJECT_TO))
 
 
-def _refuse_few(white: CellSet) -> None:
+def refuse_few(held_out: CellSet) -> None:
+    """Look whether there are enough cells to calibrate on; worth asking before a training.
+
+    Raises:
+        BadInput: There are not.
+    """
+    white = held_out.select(held_out.white)
     counts = {name: n for name, n in white.counts().items() if name in CLASSES}
     if len(white) < _LEAST_CELLS or min(counts.values()) < _LEAST_OF_A_CLASS:
         raise BadInput(

@@ -5,6 +5,7 @@ are left out. Which way and in which order is chosen so that each part gets its 
 """
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -39,8 +40,8 @@ class Fields:
 def blocks_of_fields(fields: Fields, shares: Sequence[float], seed: int) -> I32:
     """(F,) the part of each field, or `MARGIN`.
 
-    A slide of seven stripes or more has all four parts; a smaller one as many as can stand a stripe apart, namely those
-    that have least of what they should.
+    A slide of twelve stripes or more has all four parts; of a smaller one margins would cost too much, so it has fewer,
+    namely those that have least of what they should; but as many as are needed for every part to have some slide.
 
     Args:
         fields: Of all slides.
@@ -51,11 +52,15 @@ def blocks_of_fields(fields: Fields, shares: Sequence[float], seed: int) -> I32:
     part = np.full(len(fields.slide), MARGIN, np.int32)
     goal = np.outer(shares, fields.counts.sum(axis=0))
     slides, sizes = np.unique(fields.slide, return_counts=True)
-    for slide in slides[np.argsort(-sizes, kind="stable")]:
+    for place, slide in enumerate(slides[np.argsort(-sizes, kind="stable")]):
         own = np.flatnonzero(fields.slide == slide)
-        lacking = goal - _gathered(fields.counts, part, len(shares))
+        gathered = _gathered(fields.counts, part, len(shares))
+        lacking = goal - gathered
         needy = np.argsort(-lacking.sum(axis=1) / goal.sum(axis=1), kind="stable")
-        part[own] = _cut_slide(fields.centre_um[own], fields.counts[own], lacking, needy, rng)
+        without = int((gathered.sum(axis=1) == 0).sum())
+        needed = math.ceil(without / (len(slides) - place))
+        cut = _Slide(fields.centre_um[own], fields.counts[own], lacking, needy, needed)
+        part[own] = _cut_slide(cut, rng)
     return part
 
 
@@ -68,21 +73,35 @@ def step_um(centre_um: F64) -> float:
     return float(np.median(apart.min(axis=1)))
 
 
-def _cut_slide(
-    centre_um: F64, counts: F64, lacking: F64, needy: npt.NDArray[np.intp], rng: np.random.Generator
-) -> I32:
+@dataclass(frozen=True, slots=True)
+class _Slide:
+    """F fields of one slide, and what the parts still lack: (parts, kinds) cells, and which lack most, first."""
+
+    centre_um: F64
+    counts: F64
+    lacking: F64
+    needy: npt.NDArray[np.intp]
+    needed: int
+
+    def room(self, stripes: int) -> int:
+        """Parts to cut into so many stripes: one for each four, those needed, and never more than can stand apart."""
+        return min(max(stripes // 4 + 1, self.needed), (stripes + 1) // 2, len(self.needy))
+
+
+def _cut_slide(slide: _Slide, rng: np.random.Generator) -> I32:
     """(F,) the best of all ways to cut one slide among the parts that come first in `needy`."""
-    step = step_um(centre_um)
-    size = lacking.sum(axis=1).clip(min=1e-9)
-    best, least = np.full(len(centre_um), needy[0], np.int32), np.inf
+    step = step_um(slide.centre_um)
+    cells, size = slide.counts.sum(axis=1), slide.lacking.sum(axis=1).clip(min=1e-9)
+    best, least = np.full(len(cells), slide.needy[0], np.int32), np.inf
     for axis in rng.permutation(2):
-        stripe = np.round((centre_um[:, axis] - centre_um[:, axis].min()) / (step or 1)).astype(int)
-        room = min(len(size), (len(np.unique(stripe)) + 1) // 2)
-        orders = list(itertools.permutations(needy[:room].tolist()))
+        along = slide.centre_um[:, axis] - slide.centre_um[:, axis].min()
+        stripe = np.round(along / (step or 1)).astype(int)
+        room = slide.room(len(np.unique(stripe)))
+        orders = list(itertools.permutations(slide.needy[:room].tolist()))
         for place in rng.permutation(len(orders)):
-            part = _stripes(stripe, counts.sum(axis=1), orders[place], size)
-            part = _with_margin(part, centre_um, counts.sum(axis=1), step)
-            cost = _cost(_gathered(counts, part, len(size)), lacking)
+            part = _stripes(stripe, cells, orders[place], size)
+            part = _with_margin(part, slide.centre_um, cells, step)
+            cost = _cost(_gathered(slide.counts, part, len(size)), slide.lacking)
             if cost < least:
                 best, least = part, cost
     return best

@@ -24,6 +24,7 @@ from phenostream.trainer.evaluation.simulated_data import simulated_data
 from phenostream.trainer.evaluation.subject import open_subject
 from phenostream.trainer.reproduce.data_facts import data_facts
 from phenostream.trainer.reproduce.parts import parted
+from phenostream.trainer.reproduce.verdicts import REFERENCES
 
 OnStep = Callable[[str], object]
 _OWN_STEPS = 3
@@ -115,7 +116,8 @@ def assess(settings: AssessmentSettings, on_step: OnStep = lambda name: None) ->
         if settings.comparisons:
             evaluation = add_context(evaluation, subject, data, settings.context, on_step)
     provenance = evaluation.provenance.model_copy(update={"command": settings.command})
-    evaluation = evaluation.model_copy(update={"provenance": provenance})
+    references = () if settings.root is None else REFERENCES
+    evaluation = evaluation.model_copy(update={"provenance": provenance, "references": references})
     files = write_report(evaluation, settings.out)
     on_step("report")
     return Assessment(evaluation, files)

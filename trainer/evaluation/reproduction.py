@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from phenostream.trainer.evaluation.document import Evaluation
+from phenostream.trainer.evaluation.document import DataFacts, Evaluation
 from phenostream.trainer.evaluation.figure import Closed
 
 
@@ -69,6 +69,8 @@ class Reproduction(Closed):
         quick: A shortened run: its numbers say that the pipeline works, not what the model can do.
         synthetic: The cells are simulated.
         seeds: In order of `evaluations`.
+        data: What is known of the cells; the same in every evaluation.
+        refusal: Why nothing was trained; None where something was.
         evaluations: One per seed.
         spread: Mean and sd over seeds of the figures that matter.
         gaps: Against other protocols run on the same data; empty where there is none.
@@ -82,9 +84,17 @@ class Reproduction(Closed):
     quick: bool
     synthetic: bool
     seeds: tuple[int, ...]
+    data: DataFacts | None = None
+    refusal: str | None = None
     evaluations: tuple[Evaluation, ...]
     spread: tuple[SeedSpread, ...] = ()
     gaps: tuple[Gap, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     checks: dict[str, bool] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Why there is no headline, each reason once; empty where there is one."""
+        told = [self.refusal, *(one.headline.refusal for one in self.evaluations)]
+        return tuple(dict.fromkeys(reason for reason in told if reason))

@@ -6,27 +6,14 @@ was killed at any instant never takes half a step for a whole one.
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from phenostream.trainer.written_whole import write_whole
+
 _Document = TypeVar("_Document", bound=BaseModel)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file; complete or not at all, and on the disk when this returns."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def keep(path: Path, document: BaseModel, made_from: str) -> None:
@@ -37,8 +24,8 @@ def keep(path: Path, document: BaseModel, made_from: str) -> None:
         document: What to keep.
         made_from: Whatever decides its content; another text makes it void.
     """
-    text = document.model_dump_json(indent=1) + "\n"
-    write_whole(path, text)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, (document.model_dump_json(indent=1) + "\n").encode())
     mark(path, made_from)
 
 
@@ -55,7 +42,7 @@ def kept(path: Path, kind: type[_Document], made_from: str) -> _Document | None:
 def mark(path: Path, made_from: str) -> None:
     """Say that a file is whole and what it was made from."""
     note = {"made_from": made_from, "sha256": _sha256(path)}
-    write_whole(_beside(path), json.dumps(note) + "\n")
+    write_whole(_beside(path), (json.dumps(note) + "\n").encode())
 
 
 def is_marked(path: Path, made_from: str) -> bool:

@@ -58,7 +58,7 @@ class Stages:
         yield stage
         seconds = time.monotonic() - began
         work = self._left.pop(name, 0.0)
-        if not stage.kept:
+        if work and not stage.kept:
             self._spent_s += seconds
             self._done += work
         left = sum(self._left.values()) * self._spent_s / self._done if self._done else None

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from phenostream.trainer.evaluation.comparisons import Reference
-from phenostream.trainer.evaluation.document import Evaluation
 from phenostream.trainer.evaluation.reproduction import SeedSpread, Verdict
 from phenostream.trainer.reproduce.spread import ACCURACY, CD16_LINEAR_R
 
@@ -45,9 +44,9 @@ PUBLISHED: Final = (
 )
 
 REFERENCES: Final = (
-    Reference(name="accuracy, BSCCM", value=0.913, source=_SOURCE, wording=WORDING),
-    Reference(name="r CD16, abstract", value=0.72, source=_SOURCE, wording=WORDING),
-    Reference(name="r CD16, table", value=0.726, source=_SOURCE, wording=WORDING),
+    Reference(name="accuracy", value=0.913, source=_SOURCE, wording=WORDING),
+    Reference(name="r CD16, linear z (abstract)", value=0.72, source=_SOURCE, wording=WORDING),
+    Reference(name="r CD16, linear z (table)", value=0.726, source=_SOURCE, wording=WORDING),
 )
 """Rows beside ours in every evaluation of BSCCM cells."""
 
@@ -62,16 +61,15 @@ class Standing:
 
 
 def verdicts(
-    spread: Sequence[SeedSpread], evaluations: Sequence[Evaluation], standing: Standing
+    spread: Sequence[SeedSpread], refusal: str | None, standing: Standing
 ) -> tuple[Verdict, ...]:
     """One sentence for each published number.
 
     Args:
         spread: Ours over seeds.
-        evaluations: Of the seeds; a refused headline is no verdict.
+        refusal: Why there is no headline, and so no verdict; None where there is.
         standing: Of the run.
     """
-    refusal = next((one.headline.refusal for one in evaluations if one.headline.refusal), None)
     ours = {one.name: one for one in spread}
     return tuple(_verdict(one, ours.get(one.figure), refusal, standing) for one in PUBLISHED)
 

@@ -87,12 +87,9 @@ def what_is_synthetic(evaluation: Evaluation) -> str:
 
 def _reproduction_page(document: Reproduction) -> str:
     first = document.evaluations[0] if document.evaluations else None
-    refusals = list(
-        dict.fromkeys(one.headline.refusal for one in document.evaluations if one.headline.refusal)
-    )
     context: dict[str, Any] = {
         "synthetic": document.synthetic,
-        "refusals": refusals,
+        "refusals": document.refusals,
         "lines": (),
         "tiles": (),
         "verdicts": document.verdicts,
@@ -114,7 +111,8 @@ def _reproduction_page(document: Reproduction) -> str:
         synthetic=document.synthetic,
     )
     opened = f"seed-{document.seeds[0]}-" if document.seeds else ""
-    data = first.data.facts.name if first else "no data"
+    facts = first.data.facts if first else document.data
+    data = facts.name if facts else "no data"
     return page(
         title=f"Reproduction on {data}, protocol {document.protocol}",
         subtitle=f"{len(document.seeds)} trainings of the same recipe on the same split protocol.",

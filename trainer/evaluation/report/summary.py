@@ -26,9 +26,7 @@ def summary(document: Document) -> str:
 
 
 def _reproduction(document: Reproduction) -> Iterator[str]:
-    refusals = dict.fromkeys(
-        one.headline.refusal for one in document.evaluations if one.headline.refusal
-    )
+    refusals = document.refusals
     kind = " (synthetic)" if document.synthetic else ""
     yield f"# Reproduction, protocol {_plain(document.protocol)}{kind}"
     yield ""
