@@ -4,8 +4,8 @@ from itertools import groupby
 
 from phenostream.trainer.evaluation.compare import Comparison
 from phenostream.trainer.evaluation.report.environment import environment
+from phenostream.trainer.evaluation.report.frame import page
 from phenostream.trainer.evaluation.report.markup import made_here
-from phenostream.trainer.evaluation.report.page import page
 
 
 def render_comparison(comparison: Comparison) -> str:

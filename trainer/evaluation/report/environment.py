@@ -84,7 +84,7 @@ def beyond_class(marker: MarkerFigures) -> str:
     """Whether a marker is told beyond the class, in one sentence (SPEC g.4: only where an interval excludes 0)."""
     proven = [one for one in marker.log.within if one.beyond_class]
     if not proven:
-        return "No evidence of marker information beyond the class: no r within a class is above 0 with its whole interval."
+        return "No evidence of marker information beyond the class: no r within a class has its whole interval above 0."
     said = wording.listing([f"{one.name}s (r {wording.with_interval(one.r, 2)})" for one in proven])
     return f"Marker information beyond the class within {said}."
 

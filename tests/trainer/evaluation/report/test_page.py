@@ -7,7 +7,8 @@ import pytest
 
 from phenostream.trainer.evaluation.comparisons import Gallery
 from phenostream.trainer.evaluation.document import Evaluation
-from phenostream.trainer.evaluation.report.page import SECTIONS, render
+from phenostream.trainer.evaluation.report.frame import SECTIONS
+from phenostream.trainer.evaluation.report.page import render
 from phenostream.trainer.evaluation.report.summary import summary
 from tests.trainer.evaluation.report import documents
 
@@ -139,6 +140,19 @@ def test_a_refused_headline_marks_the_sections_it_concerns(refused: str) -> None
     sections = Reader(refused).sections
     assert "Too few cells" in sections["classification"]
     assert "Too few cells" in sections["markers"]
+
+
+def test_a_run_that_trained_nothing_says_why_and_on_what() -> None:
+    facts = documents.evaluation().data.facts
+    nothing = documents.reproduction().model_copy(
+        update={"evaluations": (), "seeds": (), "spread": (), "gaps": (), "data": facts, "refusal": documents.REFUSAL}
+    )  # fmt: skip
+    sections = Reader(render(nothing)).sections
+    assert list(sections) == ["verdict", "data"]
+    assert documents.REFUSAL in sections["verdict"]
+    assert not re.search(r"\d\.\d", sections["verdict"])
+    assert "24,000" in sections["data"]
+    assert all("synthetic" in words.lower() for words in sections.values())
 
 
 def test_nothing_on_the_page_points_outside_it(full: str, many: str) -> None:
