@@ -58,11 +58,3 @@ def expected_calibration_error(probability: Floats, truth: Integers, bins: int =
                 abs(float(right[inside].mean()) - float(confidence[inside].mean())) * inside.mean()
             )
     return float(gap)
-
-
-def class_means(values: Floats, label: Integers) -> Floats:
-    """Each row's class mean: what a perfect classifier with no other skill would predict (SPEC g.4)."""
-    out = np.zeros_like(values)
-    for one in np.unique(label):
-        out[label == one] = values[label == one].mean(axis=0)
-    return out

@@ -29,8 +29,3 @@ def test_calibration_error_is_the_gap_between_confidence_and_truth() -> None:
     truth = np.array([0] * 8 + [1] * 2)
     assert scores.expected_calibration_error(probability, truth) == pytest.approx(0)
     assert scores.expected_calibration_error(probability, np.zeros(10, int)) == pytest.approx(0.2)
-
-
-def test_class_means_are_what_a_perfect_classifier_alone_would_say() -> None:
-    values, label = np.array([1.0, 3.0, 10.0]), np.array([0, 0, 1])
-    np.testing.assert_array_equal(scores.class_means(values, label), [2, 2, 10])
