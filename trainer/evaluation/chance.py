@@ -9,16 +9,18 @@ from typing import Final
 from phenostream.engine.types import CLASSES
 from phenostream.trainer.evaluation.figure import Figure
 
+BALANCED: Final = "balanced accuracy"
 CHANCE_ACCURACY: Final = 1 / len(CLASSES)
 """Balanced accuracy of who knows nothing."""
-_LEAST_LEAK: Final = 0.05
-"""So little above chance is none, even where the interval excludes it."""
+_LEAST_GAIN: Final = 0.05
+_LEAST_R: Final = 0.1
+"""So little above chance is none, even where the interval excludes it: an r of 0.1 explains a hundredth."""
 _RULED_OUT: Final = 0.20
 """An interval that reaches further above chance than this rules nothing out."""
 
 
 def against_chance(figures: Mapping[str, Figure], otherwise: str) -> tuple[bool | None, str]:
-    """Verdict on balanced accuracy (chance 1/3) and correlations (chance 0, named ``r ...``).
+    """Verdict on `BALANCED` (chance 1/3) and correlations (chance 0, named ``r ...``).
 
     Args:
         figures: Measured.
@@ -28,9 +30,9 @@ def against_chance(figures: Mapping[str, Figure], otherwise: str) -> tuple[bool 
         Whether all are at chance (None: too few cells to tell), and one sentence.
     """
     compared = {
-        name: (figure, CHANCE_ACCURACY if name == "balanced accuracy" else 0.0)
+        name: (figure, CHANCE_ACCURACY if name == BALANCED else 0.0)
         for name, figure in figures.items()
-        if name == "balanced accuracy" or name.startswith("r ")
+        if name == BALANCED or name.startswith("r ")
     }
     leaks = [name for name, (figure, chance) in compared.items() if _above(figure, chance)]
     if leaks:
@@ -45,7 +47,8 @@ def against_chance(figures: Mapping[str, Figure], otherwise: str) -> tuple[bool 
 
 
 def _above(figure: Figure, chance: float) -> bool:
-    return figure.low is not None and figure.low > chance and figure.value > chance + _LEAST_LEAK
+    least = _LEAST_GAIN if chance else _LEAST_R
+    return figure.low is not None and figure.low > chance and figure.value > chance + least
 
 
 def _excluded(figure: Figure, chance: float) -> bool:

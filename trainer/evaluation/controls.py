@@ -13,7 +13,7 @@ from phenostream.engine.errors import BadInput
 from phenostream.engine.types import F32, I32, Bool
 from phenostream.trainer.data.cell_set import CellSet
 from phenostream.trainer.evaluation.brief_fit import BriefAnswer, Budget, fit_briefly
-from phenostream.trainer.evaluation.chance import CHANCE_ACCURACY, against_chance
+from phenostream.trainer.evaluation.chance import BALANCED, CHANCE_ACCURACY, against_chance
 from phenostream.trainer.evaluation.comparisons import Control
 from phenostream.trainer.evaluation.figure import Figure
 from phenostream.trainer.evaluation.judge import Judge
@@ -21,7 +21,7 @@ from phenostream.trainer.evaluation.simple_models import F64, Strength, fit_simp
 
 _LEAK_MODEL: Final = Strength(penalty=1e-3, balanced=True)
 _LEAST_LEVEL: Final = 1e-3
-_TRUE_TARGETS: Final = "balanced accuracy, true targets"
+_TRUE_TARGETS: Final = f"{BALANCED}, true targets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def _leak(question: _Question, learnt: F64, asked: F64, train: CellSet, judge: J
 def _figures(judge: Judge, called: I32 | None, levels: F32) -> dict[str, Figure]:
     """Balanced accuracy, and r per marker, as far as they can be given."""
     balanced = judge.classes(called).balanced_accuracy
-    figures = {} if balanced is None else {"balanced accuracy": balanced}
+    figures = {} if balanced is None else {BALANCED: balanced}
     for name, figure in judge.marker_r(levels).items():
         if figure is not None:
             figures[f"r {name}"] = figure

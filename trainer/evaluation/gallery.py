@@ -18,6 +18,7 @@ from phenostream.trainer.evaluation.pictures import beside, enlarged, grey, png
 
 Rows = npt.NDArray[np.intp]
 
+REJECTED: Final = "rejected"
 PLACES: Final = 6
 """Cells per reason, at most."""
 RULES: Final = {
@@ -46,7 +47,9 @@ def gallery_cells(
     for reason, row, note in _chosen(cells, said, calibration, transform):
         true, called = _kind_name(int(cells.kind[row])), _called(said, calibration, row)
         probability = float(np.clip(said.class_probability[row].max(), 0, 1))
-        words = f"{true}, called {called} at {probability:.2f}"
+        verdict = "rejected, else called" if called == REJECTED else "called"
+        likeliest = CLASSES[int(said.class_probability[row].argmax())]
+        words = f"{true}, {verdict} {likeliest} at {probability:.2f}"
         picture = Picture(
             png_base64=png(enlarged(beside(grey(cells.images[row], cells.background[row])))),
             alt=f"Test cell {row}, {words}: left, right, top, bottom, left-right and top-bottom difference",
@@ -143,5 +146,5 @@ def _kind_name(kind: int) -> str:
 def _called(said: Outputs, calibration: Calibration, row: int) -> str:
     threshold = calibration.reject_threshold
     if threshold is not None and said.reject_probability[row] >= threshold:
-        return "rejected"
+        return REJECTED
     return CLASSES[int(said.class_probability[row].argmax())]

@@ -127,5 +127,16 @@ def test_chance_is_told_from_a_leak_and_from_too_few_cells(
     assert ("a leak" in words) == (expected is False)
 
 
+@pytest.mark.parametrize(
+    ("low", "value", "high", "expected"),
+    [(0.01, 0.07, 0.15, True), (0.05, 0.15, 0.19, False), (-0.30, -0.25, -0.20, True)],
+)
+def test_a_correlation_that_explains_less_than_a_hundredth_is_no_leak(
+    low: float, value: float, high: float, expected: bool
+) -> None:
+    figure = Figure(value=value, low=low, high=high, n=100)
+    assert against_chance({"r CD16": figure}, "a leak")[0] is expected
+
+
 def test_no_figures_say_nothing() -> None:
     assert against_chance({}, "a leak")[0] is None
