@@ -40,7 +40,8 @@ class SummaryContext:
         markers: In the order of the marker columns.
         marker_unit: Of the estimates.
         marker_transform: From z to the unit.
-        half_width_z: Half widths of a cell's interval, in z, per marker; None where the model has no interval.
+        half_width_z: Half width of a cell's interval, in z, per marker, the median where each cell has its own; None
+            where the model has no interval.
         interval_coverage: Its nominal coverage; None likewise.
         calibrated: The manifest says so.
         model_synthetic: The model was trained on simulated cells.
