@@ -152,7 +152,10 @@ class Metric(_Closed):
 
 
 class GoldenTolerance(_Closed):
-    """Largest absolute difference allowed in the self-test at load, per output name."""
+    """Largest absolute difference allowed in the self-test at load, per output name.
+
+    ``marker_interval_z`` stands for ``marker_interval`` in z, over the golden crops that are not rejected.
+    """
 
     tolerance: dict[str, Annotated[float, Field(gt=0)]]
 

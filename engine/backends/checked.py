@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from phenostream.engine.backends.golden_difference import INTERVAL_Z, golden_difference
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.class_sets import class_members
@@ -99,12 +100,16 @@ def self_test(backend: Backend, bundle: Bundle) -> float:
     if backend.precision == "int8":
         return _changed_share(backend, bundle, found, expected)
     tolerance = _tolerance(backend, bundle)
+    said = {name: getattr(found, name) for name in OUTPUT_SHAPES}
+    transform = bundle.manifest.marker_transform
+    threshold = bundle.manifest.calibration.reject_threshold
     worst = 0.0
     for name, allowed in tolerance.items():
-        difference = float(np.abs(getattr(found, name) - expected[name]).max())
+        difference = golden_difference(name, said, expected, transform, threshold)
         if not difference <= allowed:
+            differs = "marker_interval differs in z" if name == INTERVAL_Z else f"{name} differs"
             raise BadBundle(
-                f"{bundle.path}: golden {name} differs by {difference:.2g} on {backend.name} "
+                f"{bundle.path}: golden {differs} by {difference:.2g} on {backend.name} "
                 f"{backend.precision}, allowed {allowed:.2g}"
             )
         if name in ("class_logits", "marker_z"):
@@ -123,7 +128,7 @@ def _tolerance(backend: Backend, bundle: Bundle) -> dict[str, float]:
     """What the manifest allows in the backend's precision, the logits never more than the engine does."""
     declared = bundle.manifest.golden.get(backend.precision)  # type: ignore[call-overload]
     tolerance = dict(declared.tolerance) if declared else {}
-    unknown = sorted(set(tolerance) - set(OUTPUT_SHAPES))
+    unknown = sorted(set(tolerance) - {*OUTPUT_SHAPES, INTERVAL_Z})
     if unknown:
         raise BadBundle(f"{bundle.path}: manifest.json: golden names unknown output {unknown[0]!r}")
     limit = LOGIT_TOLERANCE[backend.precision]

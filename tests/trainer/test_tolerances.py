@@ -34,3 +34,12 @@ def test_linear_estimates_may_differ_by_what_z_does_in_their_unit() -> None:
 def test_an_output_that_is_always_zero_still_has_a_tolerance() -> None:
     golden = {name: np.zeros((2, *shape), np.float32) for name, shape in OUTPUT_SHAPES.items()}
     assert all(value > 0 for of in tolerances(golden).values() for value in of.values())
+
+
+def test_intervals_with_widths_of_their_own_are_compared_in_z() -> None:
+    golden = {name: np.ones((2, *shape), np.float32) for name, shape in OUTPUT_SHAPES.items()}
+    found = tolerances(golden, linear_sd=250.0, own_widths=True)
+    for of in found.values():
+        assert "marker_interval" not in of
+        assert of["marker_interval_z"] == 2 * of["marker_z"]
+    assert "marker_interval_z" not in tolerances(golden)["fp32"]
