@@ -120,6 +120,9 @@ def _say(finished: "Finished") -> None:
         if gap.figure in _SHOWN:
             sd = "" if gap.sd is None else f" (sd {gap.sd:.3f})"
             say(f"{gap.name}: {gap.figure} {gap.value:+.3f}{sd}")
+    for control in it.evaluations[0].controls if it.evaluations else ():
+        if control.as_expected is False:
+            say(f"CONTROL NOT AS EXPECTED: {control.name}: {control.verdict}")
     for verdict in it.verdicts:
         say(verdict.text)
     say(f"report: {finished.files['html']}")
