@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.bundle import MANIFEST, load_bundle
-from phenostream.engine.errors import BadInput
+from phenostream.engine.errors import BadInput, EngineFault
 from phenostream.engine.manifest import Calibration, MarkerTransform
 from phenostream.engine.types import F32, OUTPUT_SHAPES, Outputs
 from phenostream.trainer.checkpoint import CARD, WEIGHTS, Card, load_checkpoint
@@ -72,9 +72,15 @@ class Subject:
         ]
         if not parts:
             return Outputs(*(np.zeros((0, *shape), np.float32) for shape in OUTPUT_SHAPES.values()))
-        return Outputs(
+        said = Outputs(
             *(np.concatenate([getattr(part, name) for part in parts]) for name in OUTPUT_SHAPES)
         )
+        failed = np.flatnonzero(~said.finite_rows())
+        if len(failed):
+            raise EngineFault(
+                f"{self.name}: outputs of {len(failed)} of {len(cells)} cells are not finite, first of cell {failed[0]}"
+            )
+        return said
 
 
 @contextmanager

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.trainer
 
 from phenostream.engine.bundle import load_bundle  # noqa: E402
-from phenostream.engine.errors import BadInput  # noqa: E402
+from phenostream.engine.errors import BadInput, EngineFault  # noqa: E402
 from phenostream.engine.postprocess import REJECTED, FieldOfView, frame_columns  # noqa: E402
 from phenostream.engine.types import OUTPUT_SHAPES, Detections  # noqa: E402
 from phenostream.trainer.checkpoint import Card, Checkpoint, save_checkpoint  # noqa: E402
@@ -78,6 +78,14 @@ def test_a_checkpoint_says_what_its_graph_says(tmp_path: Path, golden: CellSet) 
         expected = graph(torch.from_numpy(golden.images), torch.from_numpy(golden.background))
     for name, column in zip(OUTPUT_SHAPES, expected, strict=True):
         np.testing.assert_allclose(getattr(said, name), column.numpy(), atol=1e-4)
+
+
+def test_numbers_that_are_not_finite_are_no_figures_but_a_fault() -> None:
+    cells = scripted.cells(40, 1)
+    said = scripted.outputs_for(cells, 2)
+    said.marker_estimate[7, 2] = np.nan
+    with pytest.raises(EngineFault, match="outputs of 1 of 40 cells are not finite, first of cell"):
+        scripted.subject(said).outputs(cells)
 
 
 def test_a_folder_of_something_else_is_refused_in_one_line(tmp_path: Path) -> None:
