@@ -10,6 +10,7 @@ from typing import Final
 from phenostream.engine.errors import BadInput
 from phenostream.trainer.data.cell_set import CellSet
 from phenostream.trainer.evaluation.brief_fit import BriefAnswer, Budget, fit_briefly
+from phenostream.trainer.evaluation.chance import above_chance
 from phenostream.trainer.evaluation.comparisons import Ablation
 from phenostream.trainer.evaluation.judge import ClassScores, Judge
 from phenostream.trainer.network_options import NetworkOptions
@@ -18,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 FULL: Final = "full"
 _WHOLE: Final = NetworkOptions()
+_CAUTION: Final = (
+    ", on which the whole network's classes do no better than chance, so that no row tells anything"
+)
 SHAPES: Final[dict[str, tuple[str, NetworkOptions]]] = {
     FULL: ("Nothing left out", _WHOLE),
     "no ECA": ("Without channel attention", _WHOLE.without("channel_attention")),
@@ -60,18 +64,30 @@ def train_ablations(
 def judge_ablations(
     answers: dict[str, BriefAnswer], judge: Judge, budget: Budget
 ) -> tuple[Ablation, ...]:
-    """The rows of the table; the unablated network on the same budget is the first."""
-    return tuple(_row(name, answer, judge, budget) for name, answer in answers.items())
+    """The rows of the table; the unablated network on the same budget is the first.
+
+    Each row says on what budget, and that it tells nothing where the unablated network is still at chance.
+    """
+    caution = "" if FULL in answers and _learns(answers[FULL], judge) else _CAUTION
+    return tuple(
+        _row(name, answer, judge, f"{budget.text()}, seed {budget.seed}{caution}")
+        for name, answer in answers.items()
+    )
 
 
-def _row(name: str, answer: BriefAnswer, judge: Judge, budget: Budget) -> Ablation:
+def _learns(whole: BriefAnswer, judge: Judge) -> bool:
+    balanced = judge.classes(whole.called).balanced_accuracy
+    return balanced is not None and above_chance(balanced)
+
+
+def _row(name: str, answer: BriefAnswer, judge: Judge, trained: str) -> Ablation:
     changed, options = SHAPES[name]
     scores = ClassScores() if options.tasks == "markers" else judge.classes(answer.called)
     return Ablation(
         name=name,
         what=(
-            f"{changed}; {budget.text()}, seed {budget.seed}, like every row here: compare with the row "
-            f"'{FULL}', not with the model judged above."
+            f"{changed}; {trained}. Trained like every row here: compare with the row '{FULL}', not with the "
+            "model judged above."
         ),
         parameters=answer.parameters,
         accuracy=scores.accuracy,

@@ -34,7 +34,7 @@ def against_chance(figures: Mapping[str, Figure], otherwise: str) -> tuple[bool 
         for name, figure in figures.items()
         if name == BALANCED or name.startswith("r ")
     }
-    leaks = [name for name, (figure, chance) in compared.items() if _above(figure, chance)]
+    leaks = [name for name, (figure, chance) in compared.items() if above_chance(figure, chance)]
     if leaks:
         told = ", ".join(f"{name} {figures[name].text()}" for name in leaks)
         return False, f"Better than chance ({told}): {otherwise}."
@@ -46,7 +46,8 @@ def against_chance(figures: Mapping[str, Figure], otherwise: str) -> tuple[bool 
     return True, "No better than chance."
 
 
-def _above(figure: Figure, chance: float) -> bool:
+def above_chance(figure: Figure, chance: float = CHANCE_ACCURACY) -> bool:
+    """The interval excludes chance, by more than is worth a word; False where there is no interval."""
     least = _LEAST_GAIN if chance else _LEAST_R
     return figure.low is not None and figure.low > chance and figure.value > chance + least
 

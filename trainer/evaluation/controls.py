@@ -13,7 +13,7 @@ from phenostream.engine.errors import BadInput
 from phenostream.engine.types import F32, I32, Bool
 from phenostream.trainer.data.cell_set import CellSet
 from phenostream.trainer.evaluation.brief_fit import BriefAnswer, Budget, fit_briefly
-from phenostream.trainer.evaluation.chance import BALANCED, CHANCE_ACCURACY, against_chance
+from phenostream.trainer.evaluation.chance import BALANCED, above_chance, against_chance
 from phenostream.trainer.evaluation.comparisons import Control
 from phenostream.trainer.evaluation.figure import Figure
 from phenostream.trainer.evaluation.judge import Judge
@@ -86,11 +86,9 @@ def shuffled_targets(
     reference = judge.classes(honest.called).balanced_accuracy
     if reference is not None:
         figures[_TRUE_TARGETS] = reference
-        if as_expected and (reference.low is None or reference.low <= CHANCE_ACCURACY):
+        if as_expected and not above_chance(reference):
             as_expected = None
-            verdict = (
-                "The same training learns nothing from the true targets either: too short to tell."
-            )
+            verdict = "The same training does no better than chance on the true targets either: too short to tell."
     return question.answered(figures, as_expected, verdict)
 
 

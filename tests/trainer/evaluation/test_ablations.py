@@ -12,7 +12,7 @@ from phenostream.trainer.evaluation.ablations import (  # noqa: E402
     train_ablations,
 )
 from phenostream.trainer.evaluation.bootstrap import BootstrapSettings  # noqa: E402
-from phenostream.trainer.evaluation.brief_fit import Budget, fit_briefly  # noqa: E402
+from phenostream.trainer.evaluation.brief_fit import BriefAnswer, Budget, fit_briefly  # noqa: E402
 from phenostream.trainer.evaluation.judge import Judge  # noqa: E402
 
 BRIEF = Budget(cells=60, epochs=1, batch=16)
@@ -37,6 +37,18 @@ def test_every_shape_is_trained_alike_and_says_on_what_budget(cells_by_size: Cel
         assert set(row.marker_r) == (set() if row.name == "class only" else set(MARKERS))
         if row.name.startswith("no ") or row.name.endswith(" only"):
             assert row.parameters < full.parameters
+
+
+def test_rows_say_when_the_whole_network_has_learnt_nothing(cells_by_size: CellSet) -> None:
+    judge = Judge.of(cells_by_size, BootstrapSettings(resamples=100))
+    levels = cells_by_size.marker_log10
+    knows = BriefAnswer(2, cells_by_size.kind, levels)
+    ignorant = BriefAnswer(2, np.zeros_like(cells_by_size.kind), levels)
+    for whole, cautious in ((knows, False), (ignorant, True)):
+        rows = judge_ablations({"full": whole, "no ViT": knows}, judge, BRIEF)
+        assert [("no row tells anything" in row.what) for row in rows] == [cautious] * 2
+    (alone,) = judge_ablations({"no ViT": knows}, judge, BRIEF)
+    assert "no row tells anything" in alone.what
 
 
 def test_the_same_budget_gives_the_same_answer(cells_by_size: CellSet) -> None:
