@@ -86,7 +86,8 @@ def _evaluated(run: SeedRun, folder: Path) -> Evaluation:
     data = run.parted.judged
     with open_subject(folder) as subject:
         evaluation = evaluate_model(subject, data, run.effort.context.bootstrap)
-    _tell_card(folder, evaluation)
+    if evaluation.headline.refusal is None:
+        _tell_card(folder, evaluation)
     return evaluation.model_copy(update={"references": REFERENCES})
 
 
