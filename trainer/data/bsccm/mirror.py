@@ -7,7 +7,9 @@ is evidence about blood. The metadata file is written last: without it a folder 
 
 import csv
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -45,6 +47,10 @@ F64 = npt.NDArray[np.float64]
 
 MOST_CELLS: Final = 100_000
 SEED: Final = 1
+_WRITERS: Final = min(4, os.cpu_count() or 1)
+"""Threads: rendering and compressing leave Python's lock, and no cell depends on another."""
+_BLOCK: Final = 32
+"""Cells handed out at once, after which an interruption is heard."""
 _CENSUS: Final = 44
 """Stream of randomness; the others are in `mirror_cells`."""
 _BRIGHTFIELD: Final = LED_CHANNELS.index("Brightfield")
@@ -111,15 +117,24 @@ def write_mirror(
     maker = CellMaker(census, settings.seed, settings.preset)
     shown = [maker.draw(row) for row in range(len(census))]
     levels = np.stack([maker.markers(row, one) for row, one in enumerate(shown)])
+    _write_tables(root, census, raise_to_floor(levels, census), rng)
+
+    def write(row: int) -> None:
+        counts = maker.shots(row, shown[row])
+        _write_cell(root / IMAGES_FOLDER, census, row, counts, settings)
+
+    with ThreadPoolExecutor(_WRITERS) as writers:
+        for start in range(0, len(census), _BLOCK):
+            for _ in writers.map(write, range(start, min(start + _BLOCK, len(census)))):
+                on_cell()
+    (root / METADATA_FILE).write_text(json.dumps(_metadata(settings), indent=1) + "\n")
+
+
+def _write_tables(root: Path, census: Census, levels: F64, rng: np.random.Generator) -> None:
     _write_csv(root / INDEX_FILE, INDEX_COLUMNS, _index_rows(census, rng))
     columns = ("global_index", *CORRECTED_COLUMNS, *MARKER_COLUMNS, *SINGLE_COLUMNS)
     gates = tuple(gate.column for gate in GATES)
-    table = _marker_rows(census, raise_to_floor(levels, census), rng)
-    _write_csv(root / MARKERS_FILE, (*columns, *gates), table)
-    for row, one in enumerate(shown):
-        _write_cell(root / IMAGES_FOLDER, census, row, maker.shots(row, one), settings)
-        on_cell()
-    (root / METADATA_FILE).write_text(json.dumps(_metadata(settings), indent=1) + "\n")
+    _write_csv(root / MARKERS_FILE, (*columns, *gates), _marker_rows(census, levels, rng))
 
 
 def _write_cell(
