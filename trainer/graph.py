@@ -122,7 +122,7 @@ class BundleGraph(nn.Module):
         probability = torch.softmax(raw.class_logits / self.temperature + self.class_bias, dim=1)
         z = raw.marker_z.clamp(-LARGEST_Z, LARGEST_Z)
         spread = torch.exp(raw.marker_log_sd)  # bounded by the network
-        half = ((probability @ self.interval_scale) * spread).clamp(max=LARGEST_Z)
+        half = ((probability @ self.interval_scale) * spread).clamp(0.0, LARGEST_Z)
         ends = torch.stack([z - half, z + half], dim=2)
         return (
             raw.class_logits,

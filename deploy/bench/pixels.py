@@ -133,7 +133,7 @@ class _Judge:
         for start in range(0, len(crops), _BATCH):
             part = slice(start, start + _BATCH)
             outputs = self._backend.infer(crops.images[part], crops.background[part])
-            called.append(np.argmax(outputs.class_logits, axis=1))
+            called.append(outputs.most_probable())
             limit = np.inf if self._threshold is None else self._threshold
             rejected.append(np.ravel(outputs.reject_probability) >= limit)
         calls, rejects = np.concatenate(called), np.concatenate(rejected)
