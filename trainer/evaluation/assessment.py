@@ -1,9 +1,9 @@
 """One model on one data set, from the model's folder to the report's files, as a table of contents."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -21,14 +21,19 @@ from phenostream.trainer.evaluation.evaluate import evaluate_model
 from phenostream.trainer.evaluation.figure import Closed
 from phenostream.trainer.evaluation.report.files import write_report
 from phenostream.trainer.evaluation.simulated_data import simulated_data
-from phenostream.trainer.evaluation.subject import open_subject
+from phenostream.trainer.evaluation.subject import Subject, open_subject
 from phenostream.trainer.reproduce.data_facts import data_facts
 from phenostream.trainer.reproduce.parts import parted
 from phenostream.trainer.reproduce.verdicts import REFERENCES
 
 OnStep = Callable[[str], object]
-_OWN_STEPS = 3
+_OWN_STEPS: Final = 3
 """Cells, model, report."""
+_SAME_SPLIT: Final = "The model was trained on the training part of this very split."
+_OTHER_TRAINING: Final = (
+    "The model was not trained on the training part of this split: whether it has seen some of the test cells is not "
+    "known, and if it has, its figures are too good."
+)
 
 
 class AssessmentSettings(Closed):
@@ -109,7 +114,7 @@ def assess(settings: AssessmentSettings, on_step: OnStep = lambda name: None) ->
     """
     torch.set_num_threads(settings.threads)
     with open_subject(settings.model, settings.backend) as subject:
-        data = _cells(settings)
+        data = _cells(settings, subject)
         on_step("cells")
         evaluation = evaluate_model(subject, data, settings.context.bootstrap)
         on_step("model")
@@ -123,11 +128,14 @@ def assess(settings: AssessmentSettings, on_step: OnStep = lambda name: None) ->
     return Assessment(evaluation, files)
 
 
-def _cells(settings: AssessmentSettings) -> EvaluationData:
+def _cells(settings: AssessmentSettings, subject: Subject) -> EvaluationData:
     cache = settings.out / "data"
     if settings.root is None:
         return simulated_data(settings.preset, settings.crops, settings.seed, cache)
     cache.mkdir(parents=True, exist_ok=True)
     cells = pack(settings.root, cache / "packed.npz")
     made = split(cells, settings.protocol)
-    return parted(cells, made, data_facts(cells, made, settings.protocol)).judged
+    data = parted(cells, made, data_facts(cells, made, settings.protocol)).judged
+    note = _SAME_SPLIT if subject.data_sha256 == data.train.sha256() else _OTHER_TRAINING
+    facts = data.facts.model_copy(update={"notes": (*data.facts.notes, note)})
+    return replace(data, facts=facts)

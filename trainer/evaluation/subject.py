@@ -41,6 +41,7 @@ class Subject:
         infer: Runs the graph on one batch.
         graph: The torch module behind it, for gradients; None for a bundle.
         settings: Of its training, as stored with it; empty where they are not known.
+        data_sha256: Of the cells it was trained on, as stored with it; None where unknown.
     """
 
     facts: SubjectFacts
@@ -49,6 +50,7 @@ class Subject:
     infer: Infer
     graph: BundleGraph | None
     settings: dict[str, JsonValue]
+    data_sha256: str | None = None
 
     @property
     def name(self) -> str:
@@ -133,7 +135,13 @@ def graph_subject(graph: BundleGraph, card: Card, identity: str) -> Subject:
         return Outputs(*(column.numpy() for column in said))
 
     return Subject(
-        facts, card.calibration, card.marker_transform, infer, graph, dict(card.settings)
+        facts,
+        card.calibration,
+        card.marker_transform,
+        infer,
+        graph,
+        dict(card.settings),
+        card.data_sha256,
     )
 
 
@@ -159,6 +167,7 @@ def _bundle_subject(folder: Path, name: str) -> Iterator[Subject]:
             backend.infer,
             None,
             dict(manifest.training),
+            manifest.data_sha256,
         )
     finally:
         backend.close()
