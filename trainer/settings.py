@@ -19,7 +19,7 @@ class TrainSettings(BaseModel):
         seed: Of data, weights, order and augmentation.
         crops: Simulated training crops over both presets.
         objects: Distinct rendered objects behind them, over both presets.
-        held_out: Simulated crops per preset for each of selection, calibration and test.
+        held_out: Simulated crops per preset for each of calibration and test; a sixth as many for selection.
         epochs: Passes over the training crops.
         batch: Crops per step, over all processes.
         peak_rate: Highest learning rate of the one-cycle schedule.

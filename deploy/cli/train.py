@@ -26,7 +26,7 @@ _OPTIONS: dict[str, tuple[type, str]] = {
     "seed": (int, "of data, weights, order and augmentation"),
     "crops": (int, "training crops"),
     "objects": (int, "distinct rendered objects behind the crops"),
-    "held_out": (int, "crops per preset for each of selection, calibration and test"),
+    "held_out": (int, "crops per preset for each of calibration and test; a sixth for selection"),
     "epochs": (int, "passes over the training crops"),
     "batch": (int, "crops per step, over all processes"),
     "peak_rate": (float, "highest learning rate"),
@@ -36,6 +36,14 @@ _OPTIONS: dict[str, tuple[type, str]] = {
     "rebalance": (
         str,
         "of the classes: by drawing rare ones more often, or by weights in the loss",
+    ),
+    "levels": (
+        str,
+        "what simulated cells are taught: levels as measured, or as expected, without noise",
+    ),
+    "marker_unit": (
+        str,
+        "of a marker's residual in the loss: its spread overall, or within the class",
     ),
     "channel_dropout": (float, "chance that a cell loses one shot in a step"),
     "precision": (str, "of the network's body"),
