@@ -16,20 +16,27 @@ from phenostream.trainer.losses import spread_loss
 from phenostream.trainer.model import LARGEST_LOG_SD
 from phenostream.trainer.predict import predict
 
-MOST_CELLS: Final = 12_000
+MOST_CELLS: Final = 9_000
 """Cells that are enough for a head of 64 hidden units."""
 STEPS: Final = 800
 _BATCH: Final = 512
 _PEAK_RATE: Final = 3e-3
 
 
-def fit_spread(graph: BundleGraph, cells: CellSet, seed: int, steps: int = STEPS) -> float:
+def fit_spread(
+    graph: BundleGraph,
+    cells: CellSet,
+    seed: int,
+    narrow: torch.dtype | None = None,
+    steps: int = STEPS,
+) -> float:
     """Fit the spread head in place on the residuals of measured levels.
 
     Args:
         graph: Trained; its marker transform set.
         cells: With measured levels; an even choice of the white ones is used.
         seed: Of the order.
+        narrow: Type in which the frozen part computes; None is float32.
         steps: Of the optimiser.
 
     Returns:
@@ -37,7 +44,7 @@ def fit_spread(graph: BundleGraph, cells: CellSet, seed: int, steps: int = STEPS
     """
     known = np.flatnonzero(cells.white & cells.marker_mask.any(axis=1))
     white = cells.select(known[:: max(1, math.ceil(len(known) / MOST_CELLS))])
-    said = predict(graph, white)
+    said = predict(graph, white, narrow)
     feature, z = torch.from_numpy(said.feature), torch.from_numpy(said.marker_z)
     target = graph.target_z(torch.from_numpy(white.marker_log10))
     mask = torch.from_numpy(white.marker_mask)

@@ -33,6 +33,9 @@ from phenostream.trainer.evaluation.evaluate import evaluate_model
 from phenostream.trainer.evaluation.subject import graph_subject
 from phenostream.trainer.fit import fit
 from phenostream.trainer.graph import BundleGraph
+from phenostream.trainer.marker_fit import fit_marker_branch
+from phenostream.trainer.network_options import NetworkOptions
+from phenostream.trainer.precision import choose
 from phenostream.trainer.settings import TrainSettings
 from phenostream.trainer.spread_fit import fit_spread
 
@@ -135,7 +138,10 @@ def train_on(data: TrainingData, settings: TrainSettings, out: Path) -> Path:
     shown = data.train if data.taught is None else data.taught
     best = fit(graph, shown, data.select, settings)
     if data.taught is not None and current_world().first:
-        fit_spread(graph, data.train, settings.seed)
+        narrow = choose(settings).narrow
+        if settings.network == NetworkOptions():
+            fit_marker_branch(graph, data.taught, settings.seed, narrow)
+        fit_spread(graph, data.train, settings.seed, narrow)
     logger.info("best epoch %d: accuracy %.4f", best.epoch + 1, best.accuracy)
     world = current_world()
     if world.first:
