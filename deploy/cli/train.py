@@ -150,11 +150,16 @@ def _say_figures(folders: Sequence[Path], as_json: bool) -> None:
     for folder, card in zip(folders, cards, strict=True):
         kind = "SYNTHETIC" if card.synthetic else "real"
         say(f"{card.name} {card.version} in {folder}: {kind} cells")
+        if not card.metrics:
+            say(
+                "no figures: some class has too few test cells for a headline; more with --held-out"
+            )
+            continue
         say_table(
             ["figure", "value", "low", "high", "cells", "measured on"],
             [(m.name, m.value, m.low, m.high, m.n, m.data) for m in card.metrics],
         )
-    if len(cards) > 1:
+    if len(cards) > 1 and spread:
         say(f"over {len(cards)} seeds of weights, order and augmentation, on the same cells")
         say_table(list(spread[0]), [tuple(line.values()) for line in spread])
 

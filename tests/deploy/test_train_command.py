@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,3 +46,38 @@ def test_the_training_loop_is_timed_beside_a_plain_one(
     assert rows[0]["ratio"] == 1.0
     assert [row["batch"] for row in rows] == [8, 8, 8, 8, 16]
     assert all(row["cells_per_s"] > 0 for row in rows)
+
+
+def card(folder: Path, values: dict[str, float]) -> Path:
+    """As much of a checkpoint as the command reads."""
+    folder.mkdir()
+    (folder / "values.json").write_text(json.dumps(values))
+    return folder
+
+
+def test_figures_of_several_seeds_stand_beside_their_mean_and_spread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(folder: Path) -> SimpleNamespace:
+        found = json.loads((folder / "values.json").read_text())
+        metrics = [
+            SimpleNamespace(name=name, value=value, low=0.0, high=1.0, n=90, data="toy")
+            for name, value in found.items()
+        ]
+        about = SimpleNamespace(name="toy", version="1", synthetic=True, metrics=metrics)
+        return SimpleNamespace(card=about)
+
+    folders = [
+        card(tmp_path / "one", {"accuracy": 0.8, "odd": 0.1}),
+        card(tmp_path / "two", {"accuracy": 0.9}),
+    ]
+    monkeypatch.setattr("phenostream.trainer.train.train", lambda settings, seeds: folders)
+    monkeypatch.setattr("phenostream.trainer.checkpoint.load_checkpoint", load)
+    assert main(["train", "--out", str(tmp_path), "--seeds", "2"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    at = next(row for row, line in enumerate(said) if line.startswith("over 2 seeds"))
+    assert said[at + 3].split() == ["accuracy", "0.85", "0.0707", "toy"]
+    assert len(said) == at + 4
+    folders = [card(tmp_path / "none", {}), card(tmp_path / "none too", {})]
+    assert main(["train", "--out", str(tmp_path), "--seeds", "2"]) == 0
+    assert capsys.readouterr().out.count("no figures: some class has too few test cells") == 2

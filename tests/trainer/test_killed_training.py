@@ -22,7 +22,7 @@ from tests.system.patience import becomes  # noqa: E402
 from tests.trainer.blob_training import train_blobs  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = {"epochs": 5, "batch": 16, "precision": "fp32", "network": {"cnn": False}}
+SETTINGS = {"epochs": 4, "batch": 24, "precision": "fp32", "network": {"cnn": False}}
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
@@ -48,6 +48,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_figures(tmp_path: Path
     train_blobs(tmp_path / "whole", SETTINGS)
     _, said = again.communicate(timeout=300)
     assert again.returncode == 0, said.decode()
+    assert metrics(tmp_path / "whole"), "there is something to compare"
     assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
     first, second = (load_file(tmp_path / name / WEIGHTS) for name in ("killed", "whole"))
     assert all(equal(value, second[name]) for name, value in first.items())
