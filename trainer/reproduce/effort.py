@@ -37,7 +37,9 @@ def effort(settings: ReproduceSettings) -> Effort:
         threads=settings.threads,
     )
     bootstrap = BootstrapSettings(resamples=300 if settings.quick else 1_000)
-    budget = Budget(cells=600, epochs=min(3, epochs)) if settings.quick else Budget()
+    budget = Budget()
+    if settings.quick:
+        budget = Budget(cells=1_000, epochs=min(4, epochs), batch=16)
     return Effort(
         training=training,
         context=ContextSettings(bootstrap=bootstrap, budget=budget, ablations=settings.ablations),
