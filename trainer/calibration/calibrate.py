@@ -165,8 +165,9 @@ def refuse_few(held_out: CellSet) -> None:
     white = held_out.select(held_out.white)
     counts = {name: n for name, n in white.counts().items() if name in CLASSES}
     if len(white) < _LEAST_CELLS or min(counts.values()) < _LEAST_OF_A_CLASS:
+        said = ", ".join(f"{name} {count}" for name, count in counts.items())
         raise BadInput(
-            f"calibration: {counts}: need {_LEAST_CELLS} white cells, {_LEAST_OF_A_CLASS} of each class"
+            f"calibration: {said}: need {_LEAST_CELLS} white cells, {_LEAST_OF_A_CLASS} of each class"
         )
     for marker, name in enumerate(MARKERS):
         targets = int(white.marker_mask[:, marker].sum())

@@ -188,6 +188,6 @@ def _stratified(entries: Chosen, share: float, seed: int) -> tuple[Chosen, Chose
             np.arange(len(entries)), test_size=share, stratify=entries.kind, random_state=seed
         )
     except ValueError as err:
-        counts = entries.counts()
-        raise TooFewCells(f"protocol paper: {counts}: too few to part by class ({err})") from err
+        said = ", ".join(f"{name} {count}" for name, count in entries.counts().items())
+        raise TooFewCells(f"protocol paper: {said}: too few to part by class ({err})") from err
     return entries.take(first), entries.take(second)
