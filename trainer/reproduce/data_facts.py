@@ -21,7 +21,7 @@ def data_facts(cells: PackedCells, made: Split | None, protocol: str) -> DataFac
     if made is not None:
         hashes["split"] = made.sha256(cells)
     return DataFacts(
-        name=f"{facts.variant} in {facts.source}",
+        name=facts.source if facts.variant in facts.source else f"{facts.source} ({facts.variant})",
         synthetic=facts.synthetic,
         protocol=protocol,
         hashes=hashes,
