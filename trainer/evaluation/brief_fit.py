@@ -33,18 +33,23 @@ class Budget(Closed):
     Attributes:
         cells: Training cells, at most; a random choice of those with a class or a marker.
         epochs: Passes over them.
-        batch: Cells per step.
+        batch: Cells per step; few, so that few cells still make enough steps to learn from.
+        peak_rate: Highest learning rate; a fifth of a full training's, since so small a batch is noisy.
         seed: Of the choice, the weights, the order and the augmentation.
     """
 
     cells: Annotated[int, Field(ge=60, le=1_000_000)] = 1_500
-    epochs: Annotated[int, Field(ge=1, le=1_000)] = 4
-    batch: Annotated[int, Field(ge=8, le=1_024)] = 32
+    epochs: Annotated[int, Field(ge=1, le=1_000)] = 6
+    batch: Annotated[int, Field(ge=8, le=1_024)] = 8
+    peak_rate: Annotated[float, Field(gt=0, le=0.1)] = 3e-4
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
 
     def text(self) -> str:
         """For a person."""
-        return f"{self.epochs} epochs over at most {self.cells} training cells, recipe ours"
+        return (
+            f"{self.epochs} epochs over at most {self.cells} training cells, recipe ours, batch {self.batch}, "
+            f"peak rate {self.peak_rate:g}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,7 @@ def fit_briefly(
             seed=budget.seed,
             epochs=budget.epochs,
             batch=budget.batch,
+            peak_rate=budget.peak_rate,
             network=options or NetworkOptions(),
         )
         torch.manual_seed(budget.seed)
