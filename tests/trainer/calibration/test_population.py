@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+pytest.importorskip("onnxscript")
 pytestmark = pytest.mark.trainer
 
 from phenostream.engine.errors import BadInput  # noqa: E402
@@ -10,7 +14,8 @@ from phenostream.engine.types import Crops  # noqa: E402
 from phenostream.trainer.calibration.calibrate import Thresholds, fill, fit_calibration  # noqa: E402
 from phenostream.trainer.calibration.population import for_population  # noqa: E402
 from phenostream.trainer.calibration.settings import CalibrationSettings  # noqa: E402
-from phenostream.trainer.checkpoint import Card, Checkpoint  # noqa: E402
+from phenostream.trainer.checkpoint import Card, Checkpoint, save_checkpoint  # noqa: E402
+from phenostream.trainer.export import export_model  # noqa: E402
 from phenostream.trainer.graph import BundleGraph  # noqa: E402
 from tests.trainer.calibration.toy import toy  # noqa: E402
 
@@ -67,3 +72,21 @@ def test_a_checkpoint_that_kept_no_evidence_cannot_be_given_a_prior(
     bare = Checkpoint(checkpoint.graph, checkpoint.card, checkpoint.golden)
     with pytest.raises(BadInput, match=r"no evidence\.npz, .* no prior can be stated"):
         for_population(bare, STATED)
+
+
+def test_a_prior_is_stated_at_export_from_what_lies_beside_the_weights(
+    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Checkpoint] = []
+
+    def note(trained: Checkpoint, out_dir: Path) -> Path:
+        written.append(trained)
+        return out_dir
+
+    monkeypatch.setattr("phenostream.trainer.export.write_bundle", note)
+    folder = save_checkpoint(checkpoint, tmp_path / "checkpoint")
+    export_model(folder, tmp_path / "bundle")
+    export_model(folder, tmp_path / "bundle", STATED)
+    as_trained, stated = (one.card for one in written)
+    assert as_trained == checkpoint.card
+    assert stated == for_population(checkpoint, STATED).card
