@@ -37,9 +37,7 @@ def effort(settings: ReproduceSettings) -> Effort:
         threads=settings.threads,
     )
     bootstrap = BootstrapSettings(resamples=300 if settings.quick else 1_000)
-    budget = Budget()
-    if settings.quick:
-        budget = Budget(cells=1_000, epochs=min(4, epochs), batch=16)
+    budget = Budget(cells=600, epochs=min(6, epochs)) if settings.quick else Budget()
     return Effort(
         training=training,
         context=ContextSettings(bootstrap=bootstrap, budget=budget, ablations=settings.ablations),
