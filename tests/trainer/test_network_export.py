@@ -38,6 +38,7 @@ def said_by_onnx(model: bytes, crops: Crops) -> dict[str, F32]:
     return dict(zip(OUTPUT_SHAPES, session.run(list(OUTPUT_SHAPES), feeds), strict=True))
 
 
+@pytest.mark.timeout(240)  # an export takes some ten seconds of a quiet core
 @pytest.mark.parametrize(
     ("changed", "precision"),
     [
