@@ -49,8 +49,8 @@ def test_the_contracts_hold(tree: Path) -> None:
     [
         ("engine/reduce.py", "import torch"),
         ("engine/reduce.py", "import phenostream.daemon.wire.codec"),
-        ("daemon/ledger.py", "import phenostream.trainer.model"),
-        ("trainer/model.py", "import phenostream.daemon.ledger"),
+        ("daemon/ledger.py", "import phenostream.trainer.network.model"),
+        ("trainer/network/model.py", "import phenostream.daemon.ledger"),
         ("daemon/ledger.py", "import phenostream.deploy.cli.main"),
     ],
 )

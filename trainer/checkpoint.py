@@ -20,8 +20,8 @@ from phenostream.engine.errors import BadInput
 from phenostream.engine.manifest import Calibration, MarkerTransform, Metric
 from phenostream.engine.types import F32, Crops
 from phenostream.trainer.calibration.evidence import Evidence, load_evidence, save_evidence
-from phenostream.trainer.graph import BundleGraph, Preprocess
-from phenostream.trainer.network_options import NetworkOptions
+from phenostream.trainer.network.graph import BundleGraph, Preprocess
+from phenostream.trainer.network.network_options import NetworkOptions
 from phenostream.trainer.written_whole import write_whole
 
 WEIGHTS = "model.safetensors"

@@ -42,7 +42,7 @@ from phenostream.engine.types import (
 )
 from phenostream.trainer.calibration.population import Shares, for_population
 from phenostream.trainer.checkpoint import Card, Checkpoint, load_checkpoint
-from phenostream.trainer.graph import BundleGraph
+from phenostream.trainer.network.graph import BundleGraph
 from phenostream.trainer.onnx_graph import fold_batchnorm, to_onnx
 from phenostream.trainer.tolerances import tolerances
 

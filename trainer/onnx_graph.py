@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from phenostream.engine.backends.openvino import NORMALISED
 from phenostream.engine.errors import EngineFault
 from phenostream.engine.types import CROP_PX, OUTPUT_SHAPES
-from phenostream.trainer.graph import BundleGraph
+from phenostream.trainer.network.graph import BundleGraph
 
 _OPSET: Final = 20
 

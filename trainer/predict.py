@@ -7,7 +7,7 @@ import torch
 
 from phenostream.engine.types import F32
 from phenostream.trainer.data.cell_set import CellSet
-from phenostream.trainer.graph import BundleGraph
+from phenostream.trainer.network.graph import BundleGraph
 
 _BATCH = 256
 

@@ -23,8 +23,8 @@ def measure(args: argparse.Namespace) -> int:
     from phenostream.deploy.extras import need
 
     need("torch", "trainer")
-    from phenostream.trainer.settings import TrainSettings
-    from phenostream.trainer.speed import count_ways, measure_training
+    from phenostream.trainer.training.settings import TrainSettings
+    from phenostream.trainer.training.speed import count_ways, measure_training
 
     settings = TrainSettings(out=Path("unused"), threads=args.threads)
     total = count_ways(args.compile) * (args.rounds + 1)

@@ -26,7 +26,7 @@ from phenostream.engine.errors import BadConfig
 from phenostream.engine.types import MARKERS
 
 if TYPE_CHECKING:
-    from phenostream.trainer.evaluation.reproduction import Reproduction
+    from phenostream.trainer.evaluation.schema.reproduction import Reproduction
     from phenostream.trainer.reproduce.run import Finished
     from phenostream.trainer.reproduce.settings import ReproduceSettings
     from phenostream.trainer.reproduce.stages import StageDone

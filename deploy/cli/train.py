@@ -59,8 +59,8 @@ _SHAPE = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    from phenostream.trainer.network_options import NetworkOptions, Part
-    from phenostream.trainer.settings import TrainSettings  # light: without torch
+    from phenostream.trainer.network.network_options import NetworkOptions, Part
+    from phenostream.trainer.training.settings import TrainSettings  # light: without torch
 
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint folder")
     parser.add_argument(
@@ -107,8 +107,8 @@ def run(args: argparse.Namespace) -> int:
     need("torch", "trainer")
     if args.tensorboard:
         need("tensorboard", "trainer")
-    from phenostream.trainer.distributed import first_process
-    from phenostream.trainer.train import train
+    from phenostream.trainer.training.distributed import first_process
+    from phenostream.trainer.training.train import train
 
     folders = train(_settings(args), args.seeds)
     if first_process():
@@ -121,7 +121,7 @@ def _settings(args: argparse.Namespace) -> Any:
     from pydantic import ValidationError
 
     from phenostream.daemon.wire.validation import describe
-    from phenostream.trainer.settings import TrainSettings
+    from phenostream.trainer.training.settings import TrainSettings
 
     shape = {name: getattr(args, name) for name in _SHAPE if getattr(args, name) is not None}
     chosen = {name: getattr(args, name) for name in _OPTIONS if getattr(args, name) is not None}

@@ -37,7 +37,7 @@ def test_without_torch_the_extra_is_named_before_any_file_is_read(
 
 
 def _state() -> dict[str, Any]:
-    from phenostream.trainer.model import HybridNetwork
+    from phenostream.trainer.network.model import HybridNetwork
 
     state: dict[str, Any] = HybridNetwork().state_dict()
     return state

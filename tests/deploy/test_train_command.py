@@ -39,8 +39,8 @@ def test_an_impossible_choice_is_one_line(
 def test_the_training_loop_is_timed_beside_a_plain_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("phenostream.trainer.speed._PLAIN_BATCH", 8)
-    monkeypatch.setattr("phenostream.trainer.speed._LARGE_BATCH", 16)
+    monkeypatch.setattr("phenostream.trainer.training.speed._PLAIN_BATCH", 8)
+    monkeypatch.setattr("phenostream.trainer.training.speed._LARGE_BATCH", 16)
     assert main(["bench", "train", "--steps", "1", "--rounds", "1", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert rows[0]["ratio"] == 1.0
@@ -71,7 +71,7 @@ def test_figures_of_several_seeds_stand_beside_their_mean_and_spread(
         card(tmp_path / "one", {"accuracy": 0.8, "odd": 0.1}),
         card(tmp_path / "two", {"accuracy": 0.9}),
     ]
-    monkeypatch.setattr("phenostream.trainer.train.train", lambda settings, seeds: folders)
+    monkeypatch.setattr("phenostream.trainer.training.train.train", lambda settings, seeds: folders)
     monkeypatch.setattr("phenostream.trainer.checkpoint.load_checkpoint", load)
     assert main(["train", "--out", str(tmp_path), "--seeds", "2"]) == 0
     said = capsys.readouterr().out.splitlines()

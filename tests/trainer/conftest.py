@@ -35,7 +35,7 @@ def evil(canary: Path) -> RunsCode:
 def random_state() -> Callable[[], dict[str, Any]]:
     """A fresh state dict at each call: every parameter and buffer moved, variances positive."""
     torch = pytest.importorskip("torch")
-    from phenostream.trainer.model import HybridNetwork
+    from phenostream.trainer.network.model import HybridNetwork
 
     def make() -> dict[str, Any]:
         torch.manual_seed(5)

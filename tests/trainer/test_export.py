@@ -28,7 +28,7 @@ from phenostream.trainer.checkpoint import (  # noqa: E402
     save_checkpoint,
 )
 from phenostream.trainer.export import export_model, run_graph, write_bundle  # noqa: E402
-from phenostream.trainer.graph import BundleGraph, Preprocess  # noqa: E402
+from phenostream.trainer.network.graph import BundleGraph, Preprocess  # noqa: E402
 from phenostream.trainer.onnx_graph import fold_batchnorm  # noqa: E402
 
 BIAS = (-0.2, 0.5, -0.3)

@@ -25,7 +25,7 @@ from phenostream.trainer.calibration.probabilities import (
 )
 from phenostream.trainer.calibration.settings import CalibrationSettings
 from phenostream.trainer.data.cell_set import CellSet
-from phenostream.trainer.graph import BundleGraph
+from phenostream.trainer.network.graph import BundleGraph
 from phenostream.trainer.predict import predict
 
 logger = logging.getLogger(__name__)

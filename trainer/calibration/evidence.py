@@ -16,7 +16,7 @@ from phenostream.engine.array_archive import ArrayArchive
 from phenostream.engine.errors import BadInput
 from phenostream.engine.types import CLASSES, F32, I32, MARKERS, Bool
 from phenostream.trainer.data.cell_set import CellSet
-from phenostream.trainer.graph import LARGEST_Z, BundleGraph
+from phenostream.trainer.network.graph import LARGEST_Z, BundleGraph
 from phenostream.trainer.predict import Predictions, predict
 from phenostream.trainer.written_whole import opened_whole
 

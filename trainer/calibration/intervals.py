@@ -15,7 +15,7 @@ from scipy.optimize import linprog
 from phenostream.engine.errors import BadInput, EngineFault
 from phenostream.engine.types import CLASSES, MARKERS
 from phenostream.trainer.calibration.evidence import Evidence
-from phenostream.trainer.graph import LARGEST_Z
+from phenostream.trainer.network.graph import LARGEST_Z
 
 F64 = npt.NDArray[np.float64]
 

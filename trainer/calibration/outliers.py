@@ -12,7 +12,7 @@ import torch
 
 from phenostream.engine.types import CLASSES, F32, I32
 from phenostream.trainer.data.cell_set import CellSet
-from phenostream.trainer.graph import BundleGraph
+from phenostream.trainer.network.graph import BundleGraph
 from phenostream.trainer.predict import predict
 
 _ENOUGH: Final = 4_000

@@ -12,14 +12,14 @@ from phenostream.engine.optics.presets import Preset
 from phenostream.trainer.data.bsccm.packer import pack
 from phenostream.trainer.data.protocols import Protocol
 from phenostream.trainer.data.splits import split
-from phenostream.trainer.evaluation.bootstrap import BootstrapSettings
-from phenostream.trainer.evaluation.brief_fit import Budget
-from phenostream.trainer.evaluation.context import ContextSettings, add_context, steps
+from phenostream.trainer.evaluation.controls.brief_fit import Budget
+from phenostream.trainer.evaluation.controls.context import ContextSettings, add_context, steps
 from phenostream.trainer.evaluation.data import EvaluationData
-from phenostream.trainer.evaluation.document import Evaluation
 from phenostream.trainer.evaluation.evaluate import evaluate_model
-from phenostream.trainer.evaluation.figure import Closed
+from phenostream.trainer.evaluation.figures.bootstrap import BootstrapSettings
 from phenostream.trainer.evaluation.report.files import write_report
+from phenostream.trainer.evaluation.schema.document import Evaluation
+from phenostream.trainer.evaluation.schema.figure import Closed
 from phenostream.trainer.evaluation.simulated_data import simulated_data
 from phenostream.trainer.evaluation.subject import Subject, open_subject
 from phenostream.trainer.reproduce.data_facts import data_facts

@@ -8,9 +8,9 @@ import logging
 from collections.abc import Iterator
 
 from phenostream.engine.manifest import ACCURACY_METRIC, COVERAGE_METRIC, Metric
-from phenostream.trainer.evaluation.document import Evaluation
-from phenostream.trainer.evaluation.figure import Figure
-from phenostream.trainer.evaluation.performance import (
+from phenostream.trainer.evaluation.schema.document import Evaluation
+from phenostream.trainer.evaluation.schema.figure import Figure
+from phenostream.trainer.evaluation.schema.performance import (
     CalibrationFigures,
     Classification,
     MarkerFigures,

@@ -11,9 +11,9 @@ from phenostream.trainer.evaluation.compared_figures import (
     figures_of,
     over_seeds,
 )
-from phenostream.trainer.evaluation.document import Evaluation
-from phenostream.trainer.evaluation.figure import Closed, Count, Figure
-from phenostream.trainer.evaluation.reproduction import Reproduction
+from phenostream.trainer.evaluation.schema.document import Evaluation
+from phenostream.trainer.evaluation.schema.figure import Closed, Count, Figure
+from phenostream.trainer.evaluation.schema.reproduction import Reproduction
 
 
 class Side(Closed):

@@ -10,9 +10,9 @@ from math import hypot, sqrt
 from statistics import fmean, stdev
 from typing import Final, Literal
 
-from phenostream.trainer.evaluation.document import Evaluation
-from phenostream.trainer.evaluation.figure import Figure
-from phenostream.trainer.evaluation.performance import MarkerFigures
+from phenostream.trainer.evaluation.schema.document import Evaluation
+from phenostream.trainer.evaluation.schema.figure import Figure
+from phenostream.trainer.evaluation.schema.performance import MarkerFigures
 
 Better = Literal["higher", "lower", "neither"]
 """Which way is good; ``neither`` where a figure should meet a promise or is no merit of the model."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from phenostream.trainer.data.cell_set import CellSet
-from phenostream.trainer.evaluation.document import DataFacts
+from phenostream.trainer.evaluation.schema.document import DataFacts
 
 
 @dataclass(frozen=True, slots=True)

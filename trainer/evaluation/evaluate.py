@@ -13,26 +13,30 @@ import numpy as np
 
 from phenostream.engine.types import F32, MARKERS, Outputs
 from phenostream.trainer.data.cell_set import KINDS, UNLABELLED, WHITE, CellSet
-from phenostream.trainer.evaluation.baselines import size_marker_model
-from phenostream.trainer.evaluation.bootstrap import BootstrapSettings, Resamples
-from phenostream.trainer.evaluation.classification import CalledCells, classify
+from phenostream.trainer.evaluation.controls.baselines import size_marker_model
 from phenostream.trainer.evaluation.data import EvaluationData
-from phenostream.trainer.evaluation.document import (
+from phenostream.trainer.evaluation.figures.bootstrap import BootstrapSettings, Resamples
+from phenostream.trainer.evaluation.figures.classification import CalledCells, classify
+from phenostream.trainer.evaluation.figures.marker_cells import Said, marker_cells
+from phenostream.trainer.evaluation.figures.markers import judge_marker
+from phenostream.trainer.evaluation.figures.outlier_figures import ScoredCells, judge_outliers
+from phenostream.trainer.evaluation.figures.probabilities import (
+    judge_probabilities,
+    judge_sets,
+    softmax,
+)
+from phenostream.trainer.evaluation.headline import headline
+from phenostream.trainer.evaluation.schema.document import (
     DataSection,
     Evaluation,
     PartCounts,
     Provenance,
 )
-from phenostream.trainer.evaluation.headline import headline
-from phenostream.trainer.evaluation.marker_cells import Said, marker_cells
-from phenostream.trainer.evaluation.markers import judge_marker
-from phenostream.trainer.evaluation.outlier_figures import ScoredCells, judge_outliers
-from phenostream.trainer.evaluation.performance import (
+from phenostream.trainer.evaluation.schema.performance import (
     CalibrationFigures,
     MarkerFigures,
     Outliers,
 )
-from phenostream.trainer.evaluation.probabilities import judge_probabilities, judge_sets, softmax
 from phenostream.trainer.evaluation.served import Served, serve
 from phenostream.trainer.evaluation.subject import Subject
 

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from phenostream.engine.manifest import Calibration, MarkerTransform
 from phenostream.engine.types import CLASSES, F32, I32, MARKERS, Outputs
 from phenostream.trainer.data.cell_set import KINDS, UNLABELLED, CellSet
-from phenostream.trainer.evaluation.comparisons import GalleryCell, Picture
 from phenostream.trainer.evaluation.pictures import beside, enlarged, grey, png
+from phenostream.trainer.evaluation.schema.comparisons import GalleryCell, Picture
 
 Rows = npt.NDArray[np.intp]
 

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from phenostream.engine.types import CLASSES, CROP_PX, F32
 from phenostream.trainer.data.cell_set import CellSet
-from phenostream.trainer.evaluation.comparisons import Picture
 from phenostream.trainer.evaluation.pictures import beside, enlarged, grey, heat, png
-from phenostream.trainer.graph import BundleGraph
+from phenostream.trainer.evaluation.schema.comparisons import Picture
+from phenostream.trainer.network.graph import BundleGraph
 
 _STEPS: Final = 32
 _MIDDLE_PX: Final = 8.0

@@ -7,9 +7,9 @@ sentence says that nothing beyond class was shown. No headline from fewer than 3
 from collections.abc import Iterable
 from typing import Final
 
-from phenostream.trainer.evaluation.document import Headline
-from phenostream.trainer.evaluation.figure import Figure
-from phenostream.trainer.evaluation.performance import (
+from phenostream.trainer.evaluation.schema.document import Headline
+from phenostream.trainer.evaluation.schema.figure import Figure
+from phenostream.trainer.evaluation.schema.performance import (
     CalibrationFigures,
     Classification,
     MarkerFigures,

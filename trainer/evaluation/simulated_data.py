@@ -17,9 +17,9 @@ from phenostream.trainer.data.simulated import (
     PartSettings,
     make_cells,
 )
+from phenostream.trainer.evaluation.controls.perturbations import perturbed
 from phenostream.trainer.evaluation.data import EvaluationData
-from phenostream.trainer.evaluation.document import DataFacts
-from phenostream.trainer.evaluation.perturbations import perturbed
+from phenostream.trainer.evaluation.schema.document import DataFacts
 
 _CROPS_PER_OBJECT = 2
 

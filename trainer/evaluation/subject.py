@@ -22,8 +22,8 @@ from phenostream.engine.manifest import Calibration, MarkerTransform
 from phenostream.engine.types import F32, OUTPUT_SHAPES, Outputs
 from phenostream.trainer.checkpoint import CARD, WEIGHTS, Card, load_checkpoint
 from phenostream.trainer.data.cell_set import CellSet
-from phenostream.trainer.evaluation.document import SubjectFacts
-from phenostream.trainer.graph import BundleGraph
+from phenostream.trainer.evaluation.schema.document import SubjectFacts
+from phenostream.trainer.network.graph import BundleGraph
 
 Infer = Callable[[F32, F32], Outputs]
 """From images (N, 4, 28, 28) and background (N, 4) to calibrated outputs, N at most `BATCH`."""

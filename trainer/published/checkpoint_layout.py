@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from phenostream.engine.errors import BadInput
-from phenostream.trainer.model import PARAMETERS, HybridNetwork
+from phenostream.trainer.network.model import PARAMETERS, HybridNetwork
 from phenostream.trainer.published.tensor_entry import TensorEntry, as_tensor
 from phenostream.trainer.published.torch_file import TorchFile
 

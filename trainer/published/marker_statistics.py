@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from phenostream.engine.errors import BadInput
 from phenostream.engine.manifest import MarkerTransform
 from phenostream.engine.types import MARKERS
-from phenostream.trainer.graph import LARGEST_Z
+from phenostream.trainer.network.graph import LARGEST_Z
 
 UNKNOWN_UNIT: Final = "z, reference unknown"
 UNKNOWN: Final = MarkerTransform(scale="linear", mean=(0, 0, 0, 0), sd=(1, 1, 1, 1))

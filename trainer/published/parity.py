@@ -16,8 +16,8 @@ from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.errors import BadInput
 from phenostream.engine.types import CROP_PX, F32
-from phenostream.trainer.graph import LARGEST_INPUT, Preprocess
-from phenostream.trainer.model import HybridNetwork
+from phenostream.trainer.network.graph import LARGEST_INPUT, Preprocess
+from phenostream.trainer.network.model import HybridNetwork
 
 TOLERANCE: Final = 1e-4
 """Largest absolute difference of class_logits and marker_z."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from phenostream.engine.types import CLASSES
 from phenostream.trainer.data.packed import PackedCells, PackFacts
 from phenostream.trainer.data.splits import Split
-from phenostream.trainer.evaluation.document import DataFacts
+from phenostream.trainer.evaluation.schema.document import DataFacts
 
 
 def data_facts(cells: PackedCells, made: Split | None, protocol: str) -> DataFacts:

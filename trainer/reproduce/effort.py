@@ -4,11 +4,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from phenostream.trainer.evaluation.bootstrap import BootstrapSettings
-from phenostream.trainer.evaluation.brief_fit import Budget
-from phenostream.trainer.evaluation.context import ContextSettings
+from phenostream.trainer.evaluation.controls.brief_fit import Budget
+from phenostream.trainer.evaluation.controls.context import ContextSettings
+from phenostream.trainer.evaluation.figures.bootstrap import BootstrapSettings
 from phenostream.trainer.reproduce.settings import ReproduceSettings
-from phenostream.trainer.settings import PUBLISHED, TrainSettings
+from phenostream.trainer.training.settings import PUBLISHED, TrainSettings
 
 
 class Effort(BaseModel):

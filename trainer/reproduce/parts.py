@@ -6,10 +6,10 @@ from phenostream.trainer.data.cell_set import CellSet
 from phenostream.trainer.data.packed import PackedCells
 from phenostream.trainer.data.protocols import Chosen
 from phenostream.trainer.data.splits import Split, cell_set, outlier_rows
+from phenostream.trainer.evaluation.controls.perturbations import perturbed
 from phenostream.trainer.evaluation.data import EvaluationData
-from phenostream.trainer.evaluation.document import DataFacts
-from phenostream.trainer.evaluation.perturbations import perturbed
-from phenostream.trainer.train import CardFacts, TrainingData
+from phenostream.trainer.evaluation.schema.document import DataFacts
+from phenostream.trainer.training.train import CardFacts, TrainingData
 
 
 @dataclass(frozen=True, slots=True)

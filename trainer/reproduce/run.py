@@ -20,7 +20,6 @@ from phenostream.trainer.data.bsccm.packer import pack
 from phenostream.trainer.data.packed import PackedCells
 from phenostream.trainer.data.protocols import PROTOCOLS, TooFewCells
 from phenostream.trainer.data.splits import Split, cell_set, split
-from phenostream.trainer.evaluation.document import DataFacts, Evaluation
 from phenostream.trainer.evaluation.report.files import (
     NUMBERS,
     PAGE,
@@ -28,7 +27,8 @@ from phenostream.trainer.evaluation.report.files import (
     read_report,
     write_report,
 )
-from phenostream.trainer.evaluation.reproduction import Reproduction
+from phenostream.trainer.evaluation.schema.document import DataFacts, Evaluation
+from phenostream.trainer.evaluation.schema.reproduction import Reproduction
 from phenostream.trainer.reproduce.data_facts import data_facts
 from phenostream.trainer.reproduce.effort import effort
 from phenostream.trainer.reproduce.kept import is_marked, mark

@@ -11,16 +11,16 @@ from phenostream.trainer.checkpoint import CARD, WEIGHTS, Card
 from phenostream.trainer.data.packed import PackedCells
 from phenostream.trainer.data.splits import Split
 from phenostream.trainer.evaluation.card_metrics import card_metrics
-from phenostream.trainer.evaluation.context import add_context, steps
-from phenostream.trainer.evaluation.document import DataFacts, Evaluation
+from phenostream.trainer.evaluation.controls.context import add_context, steps
 from phenostream.trainer.evaluation.evaluate import evaluate_model
+from phenostream.trainer.evaluation.schema.document import DataFacts, Evaluation
 from phenostream.trainer.evaluation.subject import open_subject
 from phenostream.trainer.reproduce.effort import Effort
 from phenostream.trainer.reproduce.kept import is_marked, keep, kept, mark
 from phenostream.trainer.reproduce.parts import Parted, parted
 from phenostream.trainer.reproduce.stages import Stages
 from phenostream.trainer.reproduce.verdicts import REFERENCES
-from phenostream.trainer.train import train_on
+from phenostream.trainer.training.train import train_on
 from phenostream.trainer.written_whole import write_whole
 
 _CODE_VERSION: Final = 1

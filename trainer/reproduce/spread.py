@@ -4,10 +4,10 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 
-from phenostream.trainer.evaluation.document import Evaluation
-from phenostream.trainer.evaluation.figure import Figure
-from phenostream.trainer.evaluation.performance import MarkerFigures
-from phenostream.trainer.evaluation.reproduction import Gap, Reproduction, SeedSpread
+from phenostream.trainer.evaluation.schema.document import Evaluation
+from phenostream.trainer.evaluation.schema.figure import Figure
+from phenostream.trainer.evaluation.schema.performance import MarkerFigures
+from phenostream.trainer.evaluation.schema.reproduction import Gap, Reproduction, SeedSpread
 
 ACCURACY = "accuracy"
 CD16_LINEAR_R = "r CD16, linear"

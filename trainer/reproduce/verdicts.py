@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from phenostream.trainer.evaluation.comparisons import Reference
-from phenostream.trainer.evaluation.reproduction import SeedSpread, Verdict
+from phenostream.trainer.evaluation.schema.comparisons import Reference
+from phenostream.trainer.evaluation.schema.reproduction import SeedSpread, Verdict
 from phenostream.trainer.reproduce.spread import ACCURACY, CD16_LINEAR_R
 
 WORDING: Final = "published, different split/targets unclear"

@@ -26,8 +26,8 @@ from phenostream.trainer.calibration.evidence import (  # noqa: E402
     save_evidence,
 )
 from phenostream.trainer.calibration.settings import CalibrationSettings  # noqa: E402
-from phenostream.trainer.evaluation.scores import expected_calibration_error  # noqa: E402
-from phenostream.trainer.graph import BundleGraph  # noqa: E402
+from phenostream.trainer.evaluation.figures.scores import expected_calibration_error  # noqa: E402
+from phenostream.trainer.network.graph import BundleGraph  # noqa: E402
 from tests.trainer.calibration.toy import F64, SHARES, Recited, Toy, toy  # noqa: E402
 
 THRESHOLDS = Thresholds(1.5, 0.6)

@@ -16,7 +16,7 @@ from phenostream.trainer.calibration.population import for_population  # noqa: E
 from phenostream.trainer.calibration.settings import CalibrationSettings  # noqa: E402
 from phenostream.trainer.checkpoint import Card, Checkpoint, save_checkpoint  # noqa: E402
 from phenostream.trainer.export import export_model  # noqa: E402
-from phenostream.trainer.graph import BundleGraph  # noqa: E402
+from phenostream.trainer.network.graph import BundleGraph  # noqa: E402
 from tests.trainer.calibration.toy import toy  # noqa: E402
 
 STATED = (0.15, 0.8, 0.05)

@@ -10,7 +10,7 @@ from phenostream.trainer.calibration.probabilities import (  # noqa: E402
     fit_temperature_and_bias,
     probabilities,
 )
-from phenostream.trainer.evaluation.scores import expected_calibration_error  # noqa: E402
+from phenostream.trainer.evaluation.figures.scores import expected_calibration_error  # noqa: E402
 from tests.trainer.calibration.toy import SHARES, TEMPERATURE, toy  # noqa: E402
 
 

@@ -13,7 +13,7 @@ import torch
 
 from phenostream.engine.types import MARKERS
 from phenostream.trainer.calibration.evidence import Evidence
-from phenostream.trainer.model import Phenotyper, RawOutputs
+from phenostream.trainer.network.model import Phenotyper, RawOutputs
 
 F64 = npt.NDArray[np.float64]
 SHARES = (0.3, 0.6, 0.1)

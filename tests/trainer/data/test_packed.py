@@ -11,7 +11,7 @@ from phenostream.trainer.data.packed import (
     load_packed,
     save_packed,
 )
-from tests.trainer.toy_packed import toy_packed
+from tests.trainer.data.toy_packed import toy_packed
 
 
 def few(count: int, seed: int = 0) -> PackedCells:

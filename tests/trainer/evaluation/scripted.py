@@ -9,7 +9,7 @@ from phenostream.engine.manifest import Calibration, MarkerTransform
 from phenostream.engine.types import F32, Outputs
 from phenostream.trainer.data.cell_set import CellSet
 from phenostream.trainer.evaluation.data import EvaluationData
-from phenostream.trainer.evaluation.document import DataFacts, SubjectFacts
+from phenostream.trainer.evaluation.schema.document import DataFacts, SubjectFacts
 from phenostream.trainer.evaluation.subject import Subject
 
 TRANSFORM = MarkerTransform(scale="log10", mean=(1, 1, 1, 1), sd=(0.5, 0.5, 0.5, 0.5))

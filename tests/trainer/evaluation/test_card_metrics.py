@@ -8,10 +8,10 @@ import numpy as np  # noqa: E402
 from phenostream.engine.manifest import ACCURACY_METRIC, COVERAGE_METRIC  # noqa: E402
 from phenostream.engine.types import MARKERS  # noqa: E402
 from phenostream.trainer.data.cell_set import CellSet  # noqa: E402
-from phenostream.trainer.evaluation.bootstrap import BootstrapSettings  # noqa: E402
 from phenostream.trainer.evaluation.card_metrics import card_metrics  # noqa: E402
-from phenostream.trainer.evaluation.document import Evaluation  # noqa: E402
 from phenostream.trainer.evaluation.evaluate import evaluate_model  # noqa: E402
+from phenostream.trainer.evaluation.figures.bootstrap import BootstrapSettings  # noqa: E402
+from phenostream.trainer.evaluation.schema.document import Evaluation  # noqa: E402
 from tests.trainer.evaluation import scripted  # noqa: E402
 
 

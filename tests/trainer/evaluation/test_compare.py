@@ -8,9 +8,9 @@ import pytest
 from phenostream.engine.errors import BadInput
 from phenostream.trainer.evaluation.compare import Comparison, Row, compare
 from phenostream.trainer.evaluation.compared_figures import difference, figures_of, over_seeds
-from phenostream.trainer.evaluation.document import Evaluation
-from phenostream.trainer.evaluation.figure import Figure
 from phenostream.trainer.evaluation.report.comparison_page import render_comparison
+from phenostream.trainer.evaluation.schema.document import Evaluation
+from phenostream.trainer.evaluation.schema.figure import Figure
 from tests.trainer.evaluation.report import documents
 
 

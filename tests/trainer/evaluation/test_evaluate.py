@@ -14,11 +14,11 @@ from scipy import stats  # noqa: E402
 from phenostream.engine.manifest import Calibration  # noqa: E402
 from phenostream.engine.types import CLASSES, MARKERS, Outputs  # noqa: E402
 from phenostream.trainer.data.cell_set import CellSet  # noqa: E402
-from phenostream.trainer.evaluation.bootstrap import BootstrapSettings  # noqa: E402
-from phenostream.trainer.evaluation.document import Evaluation  # noqa: E402
 from phenostream.trainer.evaluation.evaluate import evaluate_model  # noqa: E402
-from phenostream.trainer.evaluation.figure import Figure  # noqa: E402
-from phenostream.trainer.evaluation.performance import MarkerFigures  # noqa: E402
+from phenostream.trainer.evaluation.figures.bootstrap import BootstrapSettings  # noqa: E402
+from phenostream.trainer.evaluation.schema.document import Evaluation  # noqa: E402
+from phenostream.trainer.evaluation.schema.figure import Figure  # noqa: E402
+from phenostream.trainer.evaluation.schema.performance import MarkerFigures  # noqa: E402
 from tests.trainer.evaluation import scripted  # noqa: E402
 
 FEW = BootstrapSettings(resamples=100, seed=1)

@@ -6,7 +6,7 @@ pytestmark = pytest.mark.trainer
 
 from phenostream.trainer.data.cell_set import CellSet  # noqa: E402
 from phenostream.trainer.evaluation.gradients import attribute, gradient_pictures  # noqa: E402
-from phenostream.trainer.graph import BundleGraph  # noqa: E402
+from phenostream.trainer.network.graph import BundleGraph  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ pytestmark = pytest.mark.trainer
 
 import numpy as np  # noqa: E402
 
-from phenostream.trainer.evaluation.bootstrap import BootstrapSettings  # noqa: E402
-from phenostream.trainer.evaluation.document import Evaluation  # noqa: E402
 from phenostream.trainer.evaluation.evaluate import evaluate_model  # noqa: E402
+from phenostream.trainer.evaluation.figures.bootstrap import BootstrapSettings  # noqa: E402
 from phenostream.trainer.evaluation.headline import headline  # noqa: E402
-from phenostream.trainer.evaluation.performance import MarkerFigures, WithinClass  # noqa: E402
+from phenostream.trainer.evaluation.schema.document import Evaluation  # noqa: E402
+from phenostream.trainer.evaluation.schema.performance import MarkerFigures, WithinClass  # noqa: E402
 from tests.trainer.evaluation import scripted  # noqa: E402
 
 

@@ -22,7 +22,7 @@ from phenostream.engine.backends.registry import open_backend  # noqa: E402
 from phenostream.engine.bundle import Bundle, load_bundle  # noqa: E402
 from phenostream.engine.errors import BadInput  # noqa: E402
 from phenostream.engine.types import MARKERS  # noqa: E402
-from phenostream.trainer.model import HybridNetwork  # noqa: E402
+from phenostream.trainer.network.model import HybridNetwork  # noqa: E402
 from phenostream.trainer.published import imported  # noqa: E402
 from phenostream.trainer.published.imported import (  # noqa: E402
     Imported,

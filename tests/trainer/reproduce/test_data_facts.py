@@ -1,6 +1,6 @@
 from phenostream.trainer.data.splits import split
 from phenostream.trainer.reproduce.data_facts import data_facts
-from tests.trainer.toy_packed import toy_packed
+from tests.trainer.data.toy_packed import toy_packed
 
 
 def test_facts_name_source_hashes_and_what_chance_decided() -> None:

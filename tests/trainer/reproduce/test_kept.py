@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from phenostream.trainer.evaluation.reproduction import SeedSpread
+from phenostream.trainer.evaluation.schema.reproduction import SeedSpread
 from phenostream.trainer.reproduce.kept import is_marked, keep, kept, mark
 from phenostream.trainer.written_whole import write_whole
 

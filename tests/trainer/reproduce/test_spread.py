@@ -1,6 +1,6 @@
 import pytest
 
-from phenostream.trainer.evaluation.reproduction import Reproduction, SeedSpread
+from phenostream.trainer.evaluation.schema.reproduction import Reproduction, SeedSpread
 from phenostream.trainer.reproduce.spread import gaps_between
 
 

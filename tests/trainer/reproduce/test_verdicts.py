@@ -1,6 +1,6 @@
 import pytest
 
-from phenostream.trainer.evaluation.reproduction import SeedSpread
+from phenostream.trainer.evaluation.schema.reproduction import SeedSpread
 from phenostream.trainer.reproduce.verdicts import (
     PUBLISHED,
     WORDING,

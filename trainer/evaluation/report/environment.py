@@ -11,17 +11,17 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from phenostream.engine.types import CLASSES
-from phenostream.trainer.evaluation.comparisons import Ablation, GalleryCell
-from phenostream.trainer.evaluation.document import PartCounts
-from phenostream.trainer.evaluation.figure import Figure
 from phenostream.trainer.evaluation.gallery import RULES
-from phenostream.trainer.evaluation.performance import (
+from phenostream.trainer.evaluation.report import glyph, pictures, wording
+from phenostream.trainer.evaluation.schema.comparisons import Ablation, GalleryCell
+from phenostream.trainer.evaluation.schema.document import PartCounts
+from phenostream.trainer.evaluation.schema.figure import Figure
+from phenostream.trainer.evaluation.schema.performance import (
     MarkerFigures,
     OutlierKind,
     Outliers,
     ScaleFigures,
 )
-from phenostream.trainer.evaluation.report import glyph, pictures, wording
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 _PROTOCOLS: Final = {

@@ -6,10 +6,10 @@ from typing import Final
 from pydantic import ValidationError
 
 from phenostream.engine.errors import BadInput
-from phenostream.trainer.evaluation.document import Evaluation
 from phenostream.trainer.evaluation.report.page import Document, render
 from phenostream.trainer.evaluation.report.summary import summary
-from phenostream.trainer.evaluation.reproduction import Reproduction
+from phenostream.trainer.evaluation.schema.document import Evaluation
+from phenostream.trainer.evaluation.schema.reproduction import Reproduction
 from phenostream.trainer.written_whole import write_whole
 
 NUMBERS: Final = "report.json"

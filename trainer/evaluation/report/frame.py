@@ -4,9 +4,9 @@ from typing import Final
 
 from markupsafe import Markup
 
-from phenostream.trainer.evaluation.document import DataSection, Evaluation
 from phenostream.trainer.evaluation.report.environment import TEMPLATES, environment
 from phenostream.trainer.evaluation.report.markup import made_here
+from phenostream.trainer.evaluation.schema.document import DataSection, Evaluation
 
 SECTIONS: Final = {
     "data": "Data",

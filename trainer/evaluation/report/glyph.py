@@ -5,8 +5,8 @@ from typing import Final
 
 from markupsafe import Markup
 
-from phenostream.trainer.evaluation.figure import Figure
 from phenostream.trainer.evaluation.report.markup import made_here
+from phenostream.trainer.evaluation.schema.figure import Figure
 
 _WIDTH: Final = 160
 _HEIGHT: Final = 16

@@ -5,13 +5,13 @@ to trust a probability and an interval, what is refused, and how to get the same
 files and are escaped; nothing on the page points outside it. The same document gives the same bytes.
 """
 
-from phenostream.trainer.evaluation.document import Evaluation
 from phenostream.trainer.evaluation.report.environment import environment
 from phenostream.trainer.evaluation.report.frame import SECTIONS, page, sections
 from phenostream.trainer.evaluation.report.markup import made_here
 from phenostream.trainer.evaluation.report.reproduction_page import render_reproduction
 from phenostream.trainer.evaluation.report.tiles import tiles
-from phenostream.trainer.evaluation.reproduction import Reproduction
+from phenostream.trainer.evaluation.schema.document import Evaluation
+from phenostream.trainer.evaluation.schema.reproduction import Reproduction
 
 Document = Evaluation | Reproduction
 

@@ -9,13 +9,6 @@ import numpy as np
 from markupsafe import Markup
 
 from phenostream.engine.types import CLASSES
-from phenostream.trainer.evaluation.performance import (
-    CalibrationFigures,
-    ClassFigures,
-    MarkerFigures,
-    OutlierKind,
-    ProbabilityFigures,
-)
 from phenostream.trainer.evaluation.report.drawing import (
     CLASS_COLOURS,
     CLASS_DASHES,
@@ -27,6 +20,13 @@ from phenostream.trainer.evaluation.report.drawing import (
     canvas,
 )
 from phenostream.trainer.evaluation.report.wording import NOTHING, number
+from phenostream.trainer.evaluation.schema.performance import (
+    CalibrationFigures,
+    ClassFigures,
+    MarkerFigures,
+    OutlierKind,
+    ProbabilityFigures,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

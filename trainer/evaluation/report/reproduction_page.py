@@ -4,11 +4,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from phenostream.trainer.evaluation.document import DataSection
 from phenostream.trainer.evaluation.report.environment import environment
 from phenostream.trainer.evaluation.report.frame import SECTIONS, data_section, page, sections
 from phenostream.trainer.evaluation.report.markup import made_here
-from phenostream.trainer.evaluation.reproduction import Reproduction
+from phenostream.trainer.evaluation.schema.document import DataSection
+from phenostream.trainer.evaluation.schema.reproduction import Reproduction
 
 
 def render_reproduction(document: Reproduction) -> str:

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from phenostream.trainer.evaluation.document import Evaluation
-from phenostream.trainer.evaluation.figure import Figure
 from phenostream.trainer.evaluation.report.environment import beyond_class
 from phenostream.trainer.evaluation.report.page import Document
 from phenostream.trainer.evaluation.report.wording import (
@@ -14,7 +12,9 @@ from phenostream.trainer.evaluation.report.wording import (
     signed,
     with_interval,
 )
-from phenostream.trainer.evaluation.reproduction import Reproduction
+from phenostream.trainer.evaluation.schema.document import Evaluation
+from phenostream.trainer.evaluation.schema.figure import Figure
+from phenostream.trainer.evaluation.schema.reproduction import Reproduction
 
 _SPECIAL = str.maketrans({mark: "\\" + mark for mark in r"\`*_[]|#<>"})
 

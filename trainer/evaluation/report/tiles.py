@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from phenostream.trainer.evaluation.document import Evaluation
-from phenostream.trainer.evaluation.figure import Figure
-from phenostream.trainer.evaluation.performance import OutlierKind
 from phenostream.trainer.evaluation.report.wording import interval, number, percent
+from phenostream.trainer.evaluation.schema.document import Evaluation
+from phenostream.trainer.evaluation.schema.figure import Figure
+from phenostream.trainer.evaluation.schema.performance import OutlierKind
 
 PUBLISHED_MARKER: Final = "CD16"
 """The marker whose correlation was published: the tile is chosen by that, not by what came out best."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from phenostream.trainer.evaluation.figure import Figure
+from phenostream.trainer.evaluation.schema.figure import Figure
 
 MINUS: Final = "\N{MINUS SIGN}"
 NOTHING: Final = "\N{EN DASH}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from phenostream.engine.types import CLASSES, MARKERS
-from phenostream.trainer.evaluation.comparisons import (
+from phenostream.trainer.evaluation.schema.comparisons import (
     Ablation,
     Baseline,
     Control,
@@ -17,7 +17,7 @@ from phenostream.trainer.evaluation.comparisons import (
     Picture,
     Reference,
 )
-from phenostream.trainer.evaluation.document import (
+from phenostream.trainer.evaluation.schema.document import (
     DataFacts,
     DataSection,
     Evaluation,
@@ -26,8 +26,8 @@ from phenostream.trainer.evaluation.document import (
     Provenance,
     SubjectFacts,
 )
-from phenostream.trainer.evaluation.figure import Curve, Figure
-from phenostream.trainer.evaluation.performance import (
+from phenostream.trainer.evaluation.schema.figure import Curve, Figure
+from phenostream.trainer.evaluation.schema.performance import (
     CalibrationFigures,
     ClassFigures,
     Classification,
@@ -45,7 +45,12 @@ from phenostream.trainer.evaluation.performance import (
     ScoreFigures,
     WithinClass,
 )
-from phenostream.trainer.evaluation.reproduction import Gap, Reproduction, SeedSpread, Verdict
+from phenostream.trainer.evaluation.schema.reproduction import (
+    Gap,
+    Reproduction,
+    SeedSpread,
+    Verdict,
+)
 
 REFUSAL = "monocyte has 12 test cells, at least 30 are needed"
 _COUNTS = ((512, 18, 6), (25, 1170, 33), (9, 31, 158))

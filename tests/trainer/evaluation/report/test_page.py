@@ -5,11 +5,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from phenostream.trainer.evaluation.comparisons import Gallery
-from phenostream.trainer.evaluation.document import Evaluation
 from phenostream.trainer.evaluation.report.frame import SECTIONS
 from phenostream.trainer.evaluation.report.page import render
 from phenostream.trainer.evaluation.report.summary import summary
+from phenostream.trainer.evaluation.schema.comparisons import Gallery
+from phenostream.trainer.evaluation.schema.document import Evaluation
 from tests.trainer.evaluation.report import documents
 
 pytest.importorskip("matplotlib")

@@ -1,0 +1,1 @@
+"""What an evaluation says, as closed documents; every figure with its interval."""

@@ -1,0 +1,1 @@
+"""The hybrid network, its options, and the one graph around it that every backend runs."""

@@ -1,0 +1,66 @@
+"""Where to compute, and how narrow the network's body may be there.
+
+Weights, losses and the optimiser stay float32; only matrix products and convolutions are narrow (autocast).
+"""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from phenostream.engine.errors import BadConfig
+from phenostream.trainer.training.settings import TrainSettings
+
+_NARROW: Final = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """A device, and the type of the network's body on it; None is float32."""
+
+    device: torch.device
+    narrow: torch.dtype | None
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Compute narrowly in here."""
+        return torch.autocast(
+            self.device.type, self.narrow or torch.bfloat16, enabled=self.narrow is not None
+        )
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """Keeps small gradients of float16 from vanishing; does nothing for the other types."""
+        return torch.amp.GradScaler(self.device.type, enabled=self.narrow is torch.float16)
+
+
+def choose(settings: TrainSettings, process: int = 0) -> Precision:
+    """The device and type that the settings ask for.
+
+    Args:
+        settings: `device` and `precision`.
+        process: Number of this process on this machine; each has a GPU of its own.
+
+    Raises:
+        BadConfig: There is no such GPU, or it has no bfloat16.
+    """
+    gpus = torch.cuda.device_count() if settings.device != "cpu" else 0
+    if settings.device == "cuda" and process >= gpus:
+        raise BadConfig(f"device cuda: process {process} found {gpus} GPUs; allowed cpu")
+    device = torch.device("cuda", process) if process < gpus else torch.device("cpu")
+    native = torch.cuda.is_bf16_supported() if device.type == "cuda" else has_amx()
+    if settings.precision != "auto":
+        if settings.precision == "bf16" and device.type == "cuda" and not native:
+            raise BadConfig("precision bf16: this GPU has none; allowed fp16, fp32")
+        return Precision(device, _NARROW[settings.precision])
+    if native:
+        return Precision(device, torch.bfloat16)
+    return Precision(device, torch.float16 if device.type == "cuda" else None)
+
+
+def has_amx(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """The CPU multiplies bfloat16 matrices natively."""
+    try:
+        return " amx_bf16" in cpuinfo.read_text()
+    except OSError:
+        return False
