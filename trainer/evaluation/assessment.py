@@ -12,6 +12,7 @@ from phenostream.engine.optics.presets import Preset
 from phenostream.trainer.data.bsccm.packer import pack
 from phenostream.trainer.data.protocols import Protocol
 from phenostream.trainer.data.splits import split
+from phenostream.trainer.evaluation.controls.ablations import SHAPES
 from phenostream.trainer.evaluation.controls.brief_fit import Budget
 from phenostream.trainer.evaluation.controls.context import ContextSettings, add_context, steps
 from phenostream.trainer.evaluation.data import EvaluationData
@@ -83,7 +84,7 @@ class AssessmentSettings(Closed):
         return ContextSettings(
             bootstrap=BootstrapSettings(resamples=self.resamples, seed=self.seed),
             budget=Budget(seed=self.seed),
-            ablations=self.ablations,
+            shapes=tuple(SHAPES) if self.ablations else (),
         )
 
     @property

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from phenostream.trainer.evaluation.controls.ablations import PARTS, SHAPES
 from phenostream.trainer.evaluation.controls.brief_fit import Budget
 from phenostream.trainer.evaluation.controls.context import ContextSettings
 from phenostream.trainer.evaluation.figures.bootstrap import BootstrapSettings
@@ -26,7 +27,10 @@ class Effort(BaseModel):
 
 
 def effort(settings: ReproduceSettings) -> Effort:
-    """Recipe `published` under `paper`, ours otherwise; a quick run has a tenth of the epochs, or less."""
+    """Recipe `published` under `paper`, ours otherwise.
+
+    A quick run has a tenth of the epochs or less, and leaves out only the four parts of the network, one at a time.
+    """
     published = settings.protocol == "paper"
     usual = 10 if settings.quick else int(PUBLISHED["epochs"]) if published else 40
     epochs = settings.epochs or usual
@@ -38,7 +42,10 @@ def effort(settings: ReproduceSettings) -> Effort:
     )
     bootstrap = BootstrapSettings(resamples=300 if settings.quick else 1_000)
     budget = Budget(cells=600, epochs=min(6, epochs)) if settings.quick else Budget()
+    shapes = PARTS if settings.quick else tuple(SHAPES)
     return Effort(
         training=training,
-        context=ContextSettings(bootstrap=bootstrap, budget=budget, ablations=settings.ablations),
+        context=ContextSettings(
+            bootstrap=bootstrap, budget=budget, shapes=shapes if settings.ablations else ()
+        ),
     )

@@ -33,6 +33,8 @@ SHAPES: Final[dict[str, tuple[str, NetworkOptions]]] = {
     "DPC input": ("DPC_x and DPC_y beside the four shots", NetworkOptions(inputs="dpc")),
 }
 """Every ablation: what is changed, and the network's shape."""
+PARTS: Final = ("no ECA", "no CNN", "no ViT", "no gating")
+"""The four parts of the network, for when there is no time for all shapes."""
 
 
 def train_ablations(

@@ -45,12 +45,17 @@ class ContextSettings(Closed):
     Attributes:
         bootstrap: As of the evaluation, so that intervals are drawn alike.
         budget: Of every short training; its seed is that of everything else here too.
-        ablations: Train the ablations; without them only the whole network is, beside the shuffled one.
+        shapes: Names of the ablations to train (`ablations.SHAPES`); the whole network is, whatever they are.
     """
 
     bootstrap: BootstrapSettings
     budget: Budget = Budget()
-    ablations: bool = True
+    shapes: tuple[str, ...] = tuple(SHAPES)
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """The shapes that are trained, the whole network first."""
+        return (FULL, *(name for name in self.shapes if name != FULL))
 
 
 def add_context(
@@ -92,9 +97,7 @@ def add_context(
         update={
             "baselines": baselines,
             "controls": controls,
-            "ablations": judge_ablations(brief, judge, settings.budget)
-            if settings.ablations
-            else (),
+            "ablations": judge_ablations(brief, judge, settings.budget) if settings.shapes else (),
             "gallery": gallery,
         }
     )
@@ -102,14 +105,13 @@ def add_context(
 
 def steps(settings: ContextSettings) -> int:
     """How often `add_context` calls `on_step`."""
-    return (len(SHAPES) if settings.ablations else 1) + 3
+    return len(settings.trained) + 3
 
 
 def _brief(
     data: EvaluationData, settings: ContextSettings, on_step: Callable[[str], object]
 ) -> dict[str, BriefAnswer]:
-    names = tuple(SHAPES) if settings.ablations else (FULL,)
-    return train_ablations(data.train, data.test, settings.budget, names, on_step)
+    return train_ablations(data.train, data.test, settings.budget, settings.trained, on_step)
 
 
 def _of_the_shots(

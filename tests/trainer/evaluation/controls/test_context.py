@@ -23,9 +23,7 @@ from phenostream.trainer.evaluation.subject import Subject, graph_subject  # noq
 from phenostream.trainer.network.graph import BundleGraph  # noqa: E402
 
 BOOTSTRAP = BootstrapSettings(resamples=100)
-BRIEF = ContextSettings(
-    bootstrap=BOOTSTRAP, budget=Budget(cells=60, epochs=1, batch=16), ablations=False
-)
+BRIEF = ContextSettings(bootstrap=BOOTSTRAP, budget=Budget(cells=60, epochs=1, batch=16), shapes=())
 
 
 @pytest.fixture(scope="module")
