@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from phenostream.engine.types import CLASSES
 from phenostream.trainer.data.packed import PackedCells, PackFacts
 from phenostream.trainer.data.splits import Split
 from phenostream.trainer.evaluation.schema.document import DataFacts
@@ -94,6 +93,6 @@ def _split_notes(made: Split) -> Iterable[str]:
         )
     if made.protocol == "slide":
         yield "Calibrated on cells of the training slides: intervals need not hold on the tested one."
-    few = {name: count for name, count in made.test.counts().items() if count < 100}
+    few = [f"{count} {name}s" for name, count in made.test.counts().items() if count < 100]
     if few and made.protocol != "condition":
-        yield f"Few test cells: {few} of {', '.join(CLASSES)}: wide intervals."
+        yield f"Few test cells, and so wide intervals: {', '.join(few)}."
