@@ -21,7 +21,7 @@ from phenostream.deploy.cli.terminal import note, printable, progress, say, say_
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
-    from phenostream.trainer.evaluation.assessment import Assessment, AssessmentSettings
+    from phenostream.trainer.reproduce.assessment import Assessment, AssessmentSettings
 
 _PROTOCOLS = ("paper", "clean", "fov", "slide", "condition")
 _NEEDED = ("torch", "sklearn", "jinja2", "matplotlib")
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
     for package in _NEEDED:
         need(package, "trainer")
-    from phenostream.trainer.evaluation.assessment import assess
+    from phenostream.trainer.reproduce.assessment import assess
 
     settings = _settings(args)
     with progress(settings.steps, "evaluate", "step") as bar:
@@ -83,7 +83,7 @@ def _settings(args: argparse.Namespace) -> "AssessmentSettings":
     from pydantic import ValidationError
 
     from phenostream.daemon.wire.validation import describe
-    from phenostream.trainer.evaluation.assessment import AssessmentSettings
+    from phenostream.trainer.reproduce.assessment import AssessmentSettings
 
     if (args.dataset == "bsccm") != (args.root is not None):
         raise BadConfig(f"--root {args.root}: needed with --dataset bsccm, and allowed only there")

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from phenostream.deploy.cli.main import BAD_USAGE, GOOD, main
-from phenostream.trainer.evaluation import assessment
-from phenostream.trainer.evaluation.assessment import Assessment, AssessmentSettings, OnStep
 from phenostream.trainer.evaluation.report.files import read_report
 from phenostream.trainer.evaluation.schema.document import Evaluation
+from phenostream.trainer.reproduce import assessment
+from phenostream.trainer.reproduce.assessment import Assessment, AssessmentSettings, OnStep
 from tests.trainer.evaluation.report import documents
 
 

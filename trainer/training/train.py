@@ -174,7 +174,7 @@ def _checkpoint(
     facts = data.facts
     card = Card(
         name=facts.name,
-        version="0.1.0",
+        version="0.2.0",
         synthetic=facts.synthetic,
         description=facts.description,
         marker_unit=facts.marker_unit,

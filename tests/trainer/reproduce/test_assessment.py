@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch")
 
 from phenostream.deploy.bundles import demo_bundle
-from phenostream.trainer.evaluation.assessment import AssessmentSettings, assess
+from phenostream.trainer.reproduce.assessment import AssessmentSettings, assess
 
 pytestmark = [pytest.mark.trainer, pytest.mark.timeout(400)]
 
