@@ -5,19 +5,14 @@ Nothing but `Backend.infer` is timed: no sockets, no cropping, no journal. The b
 """
 
 import statistics
-import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
-from phenostream.engine.backends.protocol import Backend
+from phenostream.daemon.tuning.timing import time_backend
 from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.errors import PhenostreamError
-from phenostream.engine.types import CROP_PX, F32
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,40 +84,6 @@ def measure_engine(
         _figure(key, *about[key[0], key[1]], timings=rates) for key, rates in timings.items()
     ]
     return sorted(figures, key=lambda row: -row.cells_per_s), absent
-
-
-def time_backend(backend: Backend, streams: int, batch: int, seconds: float) -> tuple[float, float]:
-    """Cells per second of wall time and CPU seconds per cell, `streams` callers at once."""
-    images, background = _some_crops(batch)
-    backend.infer(images, background)
-    done = [0] * streams
-    gate = threading.Barrier(streams + 1)
-    stop = threading.Event()
-
-    def work(which: int) -> None:
-        gate.wait()
-        while not stop.is_set():
-            backend.infer(images, background)
-            done[which] += batch
-
-    callers = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(streams)]
-    for caller in callers:
-        caller.start()
-    gate.wait()
-    wall, cpu = time.perf_counter(), time.process_time()
-    stop.wait(seconds)
-    stop.set()
-    for caller in callers:
-        caller.join()
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return sum(done) / wall, cpu / max(sum(done), 1)
-
-
-def _some_crops(n: int) -> tuple[F32, F32]:
-    """Crops of plausible brightness; the engine's time does not depend on what they show."""
-    random = np.random.default_rng(0)
-    images = random.normal(0.36, 0.02, (n, 4, CROP_PX, CROP_PX)).astype(np.float32)
-    return images, np.full((n, 4), 0.36, np.float32)
 
 
 def _figure(

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from phenostream.daemon.client.sender import Sender
 from phenostream.daemon.client.stream import ShotOrder, SourceFrame, stream
 from phenostream.daemon.run_id import new_run_id
+from phenostream.daemon.tuning.timing import time_backend
 from phenostream.daemon.wire.ingest import Ack
-from phenostream.deploy.bench.engine import time_backend
 from phenostream.deploy.child import DaemonChild, child_settings
 from phenostream.deploy.microscope import SimulatedMicroscope
 from phenostream.engine.backends.registry import open_backend

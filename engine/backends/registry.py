@@ -1,17 +1,18 @@
 """The one visible table of backends, and how one is chosen.
 
-A row's module is imported when the row is chosen, never before. `auto` tries rows in the table's order and takes the
-first that loads and gives the golden outputs.
+A row's module is imported when the row is chosen, never before. `auto` tries what was measured on this box, the fastest
+first, then the other rows in the table's order, and takes the first that loads and gives the golden outputs.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 from phenostream.engine.backends.checked import CheckedBackend, self_test
 from phenostream.engine.backends.driver import cuda_devices
-from phenostream.engine.backends.options import BackendOptions, usable_cores
+from phenostream.engine.backends.measured import Measured, ranked
+from phenostream.engine.backends.options import BackendOptions, Wishes
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.engine_cache import EngineCache
@@ -86,10 +87,11 @@ def open_backend(
     *,
     threads: int | None = None,
     streams: int | None = None,
-    max_batch: int = 256,
+    max_batch: int | None = None,
     precision: Precision | None = None,
     compile: bool = False,
     cache: EngineCache | None = None,
+    measured: Sequence[Measured] = (),
 ) -> Backend:
     """Load a bundle into a backend that has passed the golden self-test.
 
@@ -99,12 +101,13 @@ def open_backend(
     Args:
         bundle: A verified bundle.
         name: A row of `BACKENDS`, or ``auto``.
-        threads: Threads of all streams together; default: one per stream.
-        streams: Calls that run at the same time; default: the cores this process may use.
-        max_batch: Most crops a call may hold.
-        precision: What to compute in; default: the best the device has.
+        threads: Threads of all streams together; default: as measured, or one per stream.
+        streams: Calls that run at the same time; default: as measured, or the cores this process may use.
+        max_batch: Most crops a call may hold; default: as measured, or 256.
+        precision: What to compute in; default: as measured, or the best the device has.
         compile: See `BackendOptions`.
         cache: See `BackendOptions`.
+        measured: What this box was measured to do with this bundle. What the caller fixed wins over it.
 
     Returns:
         A warm backend that raises `EngineFault` for outputs that are not finite.
@@ -115,16 +118,21 @@ def open_backend(
         BadBundle: The golden outputs were not reproduced.
         EngineFault: The runtime could not load or run the model.
     """
-    streams = streams if streams is not None else min(usable_cores(), 64)
-    options = BackendOptions(
-        streams, threads if threads is not None else streams, max_batch, precision, compile, cache
-    )
+    wishes = Wishes(streams, threads, max_batch, precision, compile, cache)
     if name == "auto":
-        return _first_that_works(bundle, options)
+        return _first_that_works(bundle, _ways(AUTO_ORDER, wishes, measured), wishes)
     if name not in BACKENDS:
         allowed = ", ".join(("auto", *BACKENDS))
         raise BadConfig(f"backend: {name!r} is not known, allowed {allowed}")
-    return _open(bundle, name, options)
+    *better, usual = _ways((name,), wishes, measured)
+    for way in better:
+        try:
+            return _open(bundle, *way)
+        except BadBundle as err:
+            if precision is not None:
+                raise
+            logger.warning("backend %s as measured passed over: %s", name, err)
+    return _open(bundle, *usual)
 
 
 def fallbacks(backend: str, choice: str = "auto") -> tuple[str, ...]:
@@ -182,15 +190,32 @@ def _open(bundle: Bundle, name: str, options: BackendOptions) -> Backend:
     return backend
 
 
-def _first_that_works(bundle: Bundle, options: BackendOptions) -> Backend:
+def _ways(
+    names: Iterable[str], wishes: Wishes, measured: Sequence[Measured]
+) -> Iterator[tuple[str, BackendOptions]]:
+    """What to try of some rows, best first: as measured, then each row as usual."""
+    names = tuple(names)
+    for row in ranked(row for row in measured if row.backend in names and wishes.allow(row)):
+        yield row.backend, wishes.options(row)
+    for name in names:
+        yield name, wishes.options()
+
+
+def _first_that_works(
+    bundle: Bundle, ways: Iterable[tuple[str, BackendOptions]], wishes: Wishes
+) -> Backend:
+    passable = (BadBundle, EngineFault, MissingPackage)
     failures: list[PhenostreamError] = []
     on_gpu = cuda_devices() > 0
-    for name in AUTO_ORDER:
+    for name, options in ways:
         if name in _NEED_CUDA and not on_gpu:
             continue
         try:
             return _open(bundle, name, options)
-        except (BadBundle, EngineFault, MissingPackage) as err:
+        except PhenostreamError as err:
+            # A row that has no such precision is no mistake of who asked `auto` for it.
+            if not isinstance(err, passable) and wishes.precision is None:
+                raise
             logger.warning("backend %s passed over: %s", name, err)
             failures.append(err)
     reasons = "; ".join(map(str, failures))
