@@ -45,6 +45,7 @@ from phenostream.daemon.sources.lossless import LosslessDoor
 from phenostream.daemon.sources.reception import Outlets
 from phenostream.daemon.sources.runs import RunBook
 from phenostream.daemon.summaries import SummaryBook
+from phenostream.daemon.swap.swapper import Swapper
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.encoding import encodings
 from phenostream.daemon.wire.ingest import Start
@@ -132,6 +133,7 @@ class Assembly:
         self._quarantine = Quarantine(config.quarantine.directory, config.quarantine.max_bytes)
         self._expander = Expander()
         self._orientations = Orientations()
+        self._swapper = Swapper()
         self._desk = self._make_desk(runs)
         self._best_effort = [
             BestEffortDesk(source, self._desk, self._ledger, runs) for source in config.sources
@@ -307,7 +309,14 @@ class Assembly:
             self.drain_wanted.set()
             self._wake.set()
 
-        answers = Answers(self._journal, self.status, self._model_card, self._open_runs.told, drain)
+        answers = Answers(
+            self._journal,
+            self.status,
+            self._model_card,
+            self._open_runs.told,
+            drain,
+            self._swapper,
+        )
         return Control(self._context, self._config.control.endpoint, answers, self._guard)
 
     def _intake(self) -> Intake:

@@ -1,6 +1,6 @@
-"""The control thread: status, model, open runs, drain, and replay of journal records, for whoever may.
+"""The control thread: status, model and its swap, open runs, drain, and replay of journal records, for whoever may.
 
-On ipc, and without keys, whoever may open the socket may do all. With keys only an operator may drain.
+On ipc, and without keys, whoever may open the socket may do all. With keys only an operator may drain or swap models.
 
 One request is one msgpack map with an `id` that the reply repeats; the schema is closed. A replay reply is its header
 and then three parts a record, exactly as they were published. Nothing here can delay a frame. Clients take turns, as a
@@ -10,10 +10,11 @@ ROUTER reads from them: a greedy one gets every second answer while another one 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 import zmq
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from phenostream.daemon.channel import BEAT_S
 from phenostream.daemon.crew import Beat
@@ -21,17 +22,29 @@ from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.security.guard import Guard, Opening
 from phenostream.daemon.security.turnstile import KERNEL_BYTES
 from phenostream.daemon.socket_options import SMALL_MESSAGE_BYTES, Context, bind, bounded
+from phenostream.daemon.swap.state import SwapSettings
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.codec import pack, unpack_header
-from phenostream.daemon.wire.ingest import U64
+from phenostream.daemon.wire.control import (
+    FOR_OPERATORS,
+    REQUEST,
+    Drain,
+    Get,
+    Model,
+    ModelCancel,
+    ModelLoad,
+    ModelSwap,
+    Request,
+    Runs,
+    Status,
+)
 from phenostream.daemon.wire.results import encode_offset
 from phenostream.daemon.wire.validation import describe
-from phenostream.engine.errors import BadMessage
+from phenostream.engine.errors import BadInput, BadMessage
 
 logger = logging.getLogger(__name__)
 
 MOST_RECORDS: Final = 256
-MOST_BYTES: Final = 8 << 20
 _TURN_BYTES: Final = 1 << 20
 """Of records in one reply, whatever was asked for: nobody waits longer than that for his turn."""
 _REPLIES_QUEUED: Final = 4
@@ -41,37 +54,17 @@ _REQUEST_BYTES: Final = (_REQUESTS_QUEUED + 2) * SMALL_MESSAGE_BYTES + KERNEL_BY
 """What one client may have asked and not been answered."""
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    v: Literal[1]
-    id: U64
+class Swaps(Protocol):
+    """Has another model go live; every method answers at once."""
 
+    def load(self, settings: SwapSettings) -> dict[str, Any]:
+        """Begin a swap; how it stands. Raises `BadInput` where one is under way or the daemon stops."""
 
-class _Status(_Request):
-    type: Literal["status"]
+    def cancel(self) -> dict[str, Any]:
+        """End the swap that is under way; how it stands. Raises `BadInput` where none is."""
 
-
-class _Model(_Request):
-    type: Literal["model"]
-
-
-class _Runs(_Request):
-    type: Literal["runs"]
-
-
-class _Drain(_Request):
-    type: Literal["drain"]
-
-
-class _Get(_Request):
-    type: Literal["get"]
-    since: U64
-    max_bytes: Annotated[int, Field(ge=1, le=MOST_BYTES)] = 1 << 20
-
-
-_REQUEST: Final[TypeAdapter[_Status | _Model | _Runs | _Drain | _Get]] = TypeAdapter(
-    Annotated[_Status | _Model | _Runs | _Drain | _Get, Field(discriminator="type")]
-)
+    def told(self) -> dict[str, Any]:
+        """How the newest swap stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +76,7 @@ class Answers:
     model: Callable[[], dict[str, Any]]
     runs: Callable[[], list[dict[str, Any]]]
     drain: Callable[[], None]
+    swaps: Swaps
 
 
 class Control:
@@ -141,13 +135,13 @@ class Control:
                 raise BadMessage(f"request of {len(parts)} parts, allowed 1")
             raw = unpack_header(parts[0])
             number = _number(raw)
-            request = _REQUEST.validate_python(raw)
-            if isinstance(request, _Drain) and role not in (None, "operator"):
-                raise BadMessage(f"drain: the key of a {role}, allowed an operator's")
+            request = REQUEST.validate_python(raw)
+            if isinstance(request, FOR_OPERATORS) and role not in (None, "operator"):
+                raise BadMessage(f"{request.type}: the key of a {role}, allowed an operator's")
         except (BadMessage, ValidationError) as err:
             reason = describe(err) if isinstance(err, ValidationError) else str(err)
             return [_refused(number, reason)]
-        if isinstance(request, _Get):
+        if isinstance(request, Get):
             try:
                 return self._records(request)
             except (
@@ -155,19 +149,34 @@ class Control:
             ) as err:  # such as no free descriptor: it may pass, and nothing was left out silently
                 logger.warning("journal: a reader was refused: %s", err)
                 return [_refused(number, f"journal: {err.strerror}, ask again")]
-        head: dict[str, Any] = {"v": 1, "type": request.type, "id": number}
-        if isinstance(request, _Status):
-            head["status"] = self._answers.status()
-        elif isinstance(request, _Model):
-            head["model"] = self._answers.model()
-        elif isinstance(request, _Runs):
-            head["runs"] = self._answers.runs()
-        else:
-            self._answers.drain()
-            head["type"] = "draining"
-        return [pack(head)]
+        try:
+            told = self._told(request)
+        except BadInput as err:
+            return [_refused(number, str(err))]
+        return [pack({"v": 1, "type": request.type, "id": number, **told})]
 
-    def _records(self, request: _Get) -> list[bytes]:
+    def _told(self, request: Request) -> dict[str, Any]:
+        """What a reply says besides its number; raises `BadInput` for what cannot be done now."""
+        answers = self._answers
+        match request:
+            case Status():
+                return {"status": answers.status()}
+            case Model():
+                return {"model": answers.model()}
+            case Runs():
+                return {"runs": answers.runs()}
+            case Drain():
+                answers.drain()
+                return {"type": "draining"}
+            case ModelLoad():
+                return {"type": "loading", "swap": answers.swaps.load(_settings(request))}
+            case ModelCancel():
+                return {"type": "cancelling", "swap": answers.swaps.cancel()}
+            case ModelSwap():
+                return {"swap": answers.swaps.told()}
+        raise BadMessage(f"{request.type}: not answered with one part")
+
+    def _records(self, request: Get) -> list[bytes]:
         journal = self._answers.journal
         most_bytes = min(request.max_bytes, _TURN_BYTES)
         newest = journal.newest
@@ -193,6 +202,18 @@ class Control:
             "oldest": journal.oldest,
         }
         return [pack(head), *parts]
+
+
+def _settings(request: ModelLoad) -> SwapSettings:
+    return SwapSettings(
+        Path(request.bundle),
+        request.cells,
+        request.min_agreement,
+        request.max_marker_shift,
+        request.max_slowdown,
+        request.wait_s,
+        request.now,
+    )
 
 
 def _refused(number: int, reason: str) -> bytes:

@@ -1,5 +1,6 @@
 """The control socket: what may be asked, and what a hostile request is answered."""
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -10,10 +11,12 @@ import msgpack
 import pytest
 import zmq
 
-from phenostream.daemon.control import MOST_RECORDS, Answers, Control, _Get
+from phenostream.daemon.control import MOST_RECORDS, Answers, Control
 from phenostream.daemon.journal.log import Journal
+from phenostream.daemon.swap.swapper import Swapper
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.codec import pack, unpack_result
+from phenostream.daemon.wire.control import Get
 from phenostream.daemon.wire.results import decode_offset, encode_offset
 
 Ask = Callable[..., list[bytes]]
@@ -45,6 +48,7 @@ def ask(journal: Journal, drained: threading.Event) -> Iterator[Ask]:
         lambda: {"name": "toy"},
         lambda: [{"run": "r", "event": "run_open"}],
         drained.set,
+        Swapper(),
     )
 
     def serve() -> None:
@@ -140,10 +144,10 @@ def test_lost_offsets_are_stepped_over_and_next_says_so(tmp_path: Path) -> None:
     files[0].write_bytes(b"X" + content[1:])  # 0 of 0, 1, 2
     files[2].write_bytes(b"X" * 399)  # all of 6, 7, 8
     control = Control.__new__(Control)
-    control._answers = Answers(journal, dict, dict, list, lambda: None)
+    control._answers = Answers(journal, dict, dict, list, lambda: None, Swapper())
 
     def asked(since: int, **more: int) -> tuple[list[int], int]:
-        request = _Get(v=1, type="get", id=5, since=since, **more)
+        request = Get(v=1, type="get", id=5, since=since, **more)
         head, *parts = control._records(request)
         return [decode_offset(part) for part in parts[1::3]], unpack_result(head)["next"]
 
@@ -169,6 +173,12 @@ HOSTILE: list[tuple[list[bytes], int]] = [
     ([msgpack.packb([1, 2])], 0),
     ([pack({"v": 1, "type": "status", "id": 3}), b"more"], 0),
     ([os.urandom(60_000)], 0),
+    ([pack({"v": 1, "type": "model_load", "id": 3})], 3),
+    ([pack({"v": 1, "type": "model_load", "id": 3, "bundle": "relative/path"})], 3),
+    ([pack({"v": 1, "type": "model_load", "id": 3, "bundle": "/b", "cells": 0})], 3),
+    ([pack({"v": 1, "type": "model_load", "id": 3, "bundle": "/b", "min_agreement": 1.5})], 3),
+    ([pack({"v": 1, "type": "model_load", "id": 3, "bundle": "/b", "wait_s": math.inf})], 3),
+    ([pack({"v": 1, "type": "model_load", "id": 3, "bundle": "/b", "now": 1})], 3),
 ]
 
 

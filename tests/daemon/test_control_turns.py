@@ -13,6 +13,7 @@ import zmq
 from phenostream.daemon.control import Answers, Control
 from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.journal.record import Record
+from phenostream.daemon.swap.swapper import Swapper
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.codec import pack, unpack_result
 
@@ -48,7 +49,9 @@ def serving(
     stopping, bound = Wake(), threading.Event()
 
     def serve() -> None:
-        control = Control(context, url, Answers(journal, status, dict, list, lambda: None))
+        control = Control(
+            context, url, Answers(journal, status, dict, list, lambda: None, Swapper())
+        )
         bound.set()
         control.run(stopping, lambda: None)
         control.close()

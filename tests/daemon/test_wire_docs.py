@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from phenostream.daemon.control import MOST_BYTES, MOST_RECORDS
+from phenostream.daemon.control import MOST_RECORDS
 from phenostream.daemon.ledger import CELL_COUNTS, FATES, INCIDENTS, Ledger
 from phenostream.daemon.model import ServedModel
 from phenostream.daemon.open_runs import COUNTS, MOST_TOLD
@@ -23,6 +23,7 @@ from phenostream.daemon.wire.codec import (
     MOST_VALUES,
     unpack_result,
 )
+from phenostream.daemon.wire.control import MOST_BYTES
 from phenostream.daemon.wire.encoding import MOST_BLOCK_BYTES
 from phenostream.daemon.wire.results import TOPICS, WELCOME_TOPIC, decode_frame
 from phenostream.engine.bundle import load_bundle

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from phenostream.daemon import control
 from phenostream.daemon.client.errors import JournalReplaced
 from phenostream.daemon.client.follower import Follower
 from phenostream.daemon.wire.codec import pack, unpack_header, unpack_meta
+from phenostream.daemon.wire.control import REQUEST
 from phenostream.daemon.wire.encoding import chunk_fault, encodings, pack_counts, unpack_counts
 from phenostream.daemon.wire.results import FrameRecord, WireColumn, decode_frame, encode_frame
 from phenostream.engine.errors import BadFrame, BadMessage
@@ -37,7 +37,7 @@ def _result() -> bytes:
 
 
 def _request(data: bytes) -> object:
-    return control._REQUEST.validate_python(unpack_header(data))
+    return REQUEST.validate_python(unpack_header(data))
 
 
 def _live(data: bytes) -> None:
