@@ -4,12 +4,15 @@ Nothing but `Backend.infer` is timed: no sockets, no cropping, no journal. The b
 `phenostream bench pipeline`.
 """
 
+import itertools
 import statistics
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from phenostream.daemon.tuning.timing import time_backend
+from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.errors import PhenostreamError
@@ -51,16 +54,18 @@ def measure_engine(
     compile: bool = False,
     on_step: Callable[[], None] = lambda: None,
 ) -> tuple[list[EngineFigure], dict[str, str]]:
-    """Time every combination, rounds interleaved so that a disturbance falls on all rows alike.
+    """Time every combination, all of them in every round, so that a disturbance falls on all rows alike.
+
+    All backends are open at once: with many streams that is much memory.
 
     Returns:
         The rows, fastest first, and for each backend that did not load the one line that says why.
     """
     absent: dict[str, str] = {}
     timings: dict[tuple[str, int, int], list[tuple[float, float]]] = {}
-    about: dict[tuple[str, int], tuple[str, str]] = {}
-    for name in names:
-        for count in streams:
+    engines: list[tuple[str, int, Backend]] = []
+    with ExitStack() as opened:
+        for name, count in itertools.product(names, streams):
             try:
                 backend = open_backend(
                     bundle,
@@ -72,29 +77,28 @@ def measure_engine(
                 )
             except PhenostreamError as err:
                 absent[name] = str(err)
-                break
-            about[name, count] = (backend.precision, backend.device)
-            for _ in range(rounds):
-                for batch in batches:
-                    rate = time_backend(backend, count, batch, seconds)
-                    timings.setdefault((name, count, batch), []).append(rate)
-                    on_step()
-            backend.close()
-    figures = [
-        _figure(key, *about[key[0], key[1]], timings=rates) for key, rates in timings.items()
-    ]
+                continue
+            opened.callback(backend.close)
+            engines.append((name, count, backend))
+        for _ in range(rounds):
+            for (name, count, backend), batch in itertools.product(engines, batches):
+                rate = time_backend(backend, count, batch, seconds)
+                timings.setdefault((name, count, batch), []).append(rate)
+                on_step()
+    about = {(name, count): backend for name, count, backend in engines}
+    figures = [_figure(key, about[key[0], key[1]], rates) for key, rates in timings.items()]
     return sorted(figures, key=lambda row: -row.cells_per_s), absent
 
 
 def _figure(
-    key: tuple[str, int, int], precision: str, device: str, timings: list[tuple[float, float]]
+    key: tuple[str, int, int], backend: Backend, timings: list[tuple[float, float]]
 ) -> EngineFigure:
     rates = [rate for rate, _ in timings]
     cpu = statistics.median(cpu for _, cpu in timings)
     return EngineFigure(
         backend=key[0],
-        precision=precision,
-        device=device,
+        precision=backend.precision,
+        device=backend.device,
         streams=key[1],
         batch=key[2],
         cells_per_s=round(statistics.median(rates), 1),
