@@ -1,7 +1,8 @@
-"""The client of the control endpoint: status, model, open runs, drain, and journal records from an offset."""
+"""The client of the control endpoint: status, open runs, drain, journal records, the model and another in its place."""
 
 import itertools
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, Self
@@ -99,6 +100,28 @@ class Control:
         """Name, version, sha256, backend, device and precision; raises as `status`."""
         return self._map(self._ask("model")[0], "model")
 
+    def load_model(
+        self, bundle: str, terms: Mapping[str, float | bool] | None = None
+    ) -> dict[str, Any]:
+        """Ask for another model to take this one's place; what becomes of it, `model_swap` tells.
+
+        Args:
+            bundle: Folder on the daemon's box, absolute.
+            terms: Keys of the `model_load` request, such as `cells`; what is left out has the daemon's default.
+
+        Returns:
+            The swap as it begins; raises as `status`, and `Refusal` where another one is under way.
+        """
+        return self._map(self._ask("model_load", bundle=bundle, **(terms or {}))[0], "swap")
+
+    def model_swap(self) -> dict[str, Any]:
+        """The swap that is under way, or what became of the last one; raises as `status`."""
+        return self._map(self._ask("model_swap")[0], "swap")
+
+    def cancel_swap(self) -> dict[str, Any]:
+        """Give up the swap that is under way: the old model serves on; raises as `status`."""
+        return self._map(self._ask("model_cancel")[0], "swap")
+
     def runs(self) -> list[dict[str, Any]]:
         """The open runs: what the run_started record of each says, its `first_offset` and its `counts`.
 
@@ -168,7 +191,9 @@ class Control:
             self._handshakes.close()
             raise
 
-    async def _ask_async(self, what: str, **fields: int) -> tuple[dict[str, Any], list[bytes]]:
+    async def _ask_async(
+        self, what: str, **fields: str | float | bool
+    ) -> tuple[dict[str, Any], list[bytes]]:
         number = self._send(what, **fields)
         deadline = time.monotonic() + self.timeout_s
         while (left := deadline - time.monotonic()) > 0:
@@ -180,7 +205,7 @@ class Control:
                 return answer
         raise self._silent(what)
 
-    def _ask(self, what: str, **fields: int) -> tuple[dict[str, Any], list[bytes]]:
+    def _ask(self, what: str, **fields: str | float | bool) -> tuple[dict[str, Any], list[bytes]]:
         number = self._send(what, **fields)
         deadline = time.monotonic() + self.timeout_s
         while (left := deadline - time.monotonic()) > 0:
@@ -191,7 +216,7 @@ class Control:
                 return answer
         raise self._silent(what)
 
-    def _send(self, what: str, **fields: int) -> int:
+    def _send(self, what: str, **fields: str | float | bool) -> int:
         number = next(self._numbers)
         try:
             self._socket.send(pack({"v": 1, "type": what, "id": number, **fields}), zmq.NOBLOCK)

@@ -40,6 +40,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "status": ("status", "how a daemon is: state, faults, every run's exact account"),
     "quarantine": ("quarantine", "list the frames that broke their contract, or send them again"),
+    "model": ("model", "what model serves; have another one serve, compared on live cells first"),
     "watch": ("watch", "follow results as they are published"),
     "export": ("export", "results to .csv or .parquet"),
     "journal": ("journal", "what a journal holds, whether it is whole, and making it smaller"),
