@@ -9,7 +9,7 @@ import os
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,32 @@ class LatencyFigure:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class TimedFrame:
+    """One frame as a subscriber saw it come.
+
+    Attributes:
+        received_ns: Monotonic clock of the box when the daemon had its last byte.
+        whole_ms: From then until the subscriber had its result.
+        infer_ms: The batch's submit to result; 0 where no cell went through the model.
+        model: Identity of the bundle that its result names.
+    """
+
+    frame_seq: int
+    received_ns: int
+    whole_ms: float
+    infer_ms: float
+    found: int
+    fate: str
+    reason: str | None
+    model: str
+
+    @property
+    def added_ms(self) -> float:
+        """What the daemon added to the engine's time."""
+        return self.whole_ms - self.infer_ms
+
+
 def measure_latency(
     bundle_name: str,
     microscope: SimulatedMicroscope,
@@ -84,16 +110,11 @@ def measure_latency(
         capacity = measure_capacity(daemon.ready["ingest"], microscope, images)
         offered = capacity * load
         gaps_s = np.random.default_rng(0).exponential(1 / offered, frames + _WARM_FRAMES)
-        seen = _watch(
-            daemon.ready,
-            lambda url: _send_poisson(url, microscope, images, gaps_s),
-            frames + _WARM_FRAMES,
-            on_step,
-        )
+        seen = _published(timed_run(daemon.ready, microscope, images, gaps_s, on_step))
     timed = seen[_WARM_FRAMES:]
-    whole = [ms for ms, _, _ in timed]
-    infer = [ms for _, ms, _ in timed]
-    added = [a - b for a, b in zip(whole, infer, strict=True)]
+    whole = [frame.whole_ms for frame in timed]
+    infer = [frame.infer_ms for frame in timed]
+    added = [frame.added_ms for frame in timed]
     return LatencyFigure(
         added_p50_ms=quantile(added, 0.5),
         added_p99_ms=quantile(added, 0.99),
@@ -106,7 +127,7 @@ def measure_latency(
         offered_fps=round(offered, 1),
         frames=len(timed),
         size_px=microscope.settings.size_px,
-        cells_per_frame=round(statistics.mean(cells for _, _, cells in timed), 1),
+        cells_per_frame=round(statistics.mean(frame.found for frame in timed), 1),
     )
 
 
@@ -121,41 +142,68 @@ def added_latency(
     Raises:
         EngineFault: A frame was not published.
     """
-    seen = _watch(
-        endpoints,
-        lambda url: _send_poisson(url, microscope, images, gaps_s),
-        len(gaps_s),
-        lambda: None,
-    )
-    return [whole_ms - infer_ms for whole_ms, infer_ms, _ in seen]
+    return [
+        frame.added_ms for frame in _published(timed_run(endpoints, microscope, images, gaps_s))
+    ]
 
 
-def _watch(
-    endpoints: dict[str, Any], send: Callable[[str], None], frames: int, on_step: Callable[[], None]
-) -> list[tuple[float, float, int]]:
-    """(last byte to subscriber ms, inference ms, cells found) of every frame, in order of delivery."""
-    seen: list[tuple[float, float, int]] = []
+def timed_run(
+    endpoints: dict[str, Any],
+    microscope: SimulatedMicroscope,
+    images: Sequence[npt.NDArray[np.uint16]],
+    gaps_s: npt.NDArray[np.float64],
+    on_step: Callable[[], object] = lambda: None,
+) -> list[TimedFrame]:
+    """One run with these gaps between arrivals, every frame of it with its fate, in order of delivery.
+
+    Args:
+        endpoints: Of a ready daemon.
+        microscope: Whose START is sent.
+        images: Sent in turn.
+        gaps_s: Seconds before each frame.
+        on_step: Called with every frame that is back.
+    """
+    seen: list[TimedFrame] = []
     with Subscriber(endpoints["results"], endpoints["control"], silence_timeout_s=30) as results:
         results.wait_subscribed()
-        sender = threading.Thread(target=send, args=(endpoints["ingest"],), daemon=True)
+        sender = threading.Thread(
+            target=_send_poisson,
+            args=(endpoints["ingest"], microscope, images, gaps_s),
+            daemon=True,
+        )
         sender.start()
         for record in results:
             now_ns = time.monotonic_ns()
             if isinstance(record.body, FrameRecord):
-                meta = record.body.meta
-                if meta["fate"] != "published":
-                    raise EngineFault(
-                        f"bench latency: frame {meta['frame_seq']} was {meta['fate']}: {meta['reason']}"
-                    )
-                whole_ms = (now_ns - meta["received_monotonic_ns"]) / 1e6
-                seen.append(
-                    (whole_ms, meta["timing_ms"].get("infer", 0.0), meta["counts"]["found"])
-                )
+                seen.append(_timed(record.body.meta, now_ns))
                 on_step()
-            if len(seen) == frames:
+            if len(seen) == len(gaps_s):
                 break
         sender.join()
     return seen
+
+
+def _timed(meta: Mapping[str, Any], now_ns: int) -> TimedFrame:
+    received_ns = meta["received_monotonic_ns"]
+    return TimedFrame(
+        frame_seq=meta["frame_seq"],
+        received_ns=received_ns,
+        whole_ms=(now_ns - received_ns) / 1e6,
+        infer_ms=meta["timing_ms"].get("infer", 0.0),
+        found=meta["counts"]["found"],
+        fate=meta["fate"],
+        reason=meta["reason"],
+        model=meta["model"]["sha256"],
+    )
+
+
+def _published(frames: list[TimedFrame]) -> list[TimedFrame]:
+    for frame in frames:
+        if frame.fate != "published":
+            raise EngineFault(
+                f"bench latency: frame {frame.frame_seq} was {frame.fate}: {frame.reason}"
+            )
+    return frames
 
 
 def _send_poisson(
