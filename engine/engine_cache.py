@@ -7,19 +7,22 @@ Knows files; does not know any runtime. Nothing here is a truth: an empty cache 
 """
 
 import contextlib
+import errno
+import fcntl
 import hashlib
 import hmac
 import json
 import logging
 import os
+import secrets
 import stat
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from phenostream.engine.errors import BadConfig
+from phenostream.engine.errors import BadConfig, EngineFault
 
 logger = logging.getLogger(__name__)
 
@@ -27,13 +30,18 @@ Facts = Mapping[str, str | int]
 """All that an entry depends on: model, runtime and its version, device, options."""
 KEY_BYTES: Final = 32
 MOST_ENTRY_BYTES: Final = 1 << 30
-MOST_ENTRIES: Final = 8
-"""More are not kept; the oldest go first."""
+MOST_ENTRIES: Final = 32
+"""More are not kept; those that were used longest ago go first."""
 _SUFFIX: Final = ".engine"
+_PARTIAL: Final = ".partial"
+_LOCK: Final = ".building.lock"
+_NO_LOCKS: Final = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
+"""What a folder answers whose file system has no locks, as some networks' have not."""
 _PURPOSE: Final = b"phenostream engine cache 1\0"
 _MAC_BYTES: Final = hashlib.sha256().digest_size
 _LENGTH: Final = struct.Struct(">Q")
 _FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOCK_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,7 @@ class EngineCache:
                 return None
             mac, body = content[:_MAC_BYTES], content[_MAC_BYTES:]
             if hmac.compare_digest(mac, self._mac(label, body)):
+                _touch(folder, name)
                 return _parts(body)
             logger.warning(
                 "%s: not what this daemon wrote; removed, to be made again", self.directory / name
@@ -83,19 +92,55 @@ class EngineCache:
 
     def put(self, facts: Facts, parts: Sequence[bytes]) -> None:
         """Keep some parts; a disk that refuses is logged, for all that is lost is time. Raises as `get`."""
+        try:
+            self.keep(facts, parts)
+        except EngineFault as err:
+            logger.warning("%s", err)
+
+    def keep(self, facts: Facts, parts: Sequence[bytes]) -> None:
+        """Keep some parts, or say that they are not: for whoever was asked for just that.
+
+        Raises:
+            EngineFault: They are larger than an entry may be, or the disk refuses.
+            BadConfig: As `get`.
+        """
         name, label = _named(facts)
         body = b"".join(piece for part in parts for piece in (_LENGTH.pack(len(part)), part))
-        if _MAC_BYTES + len(body) > MOST_ENTRY_BYTES:
-            return
-        partial = f".{os.getpid()}.partial"
+        size = _MAC_BYTES + len(body)
+        if size > MOST_ENTRY_BYTES:
+            raise EngineFault(
+                f"{self.directory / name}: not kept: {size} bytes, allowed {MOST_ENTRY_BYTES}"
+            )
         with _opened(self.directory) as folder:
             try:
-                _write(folder, partial, self._mac(label, body) + body)
-                os.replace(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
+                _write_whole(folder, name, self._mac(label, body) + body)
                 _thin_out(folder)
             except OSError as err:
-                logger.warning("%s: not kept: %s", self.directory / name, err.strerror)
-                _remove(folder, partial)
+                raise EngineFault(f"{self.directory / name}: not kept: {err.strerror}") from err
+
+    @contextlib.contextmanager
+    def alone(self, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+        """Be the only one, of all processes and threads, in here with this folder; whoever comes later waits.
+
+        For work that would be done twice, or disturbs another of its kind. Readers and writers are not kept out. Where
+        the holder is killed the next one goes on at once.
+
+        Args:
+            waiting: Called once where somebody else is inside.
+
+        Raises:
+            BadConfig: As `get`.
+        """
+        with _opened(self.directory) as folder:
+            try:
+                lock = os.open(_LOCK, _LOCK_FLAGS, 0o600, dir_fd=folder)
+            except OSError as err:
+                raise BadConfig(f"engine cache: {self.directory / _LOCK}: {err.strerror}") from err
+        try:
+            _hold(lock, self.directory, waiting)
+            yield
+        finally:
+            os.close(lock)
 
     def drop(self, facts: Facts) -> None:
         """Remove an entry that its runtime did not take. Raises as `get`."""
@@ -151,10 +196,43 @@ def _read(folder: int, name: str) -> bytes | None:
         return file.read(facts.st_size)
 
 
-def _write(folder: int, name: str, content: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(name, flags, 0o600, dir_fd=folder), "wb") as file:
-        file.write(content)
+def _write_whole(folder: int, name: str, content: bytes) -> None:
+    """Write a file that appears whole or not at all; what was there under its name goes."""
+    partial = f".{secrets.token_hex(8)}{_PARTIAL}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(partial, flags, 0o600, dir_fd=folder), "wb") as file:
+            with contextlib.suppress(OSError):  # says to others: still being written
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.write(content)
+            file.flush()
+            os.replace(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        _remove(folder, partial)
+        raise
+
+
+def _hold(lock: int, directory: Path, waiting: Callable[[], None] | None) -> None:
+    """Take a lock that ends with its descriptor, or the process; where a file system has none, go on with a warning."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return
+    except BlockingIOError:
+        pass
+    except OSError as err:
+        if err.errno not in _NO_LOCKS:
+            raise BadConfig(f"engine cache: {directory / _LOCK}: {err.strerror}") from err
+        logger.warning("%s: no locks here: what is built may be built twice", directory)
+        return
+    if waiting is not None:
+        waiting()
+    fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+def _touch(folder: int, name: str) -> None:
+    """Say that an entry was used; where that is refused it only seems older."""
+    with contextlib.suppress(OSError):
+        os.utime(name, dir_fd=folder, follow_symlinks=False)
 
 
 def _remove(folder: int, name: str) -> None:
@@ -163,11 +241,36 @@ def _remove(folder: int, name: str) -> None:
 
 
 def _thin_out(folder: int) -> None:
-    """Remove what is beyond `MOST_ENTRIES`, the oldest first."""
-    names = [name for name in os.listdir(folder) if name.endswith(_SUFFIX)]
-    by_age = sorted(names, key=lambda name: os.stat(name, dir_fd=folder).st_mtime_ns)
+    """Remove what is beyond `MOST_ENTRIES`, the longest unused first, and what killed writers left."""
+    found = os.listdir(folder)
+    for name in found:
+        if name.endswith(_PARTIAL) and _is_left(folder, name):
+            _remove(folder, name)
+    names = [name for name in found if name.endswith(_SUFFIX)]
+    by_age = sorted(names, key=lambda name: _last_used(folder, name))
     for name in by_age[:-MOST_ENTRIES]:
         _remove(folder, name)
+
+
+def _is_left(folder: int, name: str) -> bool:
+    """Whether nobody is writing a file any more."""
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(descriptor)
+    except OSError:  # being written, or gone
+        return False
+    return True
+
+
+def _last_used(folder: int, name: str) -> int:
+    """When an entry was written or read last, ns; 0 where another process just removed it."""
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _parts(body: bytes) -> tuple[bytes, ...]:
