@@ -224,6 +224,7 @@ class Assembly:
             "sources": {desk.config.name: desk.told() for desk in self._best_effort},
             "security": self._guard.told(),
             "model": self._model.describe(),
+            "engine_choice": self._model.choice,
             "inference": self._inference.told(),
             **origin(
                 model_synthetic=self._model.manifest.synthetic,

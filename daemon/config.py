@@ -33,6 +33,7 @@ from phenostream.engine.backends.registry import AUTO_ORDER, BACKENDS
 from phenostream.engine.background import LEAST_FRAMES
 from phenostream.engine.detect import DetectorSettings
 from phenostream.engine.errors import BadConfig
+from phenostream.engine.manifest import Precision
 
 MIB: Final = 1 << 20
 _MOST_BYTES: Final = MIB
@@ -132,13 +133,16 @@ class ModelConfig(_Section):
 
     Attributes:
         bundle: A bundle directory, or ``demo`` for the one in the package.
+        precision: What to compute in; None: what was measured fastest, or the backend's own choice.
+        max_batch: Cells in one batch; 0 = as measured on this box, or 32.
         max_wait_ms: Longest time an idle engine waits for a batch to fill.
-        streams: Batches at the same time; 0 = as many as the backend takes.
+        streams: Batches at the same time; 0 = as measured on this box, or as many as the backend takes.
+        measure: With an engine cache: measure once what this box does best with the bundle, and keep it there.
         fallback: Backend that takes over while `backend` fails: ``auto`` = the next rows of the table; ``none``.
         call_timeout_s: Longest time of one call of a backend; 0 = 10 s, or 100 times what a full batch took at first.
         compile: Of the torch backend on a GPU: compile the graph at the start, for a minute of patience.
         trusted_keys: Files with the public keys of who may vouch for a bundle; if any, one of them must have signed it.
-        engine_cache: Folder, ours alone, where a backend keeps what it compiled for a quicker start. Empty: nowhere.
+        engine_cache: Folder, ours alone, for what backends compiled and what was measured. Empty: nowhere.
     """
 
     model_config = ConfigDict(
@@ -146,16 +150,18 @@ class ModelConfig(_Section):
     )
     bundle: Annotated[str, AfterValidator(_bundle)]
     backend: Annotated[str, AfterValidator(_known_backend)] = "auto"
-    max_batch: Annotated[int, Field(ge=1, le=4096)] = 32
+    precision: Precision | None = None
+    max_batch: Annotated[int, Field(ge=0, le=4096)] = 0
     max_wait_ms: Annotated[float, Field(ge=0, le=1000)] = 2.0
     streams: Annotated[int, Field(ge=0, le=64)] = 0
+    measure: bool = True
     compile: bool = False
     fallback: Annotated[str, AfterValidator(_known_fallback)] = "auto"
     call_timeout_s: Annotated[float, Field(ge=0, le=3600), AfterValidator(_limit)] = 0.0
     trusted_keys: Annotated[tuple[BasedPath, ...], Field(max_length=64)] = ()
     engine_cache: BasedPath | None = None
     _trusted_keys = field_validator("trusted_keys", mode="before")(_one_or_many)
-    _engine_cache = field_validator("engine_cache", mode="before")(_none_if_empty)
+    _none = field_validator("engine_cache", "precision", mode="before")(_none_if_empty)
 
 
 class FieldConfig(_Section):

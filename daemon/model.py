@@ -14,6 +14,9 @@ from phenostream.daemon.config import ModelConfig
 from phenostream.daemon.engine_cache import opened_cache
 from phenostream.daemon.engines import Engine, Engines, weakest
 from phenostream.daemon.security.trusted_keys import read_trusted_keys
+from phenostream.daemon.tuning.apart import measure_apart
+from phenostream.daemon.tuning.choice import UNMEASURED_BATCH, Measure, tuning
+from phenostream.engine.backends.measured import Measured
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.backends.registry import fallbacks, golden_test, open_backend
 from phenostream.engine.bundle import Bundle, load_bundle
@@ -34,6 +37,7 @@ class ServedModel:
         engines: The backend that was configured, and those that may take over.
         max_batch: Cells a batch may hold.
         signed_by: Name (if it is a trusted one) and fingerprint of the key that signed the bundle; None: unsigned.
+        choice: Why the backend that was opened first is the one, for a person.
     """
 
     manifest: Manifest
@@ -41,6 +45,7 @@ class ServedModel:
     engines: Engines
     max_batch: int
     signed_by: str | None = None
+    choice: str = ""
 
     def check_shots(self, shots: Sequence[str]) -> None:
         """Whether the model can see frames of these shots, in any order.
@@ -83,8 +88,14 @@ class ServedModel:
 
 
 @contextmanager
-def served_model(config: ModelConfig) -> Iterator[ServedModel]:
+def served_model(
+    config: ModelConfig, measure: Measure | None = measure_apart
+) -> Iterator[ServedModel]:
     """Load, verify and warm the configured model; closes the backend at the end.
+
+    Args:
+        config: Checked.
+        measure: Measures the box where that was never done and can be kept; None: that is left to another start.
 
     Raises:
         BadBundle: The bundle is refused, or signed by none of the trusted keys; no backend has seen it then.
@@ -101,8 +112,13 @@ def served_model(config: ModelConfig) -> Iterator[ServedModel]:
         logger.warning(
             "bundle %s: %s; model.trusted_keys would let only signed ones in", bundle.identity, said
         )
-    opener = BundleOpener(bundle, config, opened_cache(config.engine_cache))
+    cache = opened_cache(config.engine_cache)
+    tuned = tuning(bundle, config, cache, measure)
+    max_batch = tuned.max_batch(config)
+    opener = BundleOpener(bundle, config, cache, tuned.rows, max_batch)
     primary, batch_s = opener.open(config.backend)
+    choice = tuned.explain(primary.name, primary.precision, config.backend)
+    logger.info("backend chosen: %s", choice)
     engines = Engines(
         primary,
         opener,
@@ -111,39 +127,43 @@ def served_model(config: ModelConfig) -> Iterator[ServedModel]:
         call_timeout_s=config.call_timeout_s,
     )
     try:
-        yield ServedModel(bundle.manifest, bundle.sha256, engines, config.max_batch, signed_by)
+        yield ServedModel(bundle.manifest, bundle.sha256, engines, max_batch, signed_by, choice)
     finally:
         engines.close()
 
 
 @dataclass(frozen=True, slots=True)
 class BundleOpener:
-    """Opens and tries backends of one verified bundle, as configured."""
+    """Opens and tries backends of one verified bundle, as configured and, where nothing was, as measured."""
 
     bundle: Bundle
     config: ModelConfig
     cache: EngineCache | None = None
+    measured: tuple[Measured, ...] = ()
+    max_batch: int = UNMEASURED_BATCH
 
     def open(self, name: str) -> tuple[Backend, float]:
         """See `Opener.open`."""
-        config = self.config
+        config, batch = self.config, self.max_batch
         backend = open_backend(
             self.bundle,
             name,
             streams=config.streams or None,
-            max_batch=config.max_batch,
+            max_batch=batch,
+            precision=config.precision,
             compile=config.compile,
             cache=self.cache,
+            measured=self.measured,
         )
         try:
-            if config.max_batch > backend.max_batch:
+            if batch > backend.max_batch:
                 raise BadConfig(
-                    f"model.max_batch: {config.max_batch}: {backend.name} takes at most {backend.max_batch}"
+                    f"model.max_batch: {batch}: {backend.name} takes at most {backend.max_batch}"
                 )
             began_s = time.monotonic()
             backend.infer(
-                np.full((config.max_batch, 4, CROP_PX, CROP_PX), 0.5, np.float32),
-                np.full((config.max_batch, 4), 0.5, np.float32),
+                np.full((batch, 4, CROP_PX, CROP_PX), 0.5, np.float32),
+                np.full((batch, 4), 0.5, np.float32),
             )
         except PhenostreamError:
             backend.close()

@@ -81,6 +81,8 @@ def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "signed_by" in model:
         said += f", signed by {model['signed_by']}" if model["signed_by"] else ", unsigned"
     yield "model", f"{model.get('name')} {model.get('version')} on {' '.join(who)}{said}"
+    if status.get("engine_choice"):
+        yield "because", str(status["engine_choice"])
     simulated = [kind for kind in ("model", "source") if status.get(f"{kind}_synthetic")]
     if simulated:
         yield "synthetic", f"{' and '.join(simulated)}: these results say nothing about blood"

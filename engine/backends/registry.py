@@ -77,8 +77,17 @@ BACKENDS: Final[dict[str, Factory]] = {
 }
 AUTO_ORDER: Final = ("torch", "openvino", "onnxruntime")
 """What `auto` tries, best first; `fake` is never chosen by itself."""
-_NEED_CUDA: Final = ("torch",)
+NEED_CUDA: Final = ("torch",)
 """Rows that `auto` does not even import where there is no CUDA device."""
+PRECISIONS: Final[dict[str, tuple[Precision, ...]]] = {
+    "tensorrt": ("int8", "fp16", "fp32"),
+    "tensorrt_rtx": ("int8", "fp16", "fp32"),
+    "torch": ("fp16", "fp32"),
+    "openvino": ("int8", "bf16", "fp32"),
+    "onnxruntime": ("int8", "fp32"),
+    "fake": ("fp32",),
+}
+"""What each row is worth measuring in; a bundle or a device may have less."""
 
 
 def open_backend(
@@ -149,7 +158,7 @@ def fallbacks(backend: str, choice: str = "auto") -> tuple[str, ...]:
     place = AUTO_ORDER.index(backend)
     rows = (*AUTO_ORDER[place + 1 :], *AUTO_ORDER[:place])
     on_gpu = cuda_devices() > 0
-    return tuple(row for row in rows if on_gpu or row not in _NEED_CUDA)
+    return tuple(row for row in rows if on_gpu or row not in NEED_CUDA)
 
 
 def golden_test(backend: Backend, bundle: Bundle) -> float:
@@ -208,7 +217,7 @@ def _first_that_works(
     failures: list[PhenostreamError] = []
     on_gpu = cuda_devices() > 0
     for name, options in ways:
-        if name in _NEED_CUDA and not on_gpu:
+        if name in NEED_CUDA and not on_gpu:
             continue
         try:
             return _open(bundle, name, options)

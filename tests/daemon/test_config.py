@@ -16,7 +16,7 @@ def test_two_keys_are_enough() -> None:
     assert config.journal.directory == Path("/site/journal")
     assert config.model.bundle == "/site/bundle"
     assert config.ingest.endpoint == "ipc:///site/run/ingest.sock"
-    assert config.model.max_batch == 32
+    assert (config.model.max_batch, config.model.precision) == (0, None)
 
 
 def test_the_demo_bundle_is_no_path() -> None:
@@ -57,10 +57,14 @@ CASES: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"modle": {}}, ("modle: unknown key", "did you mean 'model'")),
     ({"model": {"bundle": "b", "max_bach": 1}}, ("model.max_bach", "did you mean 'max_batch'")),
     ({"model": {"bundle": "b", "zzz": 1}}, ("model.zzz: unknown key, allowed bundle, backend",)),
-    ({"model": {"bundle": "b", "max_batch": 0}}, ("model.max_batch: 0", "allowed 1 to 4096")),
+    ({"model": {"bundle": "b", "max_batch": -1}}, ("model.max_batch: -1", "allowed 0 to 4096")),
+    (
+        {"model": {"bundle": "b", "precision": "fp8"}},
+        ("model.precision: 'fp8'", "'fp32', 'fp16', 'bf16' or 'int8'"),
+    ),
     (
         {"model": {"bundle": "b", "max_batch": "many"}},
-        ("model.max_batch: 'many'", "whole number, 1 to 4096"),
+        ("model.max_batch: 'many'", "whole number, 0 to 4096"),
     ),
     (
         {"model": {"bundle": "b", "backend": "openvin"}},
