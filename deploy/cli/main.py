@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("demo", "simulated microscope → daemon → results and summary, in one terminal"),
     "run": ("run", "the daemon"),
     "check": ("check", "validate a configuration, its bundle and its endpoints; start nothing"),
+    "doctor": ("doctor", "what this box can and cannot do; how right and how fast each engine is"),
     "simulate": ("simulate", "a simulated DPC microscope that streams to a daemon"),
     "replay": ("replay", "send a recording to a daemon, as the microscope did"),
     "record": ("record", "receive a microscope's frames into a recording"),

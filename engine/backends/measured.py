@@ -68,8 +68,9 @@ def ranked(rows: Iterable[Measured]) -> tuple[Measured, ...]:
 
 def described(row: Measured) -> str:
     """A way and its speed, for a person."""
+    streams = _counted(row.streams, "stream")
     return (
-        f"{row.backend} {row.precision}, {row.streams} streams of {row.threads // row.streams} threads, "
+        f"{row.backend} {row.precision}, {streams} of {_counted(row.threads // row.streams, 'thread')}, "
         f"batches of {row.max_batch}: {row.cells_per_s:,.0f} cells/s ({row.least:,.0f} to {row.most:,.0f})"
     )
 
@@ -96,6 +97,10 @@ def explained(backend: str, precision: str, rows: Iterable[Measured]) -> str:
     if rival.cells_per_s > own.cells_per_s:
         return f"{described(own)}, the finest arithmetic of those as fast on this box; next {speed}"
     return f"{described(own)}, the fastest measured on this box; next {speed}"
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _near_the_fastest(rows: Sequence[Measured]) -> list[Measured]:

@@ -117,6 +117,6 @@ def test_a_daemon_opens_what_was_measured_and_says_why(tmp_path: Path) -> None:
         primary = model.engines.primary
         assert (primary.name, primary.streams, model.max_batch) == ("onnxruntime", 1, 4)
         assert model.choice == (
-            "onnxruntime fp32, 1 streams of 1 threads, batches of 4: 2,000 cells/s (1,900 to 2,100), "
+            "onnxruntime fp32, 1 stream of 1 thread, batches of 4: 2,000 cells/s (1,900 to 2,100), "
             "the only one measured on this box; measured 2026-11-26T21:00:00+00:00"
         )

@@ -82,7 +82,7 @@ def test_every_backend_and_precision_is_ranked_once() -> None:
         (
             ("openvino", "bf16"),
             ROWS,
-            "openvino bf16, 2 streams of 1 threads, batches of 32: 2,000 cells/s (1,800 to 2,200), "
+            "openvino bf16, 2 streams of 1 thread, batches of 32: 2,000 cells/s (1,800 to 2,200), "
             "the fastest measured on this box; next openvino fp32 700",
         ),
         (("onnxruntime", "fp32"), ROWS, "although openvino bf16 2,000 was measured on this box"),

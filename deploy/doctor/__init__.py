@@ -1,0 +1,1 @@
+"""What this box can and cannot do, and why."""

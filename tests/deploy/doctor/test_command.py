@@ -1,0 +1,67 @@
+"""`phenostream doctor`, as a person and as a program read it."""
+
+import json
+
+import pytest
+
+from phenostream.daemon.tuning import plan
+from phenostream.deploy.cli.main import main
+from phenostream.deploy.doctor import engines
+from tests.deploy.doctor.test_engines import FOUND
+
+
+@pytest.fixture(autouse=True)
+def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "measure_apart", lambda request, **_: FOUND)
+    monkeypatch.setattr(plan, "cuda_devices", lambda: 0)
+
+
+def test_the_table_says_how_right_and_how_fast(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--engines"]) == 0
+    said = capsys.readouterr().out
+    (row,) = (line.split() for line in said.splitlines() if line.startswith("openvino  "))
+    assert row == ["openvino", "fp32", "1.9e-06", "2", "2", "8", "700", "690", "710", "3"]
+    assert "openvino int8 cannot serve: precision 'int8' is not available" in said
+    assert "SYNTHETIC weights" in said
+
+
+def test_a_program_reads_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--engines", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["engines"][0]["cells_per_s"] == 700.0
+    assert said["measured_now"] is True
+    assert said["box"]["cores"] >= 1
+
+
+def test_the_box_alone_takes_no_time(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "measure_apart", None)
+    assert main(["doctor"]) == 0
+    assert "`phenostream doctor --engines` measures them" in capsys.readouterr().out
+
+
+def test_where_nothing_can_serve_the_exit_code_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = type(FOUND)((), (), FOUND.absent, FOUND.utc, FOUND.load, FOUND.took_s)
+    monkeypatch.setattr(engines, "measure_apart", lambda request, **_: nothing)
+    assert main(["doctor", "--engines"]) == 1
+    assert "no backend can serve here" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--engines", "--seconds", "0"], "--seconds 0: allowed more than 0, up to 600"),
+        (["--engines", "--bundle", "/nowhere"], "/nowhere"),
+        (["--bundle", "a", "--config", "b"], "not allowed with"),
+    ],
+)
+def test_a_refusal_is_one_line(
+    capsys: pytest.CaptureFixture[str], words: list[str], says: str
+) -> None:
+    assert main(["doctor", *words]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count("\n") == 1
