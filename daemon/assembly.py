@@ -22,13 +22,13 @@ from phenostream.daemon.crew import Beat, Crew
 from phenostream.daemon.health import Health
 from phenostream.daemon.journal.keeper import Keeper
 from phenostream.daemon.journal.retention import Limits
-from phenostream.daemon.model import ServedModel
 from phenostream.daemon.open_runs import OpenRuns
 from phenostream.daemon.pipeline.commit import Books, Commit
 from phenostream.daemon.pipeline.entries import Answer, Entry, Passage, ReceivedFrame
 from phenostream.daemon.pipeline.expansion import Expander
 from phenostream.daemon.pipeline.fields import Fields
 from phenostream.daemon.pipeline.inference import Inference
+from phenostream.daemon.pipeline.model_batches import ModelBatches
 from phenostream.daemon.pipeline.orientations import Orientations
 from phenostream.daemon.pipeline.preparation import FramePath, Preparation
 from phenostream.daemon.pipeline.records import origin
@@ -45,11 +45,12 @@ from phenostream.daemon.sources.lossless import LosslessDoor
 from phenostream.daemon.sources.reception import Outlets
 from phenostream.daemon.sources.runs import RunBook
 from phenostream.daemon.summaries import SummaryBook
+from phenostream.daemon.swap.models import Models
 from phenostream.daemon.swap.swapper import Swapper
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.encoding import encodings
 from phenostream.daemon.wire.ingest import Start
-from phenostream.engine.batcher import Batch, Batcher
+from phenostream.engine.batcher import Batch
 from phenostream.engine.errors import BadConfig
 from phenostream.engine.reduce import reduced_shape
 
@@ -83,7 +84,7 @@ class Assembly:
     def __init__(
         self,
         config: Config,
-        model: ServedModel,
+        models: Models,
         found: Recovered,
         guard: Guard,
         health: Health,
@@ -93,7 +94,7 @@ class Assembly:
 
         Args:
             config: Checked.
-            model: Warm.
+            models: The one that serves is warm.
             found: The journal, open, and what it tells of earlier processes.
             guard: Opens every socket.
             health: Of the process.
@@ -104,7 +105,7 @@ class Assembly:
         """
         self.endpoints: dict[str, str] = {}
         self.drain_wanted = Event()
-        self._config, self._model, self._journal = config, model, found.journal
+        self._config, self._models, self._journal = config, models, found.journal
         self._ledger, runs = found.ledger, found.runs
         self._register, self._counted = found.register, found.counted
         self._open_runs = OpenRuns(self._most_runs(), self._ledger.run)
@@ -116,7 +117,7 @@ class Assembly:
         self._arrived = Wake()
         self._control_stops = Wake()
         self._gate_stops = Wake()
-        streams = model.engines.primary.streams
+        streams = models.serving.engines.primary.streams
         attention = self._signs.attention.set
         self._frames: Channel[ReceivedFrame] = Channel(
             config.limits.frames_queued, on_room=attention
@@ -144,7 +145,7 @@ class Assembly:
         for channel in (self._frames, self._batches, self._entries, self._answers):
             self._crew.on_abort(channel.abort)
         self._crew.on_abort(self._commit.abort)
-        self._inference = Inference(model.engines, health, self._batches, self._entries, self._crew)
+        self._inference = Inference(models, health, self._batches, self._entries, self._crew)
         self._crew.on_abort(self._inference.abort)
         self._crew.on_abort(self._keeper.abort)
         self._crew.on_abort(self._control_stops.set)
@@ -160,7 +161,7 @@ class Assembly:
         del self.endpoints[GATE]  # nobody outside speaks to it
         self._start_bound("results", "commit", self._publisher, self._run_commit)
         self._crew.start("keeper", self._keeper.run)
-        self._inference.start(self._model.engines.primary.streams)
+        self._inference.start(self._models.serving.engines.primary.streams)
         self._crew.start("prepare", self._make_preparation().run)
         self._start_bound(CONTROL, CONTROL, self._control, self._run_control)
         self._start_bound(INGEST, INGEST, self._intake, self._run_intake)
@@ -223,11 +224,11 @@ class Assembly:
             "endpoints": dict(self.endpoints),
             "sources": {desk.config.name: desk.told() for desk in self._best_effort},
             "security": self._guard.told(),
-            "model": self._model.describe(),
-            "engine_choice": self._model.choice,
+            "model": self._models.serving.describe(),
+            "engine_choice": self._models.serving.choice,
             "inference": self._inference.told(),
             **origin(
-                model_synthetic=self._model.manifest.synthetic,
+                model_synthetic=self._models.serving.manifest.synthetic,
                 source_synthetic=self._commit.source_synthetic,
             ),
             "orientation": self._orientations.states(),
@@ -247,13 +248,15 @@ class Assembly:
         return IngestDesk(self._config.ingest, self._ledger, runs, outlets)
 
     def _check_start(self, start: Start) -> None:
-        self._model.check_shots(true_shots(start, self._config.ingest.channel_map))
+        self._models.serving.check_shots(true_shots(start, self._config.ingest.channel_map))
         reduced_shape(start.camera, (start.height, start.width))
         self._fields.check(start)
 
     def _make_fields(self) -> Fields:
         field = self._config.field
-        recorded = read_backgrounds(field.background, self._model.manifest.reduction_kernel)
+        recorded = read_backgrounds(
+            field.background, self._models.serving.manifest.reduction_kernel
+        )
         return Fields(field.source, recorded, field.stream_frames, self._most_runs())
 
     def _most_runs(self) -> int:
@@ -265,12 +268,12 @@ class Assembly:
             FramePath(
                 self._config.detect,
                 limits.max_cells_per_frame,
-                self._model.manifest.reduction_kernel,
+                self._models.serving.manifest.reduction_kernel,
                 self._config.ingest.channel_map,
                 self._fields,
                 self._orientations,
             ),
-            Batcher(self._model.max_batch, model.max_wait_ms / 1e3),
+            ModelBatches(self._models, model.max_wait_ms / 1e3),
             self._quarantine,
             self._frames,
             self._batches,
@@ -279,18 +282,19 @@ class Assembly:
 
     def _make_commit(self) -> Commit:
         config = self._config
+        model = self._models.serving
         summaries = SummaryBook(
-            self._model.manifest, config.summary.window_s, config.ingest.max_open_runs
+            model.manifest, config.summary.window_s, config.ingest.max_open_runs, model.sha256
         )
-        for run, since, tally in self._counted:
-            summaries.restore(run, since, tally)
+        for one in self._counted:
+            summaries.restore(one.run, one.since, one.tally, one.sha256, one.elsewhere)
         checkpointing = Checkpointing(
             self._journal, self._ledger, self._register, summaries, self._keeper
         )
         books = Books(
             self._ledger, self._health, summaries, self._open_runs, self._register, checkpointing
         )
-        return Commit(self._model, self._journal, books, self._entries, self._answers)
+        return Commit(self._models, self._journal, books, self._entries, self._answers)
 
     def _kept(self) -> Limits:
         journal = self._config.journal
@@ -334,7 +338,8 @@ class Assembly:
         return intake
 
     def _model_card(self) -> dict[str, Any]:
-        return {**self._model.describe(), "manifest": self._model.manifest.model_dump(mode="json")}
+        model = self._models.serving
+        return {**model.describe(), "manifest": model.manifest.model_dump(mode="json")}
 
     def _run_commit(self, publisher: Publisher, beat: Beat) -> None:
         self._commit.run(publisher, self._arrived, beat)

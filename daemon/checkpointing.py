@@ -56,8 +56,14 @@ class Checkpointing:
 
         def plain() -> dict[str, Any]:
             tallies = [
-                [run, since, tally if isinstance(tally, bytes) else tally.as_bytes()]
-                for run, since, tally in counted
+                [
+                    one.run,
+                    one.since,
+                    one.tally if isinstance(one.tally, bytes) else one.tally.as_bytes(),
+                    one.sha256,
+                    one.elsewhere,
+                ]
+                for one in counted
             ]
             return {"register": register, "ledger": ledger, "summaries": tallies}
 

@@ -49,6 +49,7 @@ class Row:
     """One row of the table, as this process stands to it.
 
     Attributes:
+        engines: Whose row it is.
         backend: None until it was opened.
         limit_s: Longest time one call may take.
         reason: Why it is down; None while it is up.
@@ -60,6 +61,7 @@ class Row:
     """
 
     name: str
+    engines: "Engines"
     backend: Backend | None = None
     limit_s: float = LEAST_LIMIT_S
     reason: str | None = None
@@ -113,8 +115,9 @@ class Engines:
         self._call_timeout_s = call_timeout_s
         self._lock = threading.Lock()
         self._opening = threading.Lock()
-        first = Row(primary.name, primary, self._limit_s(batch_s))
-        self._rows = (first, *(Row(name) for name in fallbacks))
+        first = Row(primary.name, self, primary, self._limit_s(batch_s))
+        self._rows = (first, *(Row(name, self) for name in fallbacks))
+        self._closed = False
 
     @property
     def primary(self) -> Backend:
@@ -150,7 +153,10 @@ class Engines:
             due = [
                 row
                 for row in self._rows
-                if row.reason is not None and not row.trying and now_s >= row.next_try_s
+                if not self._closed
+                and row.reason is not None
+                and not row.trying
+                and now_s >= row.next_try_s
             ]
             for row in due:
                 row.trying = True
@@ -186,6 +192,7 @@ class Engines:
             raise
         finally:
             row.trying = row.trying and not due
+            self._close_if_left(row)
         with self._lock:
             row.reason, row.since_s = None, time.monotonic()
 
@@ -206,6 +213,7 @@ class Engines:
         with self._lock:
             row.stuck -= 1
             row.next_try_s = 0.0
+        self._close_if_left(row)
 
     def fault(self) -> str | None:
         """What is wrong, and who serves instead; None while the primary is up."""
@@ -239,10 +247,19 @@ class Engines:
             ]
 
     def close(self) -> None:
-        """Close every backend that was opened."""
+        """Close every backend that was opened; one that somebody is inside of is closed when that call returns."""
+        self._closed = True
         for row in self._rows:
-            if row.backend is not None:
-                row.backend.close()
+            self._close_if_left(row)
+
+    def _close_if_left(self, row: Row) -> None:
+        """Close a row's backend if all was closed and nobody is inside: under a call that may end the process."""
+        with self._lock:
+            if not self._closed or row.backend is None or row.stuck or row.trying:
+                return
+            row.reason = f"{row.name}: closed"
+            backend = row.backend
+        backend.close()
 
     def _is_open(self, row: Row) -> bool:
         """Whether a row that is not down could be opened, now or before."""

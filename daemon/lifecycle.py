@@ -34,6 +34,7 @@ from phenostream.daemon.recovery import recover
 from phenostream.daemon.security.consent import say_what_is_plain
 from phenostream.daemon.security.curve_rate import warn_of_shortfall
 from phenostream.daemon.security.guard import Guard
+from phenostream.daemon.swap.models import Models
 from phenostream.daemon.wake import Wake
 
 logger = logging.getLogger(__name__)
@@ -125,8 +126,9 @@ def _start(config: Config, guard: Guard, health: Health, wake: Wake, stack: Exit
         health.degrade(DAMAGE, describe_losses(journal.losses))
     if found.unknown is not None:
         health.degrade(FORGOTTEN, found.unknown)
-    model = stack.enter_context(served_model(config.model))
-    assembly = Assembly(config, model, found, guard, health, wake)
+    models = Models(stack.enter_context(served_model(config.model)))
+    stack.callback(models.close)
+    assembly = Assembly(config, models, found, guard, health, wake)
     try:
         assembly.start()
     except BaseException:

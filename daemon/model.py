@@ -29,6 +29,18 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """A model as its numbers know it, on whatever engine.
+
+    Attributes:
+        sha256: Of the bundle; empty where that is not known.
+    """
+
+    sha256: str
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ServedModel:
     """A model that is loaded, tested and warm.
 
@@ -47,6 +59,11 @@ class ServedModel:
     signed_by: str | None = None
     choice: str = ""
 
+    @property
+    def identity(self) -> Identity:
+        """Whose numbers a summary is of."""
+        return Identity(self.sha256, self.manifest)
+
     def check_shots(self, shots: Sequence[str]) -> None:
         """Whether the model can see frames of these shots, in any order.
 
@@ -56,6 +73,10 @@ class ServedModel:
         if not self.manifest.takes_shots(shots):
             takes = " or ".join(" ".join(allowed) for allowed in self.manifest.shot_sets)
             raise BadInput(f"shots {', '.join(shots)}: this bundle takes {takes}")
+
+    def close(self) -> None:
+        """Close its backends."""
+        self.engines.close()
 
     def describe(self, engines: Collection[Engine] = ()) -> dict[str, Any]:
         """What every result says of its model: who it is, what ran it, and how far its numbers go.
@@ -98,8 +119,22 @@ def served_model(
         measure: Measures the box where that was never done and can be kept; None: that is left to another start.
 
     Raises:
-        BadBundle: The bundle is refused, or signed by none of the trusted keys; no backend has seen it then.
-        BadConfig: The backend does not take the configured batch, or a key file or the engine cache is refused.
+        BadBundle: See `verified_bundle`.
+        BadConfig: See `opened_model`.
+    """
+    model = opened_model(verified_bundle(config), config, measure)
+    try:
+        yield model
+    finally:
+        model.close()
+
+
+def verified_bundle(config: ModelConfig) -> Bundle:
+    """The bundle that is configured; no backend has seen it yet.
+
+    Raises:
+        BadBundle: It is refused, or signed by none of the trusted keys.
+        BadConfig: A key file is refused.
     """
     bundle = load_bundle(Path(config.bundle), read_trusted_keys(config.trusted_keys))
     signed_by = str(bundle.signed_by) if bundle.signed_by else None
@@ -112,6 +147,22 @@ def served_model(
         logger.warning(
             "bundle %s: %s; model.trusted_keys would let only signed ones in", bundle.identity, said
         )
+    return bundle
+
+
+def opened_model(bundle: Bundle, config: ModelConfig, measure: Measure | None) -> ServedModel:
+    """A verified bundle on a backend: loaded, golden, and run once with a full batch.
+
+    Args:
+        bundle: Verified.
+        config: Which backend, and how.
+        measure: See `served_model`.
+
+    Raises:
+        BadBundle: It does not give its golden outputs.
+        BadConfig: The backend does not take the configured batch, or the engine cache is refused.
+        EngineFault: No backend works.
+    """
     cache = opened_cache(config.engine_cache)
     tuned = tuning(bundle, config, cache, measure)
     max_batch = tuned.max_batch(config)
@@ -126,10 +177,8 @@ def served_model(
         batch_s=batch_s,
         call_timeout_s=config.call_timeout_s,
     )
-    try:
-        yield ServedModel(bundle.manifest, bundle.sha256, engines, max_batch, signed_by, choice)
-    finally:
-        engines.close()
+    signed_by = str(bundle.signed_by) if bundle.signed_by else None
+    return ServedModel(bundle.manifest, bundle.sha256, engines, max_batch, signed_by, choice)
 
 
 @dataclass(frozen=True, slots=True)

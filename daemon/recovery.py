@@ -7,7 +7,7 @@ is taken twice; the run itself begins anew when its source sends START again.
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -25,6 +25,20 @@ from phenostream.engine.errors import BadMessage, BadRecording
 logger = logging.getLogger(__name__)
 
 
+class CountedBefore(NamedTuple):
+    """What an earlier process had counted of a run for its summary; see `Counted`.
+
+    Attributes:
+        sha256: Of the model; None in a checkpoint of a version that swapped none: of the configured one.
+    """
+
+    run: str
+    since: int
+    tally: bytes
+    sha256: str | None = None
+    elsewhere: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Recovered:
     """What a daemon goes on with.
@@ -39,7 +53,7 @@ class Recovered:
     ledger: Ledger
     runs: RunBook
     register: Register
-    counted: list[tuple[str, int, bytes]]
+    counted: list[CountedBefore]
     checkpoint: int | None
     unknown: str | None
 
@@ -91,13 +105,13 @@ class Recovery:
 
     Attributes:
         register: The runs on disk.
-        counted: What had been counted for the summaries: run, offset up to which, tally.
+        counted: What had been counted for the summaries.
     """
 
     def __init__(self, ledger: Ledger, runs: RunBook) -> None:
         """Both are empty."""
         self.register = Register()
-        self.counted: list[tuple[str, int, bytes]] = []
+        self.counted: list[CountedBefore] = []
         self._ledger = ledger
         self._runs = runs
 
@@ -116,9 +130,7 @@ class Recovery:
             for run in self.register.in_order_of_end():
                 self._end(run, self.register.runs[run].ledger or {})
             self._runs.restore_forgotten(self.register.forgotten)
-            self.counted = [
-                (str(run), int(since), bytes(tally)) for run, since, tally in state["summaries"]
-            ]
+            self.counted = [_counted(*row) for row in state["summaries"]]
         except (ValidationError, KeyError, TypeError, AttributeError) as err:
             raise ValueError(f"{type(err).__name__}: {str(err).splitlines()[0]}") from err
 
@@ -170,3 +182,10 @@ class Recovery:
         self._ledger.restore_end(run, ledger)
         for gone in self._runs.reported(Report(run=run, ledger=ledger)):
             self._ledger.forget(gone)
+
+
+def _counted(
+    run: object, since: Any, tally: Any, sha256: object = None, elsewhere: Any = 0
+) -> CountedBefore:
+    known = None if sha256 is None else str(sha256)
+    return CountedBefore(str(run), int(since), bytes(tally), known, int(elsewhere))

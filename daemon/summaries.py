@@ -1,67 +1,56 @@
-"""Which cells belong to which summary: per run, one for every window of time and one for the whole run.
+"""Which cells belong to which summary: per run and model, one for every window of time and one for all of it.
 
-Lives in the commit thread. The words and the facts are the engine's; the clock is a parameter. The statistics of a run
-are more than half a MiB, and a run need never end: the statistics of the runs that were quiet longest are let go, and
-read again from the journal when such a run goes on.
+Lives in the commit thread. The words and the facts are the engine's; the clock is a parameter. Cells of two models are
+never counted together: each model's part of a run has statistics of its own. The statistics of a part are more than
+half a MiB, and a run need never end: those of the runs that were quiet longest are let go, and read again from the
+journal when such a run goes on; those of a model that is closed are told and let go.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal
 
 from phenostream.daemon.journal.record import Record
-from phenostream.daemon.pipeline.records import flags_of, summary
+from phenostream.daemon.model import Identity
+from phenostream.daemon.pipeline.records import flags_of
+from phenostream.daemon.run_statistics import (
+    Counted,
+    Origin,
+    Part,
+    RunStatistics,
+    frame_account,
+    written,
+)
 from phenostream.daemon.wire.codec import unpack_meta
 from phenostream.daemon.wire.ingest import Start
 from phenostream.daemon.wire.results import decode_frame
 from phenostream.engine.manifest import Manifest
 from phenostream.engine.postprocess import Column
 from phenostream.engine.summary.facts import FrameAccount
-from phenostream.engine.summary.template import write_summary
 from phenostream.engine.summary.window import SummaryContext, Tally, WindowStatistics
 from phenostream.engine.types import NO_FLAGS, FrameFlags
-
-
-@dataclass(slots=True)
-class _RunStatistics:
-    start: Start
-    began_s: float
-    whole: WindowStatistics
-    window: WindowStatistics
-    window_began_s: float | None = None
-
-
-@dataclass(slots=True)
-class _Origin:
-    """Where the journal begins to tell of a run, and whether only the journal knows its cells.
-
-    Attributes:
-        first_offset: Of the first record that is not in `earlier`.
-        earlier: The cells of the records before, as bytes of a tally.
-    """
-
-    first_offset: int
-    only_in_journal: bool
-    began_s: float | None = None
-    earlier: bytes | None = None
 
 
 class SummaryBook:
     """Statistics of the open runs."""
 
-    def __init__(self, manifest: Manifest, window_s: float, max_runs: int) -> None:
+    def __init__(
+        self, manifest: Manifest, window_s: float, max_runs: int, sha256: str = ""
+    ) -> None:
         """Start empty.
 
         Args:
-            manifest: Of the model.
+            manifest: Of the model that is configured.
             window_s: A window begins with the first frame after the last window ended.
             max_runs: Runs whose statistics are kept in memory.
+            sha256: Identity of that model.
         """
-        self._manifest = manifest
+        self._configured = Identity(sha256, manifest)
+        self._known = {sha256: self._configured}
         self._window_s = window_s
         self._max_runs = max_runs
-        self._runs: OrderedDict[str, _RunStatistics] = OrderedDict()
-        self._origins: dict[str, _Origin] = {}
+        self._runs: OrderedDict[str, RunStatistics] = OrderedDict()
+        self._origins: dict[str, Origin] = {}
 
     def __len__(self) -> int:
         """Runs whose statistics are in memory."""
@@ -76,8 +65,8 @@ class SummaryBook:
             resumed: An earlier process published some of it.
         """
         known = self._origins.get(run)
-        if not resumed or known is None or known.earlier is None:
-            self._origins[run] = _Origin(first_offset, only_in_journal=resumed)
+        if not resumed or known is None or not (known.earlier or known.elsewhere):
+            self._origins[run] = Origin(first_offset, only_in_journal=resumed)
 
     def missing_since(self, run: str) -> int | None:
         """Journal offset from which `resume` must read before the run goes on or ends; None if it need not."""
@@ -86,19 +75,28 @@ class SummaryBook:
 
     def resume(self, start: Start, records: Iterable[Record], now_s: float) -> None:
         """Count what the journal tells of a run that goes on."""
-        origin = self._origins.setdefault(start.run, _Origin(0, only_in_journal=True))
+        origin = self._origins.setdefault(start.run, Origin(0, only_in_journal=True))
         run = self._run(start, now_s if origin.began_s is None else origin.began_s)
-        earlier = self._tally(origin.earlier)
-        if earlier is not None:
-            run.whole.tally.merge(earlier)
-        origin.only_in_journal, origin.earlier = False, None
+        run.elsewhere += origin.elsewhere
+        for sha256, data in origin.earlier.items():
+            earlier, known = self._tally(data), self._known.get(sha256)
+            if earlier is not None and known is not None:
+                self._part(run, known).whole.tally.merge(earlier)
+            elif earlier is not None:
+                run.elsewhere += earlier.frames
+        origin.only_in_journal, origin.earlier, origin.elsewhere = False, {}, 0
         for record in records:
             if record.topic != "result" or unpack_meta(record.payload).get("run") != start.run:
                 continue
             told = decode_frame(record.payload)
-            if told.columns:
+            by = self._inferred_by(told.meta)
+            if not told.columns:
+                continue
+            if by is None:
+                run.elsewhere += 1
+            else:
                 columns = {name: column.values for name, column in told.columns.items()}
-                run.whole.add(columns, flags_of(told.meta["flags"]))
+                self._part(run, by).whole.add(columns, flags_of(told.meta["flags"]))
 
     def add(
         self,
@@ -106,34 +104,66 @@ class SummaryBook:
         columns: dict[str, Column],
         now_s: float,
         flags: FrameFlags = NO_FLAGS,
+        by: Identity | None = None,
     ) -> None:
-        """Count the cells of one published frame, of a run of which nothing is missing."""
+        """Count the cells of one published frame, of a run of which nothing is missing.
+
+        Args:
+            start: The run.
+            columns: Of the frame's record.
+            now_s: Monotonic clock.
+            flags: Of the frame.
+            by: The model that inferred it; None: the configured one.
+        """
         run = self._run(start, now_s)
         self._runs.move_to_end(start.run)
-        run.window.add({name: column.array for name, column in columns.items()}, flags)
-        if run.window_began_s is None:
-            run.window_began_s = now_s
+        part = self._part(run, by or self._configured)
+        part.window.add({name: column.array for name, column in columns.items()}, flags)
+        if part.window_began_s is None:
+            part.window_began_s = now_s
 
-    def restore(self, run: str, since: int, tally: bytes) -> None:
-        """An earlier process had counted the cells of a run's records before `since`; see `state`."""
-        if self._tally(tally) is not None:
-            self._origins[run] = _Origin(since, only_in_journal=True, earlier=tally)
+    def restore(
+        self, run: str, since: int, tally: bytes, sha256: str | None = None, elsewhere: int = 0
+    ) -> None:
+        """An earlier process had counted the cells of a run's records before `since`; see `state`.
 
-    def state(self, since: int) -> list[tuple[str, int, bytes | Tally]]:
-        """What was counted of each run, and from which offset on it was not. `Tally.as_bytes` may be called elsewhere.
+        Args:
+            run: Its id.
+            since: See `Counted`.
+            tally: Likewise.
+            sha256: Of the model that saw them; None: of the configured one.
+            elsewhere: See `Counted`.
+        """
+        counted = self._tally(tally)
+        if counted is None:
+            return
+        origin = self._origins.setdefault(run, Origin(since, only_in_journal=True))
+        origin.elsewhere += elsewhere
+        known = self._configured.sha256 if sha256 is None else sha256
+        if known in self._known:
+            origin.earlier[known] = tally
+        else:
+            origin.elsewhere += counted.frames
+
+    def state(self, since: int) -> list[Counted]:
+        """What was counted of each run, and from which offset on it was not.
 
         Args:
             since: Offset after the last record; everything that was added is durable.
         """
-        counted: list[tuple[str, int, bytes | Tally]] = []
+        counted: list[Counted] = []
         for name, run in self._runs.items():
-            both = self._empty(run.start).tally
-            both.merge(run.whole.tally)
-            both.merge(run.window.tally)
-            counted.append((name, since, both))
+            for number, part in enumerate(run.parts.values()):
+                both = self._empty(run.start, part.by).tally
+                both.merge(part.whole.tally)
+                both.merge(part.window.tally)
+                told = 0 if number else run.elsewhere
+                counted.append(Counted(name, since, both, part.by.sha256, told))
         for name, origin in self._origins.items():
-            if origin.only_in_journal and origin.earlier is not None:
-                counted.append((name, origin.first_offset, origin.earlier))
+            if origin.only_in_journal:
+                for number, (sha256, earlier) in enumerate(origin.earlier.items()):
+                    told = 0 if number else origin.elsewhere
+                    counted.append(Counted(name, origin.first_offset, earlier, sha256, told))
         return counted
 
     def due(self, now_s: float, since: int | None = None) -> list[bytes]:
@@ -146,16 +176,18 @@ class SummaryBook:
             since: Offset of the next record, from which a run that is let go must be read again; else all of it must.
         """
         over = [
-            self._close_window(run, now_s)
-            for run in self._runs.values()
-            if run.window_began_s is not None and now_s - run.window_began_s >= self._window_s
+            self._close_window(run, part, now_s)
+            for run, part in self._parts()
+            if part.window_began_s is not None and now_s - part.window_began_s >= self._window_s
         ]
         return over + self._let_go(now_s, since)
 
     def end(
         self, start: Start, now_s: float, ledger: Mapping[str, int] | None = None
     ) -> list[bytes]:
-        """The last window of a run of which nothing is missing, unless it is the only one, and the whole run.
+        """The last windows of a run of which nothing is missing, unless it is the only one, and the whole run.
+
+        Where several models saw it, the newest one's part is the run's, and the others are told as parts before it.
 
         Args:
             start: The run.
@@ -166,82 +198,111 @@ class SummaryBook:
         run = self._runs.pop(start.run, None)
         if run is None:
             return []
-        several = run.whole.tally.frames > 0
-        last = [self._close_window(run, now_s)] if run.window_began_s is not None else []
-        if not run.whole.tally.frames:
-            return []
+        parts = [part for part in run.parts.values() if part.frames]
         account = frame_account(ledger) if ledger is not None else None
-        whole = _written(start, "run", run.whole, now_s - run.began_s, account)
-        return [*last, whole] if several else [whole]
+        told: list[bytes] = []
+        for part in parts:
+            last = part is parts[-1]
+            told += self._told(run, part, now_s, "run" if last else "part", account)
+        return told
+
+    def model_closed(self, by: Identity, now_s: float) -> list[bytes]:
+        """What a model saw of each run that is open; it will see no more, and its statistics are let go."""
+        told: list[bytes] = []
+        for run in self._runs.values():
+            part = run.parts.get(by.sha256)
+            if part is None:
+                continue
+            if part.frames:
+                told += self._told(run, part, now_s, "part")
+            del run.parts[by.sha256]
+            run.elsewhere += part.frames
+        if by.sha256 != self._configured.sha256:
+            self._known.pop(by.sha256, None)
+        return told
 
     def close_windows(self, now_s: float) -> list[bytes]:
         """The summaries of the windows that have begun, for a daemon that stops while runs are open."""
         return [
-            self._close_window(run, now_s)
-            for run in self._runs.values()
-            if run.window_began_s is not None
+            self._close_window(run, part, now_s)
+            for run, part in self._parts()
+            if part.window_began_s is not None
         ]
 
     def seconds_to_next(self, now_s: float) -> float:
         """How long until `due` has something to say; a day if nothing is open."""
-        begins = [r.window_began_s for r in self._runs.values() if r.window_began_s is not None]
+        begins = [
+            part.window_began_s for _, part in self._parts() if part.window_began_s is not None
+        ]
         return max(0.0, min(begins) + self._window_s - now_s) if begins else 86400.0
 
-    def _run(self, start: Start, began_s: float) -> _RunStatistics:
+    def _parts(self) -> Iterator[tuple[RunStatistics, Part]]:
+        for run in self._runs.values():
+            for part in run.parts.values():
+                yield run, part
+
+    def _run(self, start: Start, began_s: float) -> RunStatistics:
         run = self._runs.get(start.run)
         if run is None:
-            run = _RunStatistics(start, began_s, self._empty(start), self._empty(start))
-            self._runs[start.run] = run
+            run = self._runs[start.run] = RunStatistics(start, began_s)
         return run
 
-    def _tally(self, data: bytes | None) -> Tally | None:
-        """A tally of this model's classes and markers; None where there is none."""
-        manifest = self._manifest
-        if data is None:
-            return None
+    def _part(self, run: RunStatistics, by: Identity) -> Part:
+        part = run.parts.get(by.sha256)
+        if part is None:
+            self._known[by.sha256] = by
+            part = Part(by, self._empty(run.start, by), self._empty(run.start, by))
+            run.parts[by.sha256] = part
+        return part
+
+    def _inferred_by(self, meta: Mapping[str, Any]) -> Identity | None:
+        """The model that a record names; None where this process does not know it."""
+        model = meta.get("model")
+        sha256 = model.get("sha256") if isinstance(model, dict) else None
+        return self._known.get(sha256) if sha256 is not None else self._configured
+
+    def _tally(self, data: bytes) -> Tally | None:
+        """A tally of classes and markers as every model has them; None where it is of another shape."""
+        manifest = self._configured.manifest
         return Tally.of_bytes(data, len(manifest.classes), len(manifest.markers))
 
     def _let_go(self, now_s: float, since: int | None) -> list[bytes]:
         closed = []
         while len(self._runs) > self._max_runs:
             name, run = self._runs.popitem(last=False)
-            if run.window_began_s is not None:
-                closed.append(self._close_window(run, now_s))
-            origin = self._origins.setdefault(name, _Origin(0, only_in_journal=True))
+            closed += [
+                self._close_window(run, part, now_s)
+                for part in run.parts.values()
+                if part.window_began_s is not None
+            ]
+            origin = self._origins.setdefault(name, Origin(0, only_in_journal=True))
             origin.only_in_journal, origin.began_s = True, run.began_s
             if since is not None:
-                origin.first_offset, origin.earlier = since, run.whole.tally.as_bytes()
+                origin.first_offset, origin.elsewhere = since, run.elsewhere
+                origin.earlier = {
+                    sha256: part.whole.tally.as_bytes() for sha256, part in run.parts.items()
+                }
         return closed
 
-    def _close_window(self, run: _RunStatistics, now_s: float) -> bytes:
-        record = _written(run.start, "window", run.window, now_s - (run.window_began_s or now_s))
-        run.whole.merge(run.window)
-        run.window, run.window_began_s = self._empty(run.start), None
+    def _close_window(self, run: RunStatistics, part: Part, now_s: float) -> bytes:
+        record = written(run, part, "window", now_s - (part.window_began_s or now_s))
+        part.whole.merge(part.window)
+        part.window, part.window_began_s = self._empty(run.start, part.by), None
         return record
 
-    def _empty(self, start: Start) -> WindowStatistics:
-        return WindowStatistics(SummaryContext.of(self._manifest, simulated_cells=start.synthetic))
+    def _told(
+        self,
+        run: RunStatistics,
+        part: Part,
+        now_s: float,
+        scope: Literal["run", "part"],
+        account: FrameAccount | None = None,
+    ) -> list[bytes]:
+        """The last window of a part, unless it is the only one, and all of the part."""
+        several = part.whole.tally.frames > 0
+        last = [self._close_window(run, part, now_s)] if part.window_began_s is not None else []
+        whole = written(run, part, scope, now_s - run.began_s, account)
+        return [*last, whole] if several else [whole]
 
-
-def frame_account(ledger: Mapping[str, int]) -> FrameAccount:
-    """The part of a run's ledger that a summary tells."""
-    return FrameAccount(
-        announced=ledger.get("announced", ledger["received"]),
-        published=ledger["published"],
-        dropped=ledger["dropped"],
-        quarantined=ledger["quarantined"],
-        failed=ledger["failed"],
-        missing=ledger["missing"],
-    )
-
-
-def _written(
-    start: Start,
-    scope: str,
-    statistics: WindowStatistics,
-    duration_s: float,
-    account: FrameAccount | None = None,
-) -> bytes:
-    facts = replace(statistics.facts(), account=account)
-    plain = {**facts.as_dict(), "duration_s": round(duration_s, 3)}
-    return summary(start, scope, write_summary(facts), plain)
+    def _empty(self, start: Start, by: Identity) -> WindowStatistics:
+        return WindowStatistics(SummaryContext.of(by.manifest, simulated_cells=start.synthetic))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 
-from phenostream.daemon.engines import Engines, Row
+from phenostream.daemon.engines import Row
 from phenostream.daemon.pipeline.entries import Passage
 from phenostream.engine.batcher import Batch
 
@@ -44,10 +44,9 @@ class Calls:
         given_up: Calls that were given up on since the start.
     """
 
-    def __init__(self, engines: Engines) -> None:
+    def __init__(self) -> None:
         """Start without a worker."""
         self.given_up = 0
-        self._engines = engines
         self._lock = Lock()
         self._workers: list[Worker] = []
 
@@ -80,7 +79,7 @@ class Calls:
                 worker.row = None
                 late = worker.given_up
             if late:
-                self._engines.returned(row)
+                row.engines.returned(row)
                 raise GivenUp
 
     def give_up(self, passed_s: float) -> list[tuple[Worker, Worker]]:
@@ -98,7 +97,7 @@ class Calls:
                 worker.waited_s += passed_s
                 if worker.waited_s > row.limit_s:
                     reason = f"{row.name}: no answer for {row.limit_s:g} s"
-                    self._engines.put_down(row, reason, stuck=True)
+                    row.engines.put_down(row, reason, stuck=True)
                     successor = self._successor(worker)
                     self._workers[place] = successor
                     replaced.append((worker, successor))

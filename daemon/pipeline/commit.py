@@ -24,13 +24,27 @@ from phenostream.daemon.health import Health
 from phenostream.daemon.journal.log import Journal, JournalFull
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.ledger import Ledger
-from phenostream.daemon.model import ServedModel
 from phenostream.daemon.open_runs import OpenRuns
-from phenostream.daemon.pipeline.entries import Answer, Entry, Passage, RunEnded, RunStarted
-from phenostream.daemon.pipeline.records import end_frame, run_ended, run_open, run_started
+from phenostream.daemon.pipeline.entries import (
+    Answer,
+    Entry,
+    ModelChanged,
+    ModelClosed,
+    Passage,
+    RunEnded,
+    RunStarted,
+)
+from phenostream.daemon.pipeline.records import (
+    end_frame,
+    model_changed,
+    run_ended,
+    run_open,
+    run_started,
+)
 from phenostream.daemon.publisher import Publisher
 from phenostream.daemon.register import Register
 from phenostream.daemon.summaries import SummaryBook
+from phenostream.daemon.swap.models import Models
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.ingest import Ack, Report, Start
 from phenostream.daemon.wire.results import Topic
@@ -72,14 +86,14 @@ class Commit:
 
     def __init__(
         self,
-        model: ServedModel,
+        models: Models,
         journal: Journal,
         books: Books,
         entries: Channel[Entry],
         answers: Channel[Answer],
     ) -> None:
         """Stand between `entries` and `answers`, which go back to the source's thread."""
-        self._model = model
+        self._models = models
         self._journal = journal
         self._books = books
         self._entries = entries
@@ -157,13 +171,18 @@ class Commit:
             self._enter_frame(entry, group, beat)
         elif isinstance(entry, RunStarted):
             self._enter_start(entry, group)
-        else:
+        elif isinstance(entry, RunEnded):
             self._enter_end(entry, group, beat)
+        elif isinstance(entry, ModelChanged):
+            payload = model_changed(entry, source_synthetic=self.source_synthetic)
+            group.items.append(("status", payload))
+        else:
+            self._enter_model_closed(entry, group)
 
     def _enter_start(self, entry: RunStarted, group: _Group) -> None:
         self.source_synthetic |= entry.start.synthetic
         first, resumed = entry.resumed_from, entry.resumed_from is not None
-        synthetic = self._model.manifest.synthetic
+        synthetic = self._models.serving.manifest.synthetic
         if first is None:
             first = self._journal.next_offset + len(group.items)
             payload = run_started(entry, model_synthetic=synthetic)
@@ -192,25 +211,35 @@ class Commit:
 
     def _enter_frame(self, passage: Passage, group: _Group, beat: Beat) -> None:
         start, frame_seq = passage.arrival.start, passage.arrival.frame_seq
-        end = end_frame(passage, self._model, _now(), self._books.health.faults())
+        model = self._models.of(passage.model)
+        end = end_frame(passage, model, _now(), self._books.health.faults())
         if end.fate == "published":
             self._recall(start, beat)
-            self._books.summaries.add(start, end.columns, _now(), end.flags)
+            self._books.summaries.add(start, end.columns, _now(), end.flags, model.identity)
         group.items.append(("result", end.payload))
         group.settle.append(
             lambda: self._books.ledger.settle(start.run, frame_seq, end.fate, end.reason, end.cells)
         )
         group.settle.append(partial(self._books.open_runs.heard, start.run))
+        if passage.model is not None:
+            group.settle.append(partial(self._models.leave, passage.model))
         group.answers.append(
             Ack(run=start.run, frame_seq=frame_seq, fate=end.fate, reason=end.reason)
         )
+
+    def _enter_model_closed(self, entry: ModelClosed, group: _Group) -> None:
+        """Summarise what a model saw, unless the one that serves is the same on another engine."""
+        identity = entry.model.identity
+        if all(identity.sha256 != live.sha256 for live in self._models.live):
+            told = self._books.summaries.model_closed(identity, _now())
+            group.items.extend(("summary", payload) for payload in told)
 
     def _enter_end(self, entry: RunEnded, group: _Group, beat: Beat) -> None:
         self._recall(entry.start, beat)
         ledger = self._books.ledger.run(entry.start.run)
         summaries = self._books.summaries.end(entry.start, _now(), ledger)
         group.items.extend(("summary", payload) for payload in summaries)
-        synthetic = self._model.manifest.synthetic
+        synthetic = self._models.serving.manifest.synthetic
         payload = run_ended(entry, ledger, model_synthetic=synthetic)
         offset = self._journal.next_offset + len(group.items)
         group.items.append(("status", payload))

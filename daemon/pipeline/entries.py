@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from phenostream.daemon.engines import Engine
+from phenostream.daemon.model import ServedModel
 from phenostream.daemon.pipeline.expansion import Expanding
 from phenostream.daemon.pipeline.fields import PER_FRAME, FieldState
 from phenostream.daemon.wire.ingest import Ack, EndedBy, Fate, Report, Shot, Start
@@ -109,6 +111,7 @@ class Passage:
 
     Attributes:
         prepared: None for a frame that was turned away at the door.
+        model: Which it was given to; None for a frame that was turned away.
         infer_s: Longest call that served one of its cells.
         inferred_s: Monotonic clock when its last cell came back.
         engines: Who inferred its cells.
@@ -120,10 +123,12 @@ class Passage:
         arrival: Arrival,
         prepared: Prepared | None = None,
         failure: tuple[Fate, str] | None = None,
+        model: ServedModel | None = None,
     ) -> None:
         """Begin; with a `failure` (fate and ``code: text``) the passage is over already."""
         self.arrival = arrival
         self.prepared = prepared
+        self.model = model
         self.infer_s = 0.0
         self.inferred_s = prepared.done_s if prepared else arrival.received_s
         self.engines: set[Engine] = set()
@@ -175,6 +180,14 @@ class Passage:
             self._failure = ("failed", reason)
             return self._done(part)
 
+    def change_model(self, part: Part["Passage"], to: ServedModel) -> bool:
+        """Become another model's frame; False where cells are back, or in other batches than this part's."""
+        with self._lock:
+            if self._back or part.frame_slice != slice(0, self._cells):
+                return False
+            self.model = to
+            return True
+
     def outputs(self) -> Outputs | None:
         """One row per seen cell, in order; None where there is none."""
         return Outputs(**self._columns) if self._columns else None
@@ -210,5 +223,27 @@ class RunEnded:
     ended_by: EndedBy = "source"
 
 
-Entry = Passage | RunStarted | RunEnded
+@dataclass(frozen=True, slots=True)
+class ModelChanged:
+    """Commit this: frames that are prepared from now on are given to another model.
+
+    Attributes:
+        why: For a person.
+        facts: What else is told, plain values.
+    """
+
+    before: ServedModel
+    after: ServedModel
+    why: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelClosed:
+    """Commit this: the last frame of a model is on disk, and no further one will come."""
+
+    model: ServedModel
+
+
+Entry = Passage | RunStarted | RunEnded | ModelChanged | ModelClosed
 Answer = Ack | Report

@@ -1,9 +1,9 @@
-"""The inference threads: one batch at a time through the backend that serves, its rows back to their frames.
+"""The inference threads: one batch at a time through a backend of its frames' model, its rows back to their frames.
 
 A call that fails is made once more. If that fails too, the golden crops decide whose fault it is: a backend that cannot
 do them is down, the next row of the table takes the batch, and the daemon is degraded until the first works again; a
 backend that can is sound, and the crops that spoil the batch are found and fail alone. A frame fails only when no row
-is left.
+is left, and no other model stands by that could take it as a whole.
 
 A call that does not return in time is given up on: its thread is left to itself, and its result, should it come, is
 ignored; another thread takes its place and its batch.
@@ -25,6 +25,9 @@ from phenostream.daemon.health import Health
 from phenostream.daemon.pipeline.calls import Calls, GivenUp, Worker
 from phenostream.daemon.pipeline.entries import Entry, Inferred, Passage
 from phenostream.daemon.pipeline.failed_cells import FailedCells
+from phenostream.daemon.pipeline.hand_over import handed_over
+from phenostream.daemon.swap.models import Models
+from phenostream.daemon.swap.shadow import Sample, Shadow
 from phenostream.engine.backends.checked import PoisonedRows
 from phenostream.engine.batcher import Batch
 from phenostream.engine.errors import EngineFault, PhenostreamError
@@ -41,24 +44,30 @@ _ROUNDS: Final = 8
 
 
 class Inference:
-    """All inference threads, and the one that watches them."""
+    """All inference threads, and the one that watches them.
+
+    Attributes:
+        shadow: Where live cells are left for whoever compares.
+    """
 
     def __init__(
         self,
-        engines: Engines,
+        models: Models,
         health: Health,
         batches: Channel[Batch[Passage]],
         entries: Channel[Entry],
         crew: Crew,
     ) -> None:
         """Stand between `batches` and `entries`; the threads are the crew's."""
-        self._engines = engines
+        self.shadow = Shadow()
+        self._models = models
         self._health = health
         self._batches = batches
         self._entries = entries
         self._crew = crew
-        self._calls = Calls(engines)
+        self._calls = Calls()
         self._telling = Lock()
+        self._told_of = models.serving
         self._over = Event()
         self._failed_cells = FailedCells()
         self._retries = 0
@@ -77,7 +86,7 @@ class Inference:
     def told(self) -> dict[str, Any]:
         """For a status; plain values."""
         return {
-            "backends": self._engines.told(),
+            "backends": self._models.serving.engines.told(),
             "retries": self._retries,
             "calls_given_up": self._calls.given_up,
             "cells_failed": self._failed_cells.total,
@@ -101,11 +110,14 @@ class Inference:
 
     def _serve(self, worker: Worker, batch: Batch[Passage], beat: Beat) -> None:
         called_s = time.monotonic()
+        model = self._models.of(batch.parts[0].token.model)
+        rest, lost = None, batch.parts
         try:
-            outputs, row = self._infer(worker, batch)
+            outputs, row = self._infer(worker, batch, model.engines)
         except EngineFault as err:
             reason = f"engine: {err}"[:200]
-            done = [part.token for part in batch.parts if part.token.fail(part, reason)]
+            rest, lost = handed_over(batch, self._models, model)
+            done = [part.token for part in lost if part.token.fail(part, reason)]
         else:
             inferred = Inferred(outputs, row.engine, self._health.faults())
             now_s = time.monotonic()
@@ -114,27 +126,35 @@ class Inference:
                 for part in batch.parts
                 if part.token.place(part, inferred, called_s, now_s)
             ]
+            self.shadow.offer(
+                model, Sample(batch.images, batch.background, outputs), now_s - called_s
+            )
         for passage in done:
             self._entries.put(passage, beat)
+        if rest is not None:
+            worker.batch = rest
+            self._serve(worker, rest, beat)
 
-    def _infer(self, worker: Worker, batch: Batch[Passage]) -> tuple[Outputs, Row]:
+    def _infer(
+        self, worker: Worker, batch: Batch[Passage], engines: Engines
+    ) -> tuple[Outputs, Row]:
         """The outputs of a batch and the row that gave them; `EngineFault` when no row is left."""
         for _ in range(_ROUNDS):
-            row = self._engines.choose() or self._revived(worker)
+            row = engines.choose() or self._revived(worker, engines)
             if row is None:
                 break
             try:
                 outputs = self._infer_on(worker, row, batch)
             except EngineFault as err:
                 logger.error("backend %s is down: %s", row.name, err)
-                self._engines.put_down(row, str(err))
+                engines.put_down(row, str(err))
             else:
                 self._count_cells(outputs)
-                if self._engines.degraded:
+                if engines.degraded:
                     self._tell()
                 return outputs, row
         self._tell()
-        raise EngineFault(self._engines.reason())
+        raise EngineFault(engines.reason())
 
     def _infer_on(self, worker: Worker, row: Row, batch: Batch[Passage]) -> Outputs:
         """The outputs of a batch, NaN for crops that spoil it; `EngineFault` when the row itself is at fault."""
@@ -159,20 +179,20 @@ class Inference:
         """Raises `EngineFault` unless the row gives the golden outputs."""
         try:
             with self._calls.call(worker, row):
-                self._engines.prove(row)
+                row.engines.prove(row)
         except EngineFault:
             raise
         except PhenostreamError as err:
             raise EngineFault(str(err)) from err
 
-    def _revived(self, worker: Worker) -> Row | None:
+    def _revived(self, worker: Worker, engines: Engines) -> Row | None:
         """Where all rows are down: one that gives the golden outputs now. A batch is worth the trial."""
-        row = self._engines.hope()
+        row = engines.hope()
         if row is None:
             return None
         try:
             with self._calls.call(worker, row):
-                self._engines.test(row, due=False)
+                engines.test(row, due=False)
         except PhenostreamError:
             return None
         finally:
@@ -193,10 +213,11 @@ class Inference:
             for worker, successor in self._calls.give_up(min(now_s - looked_s, 2 * _LOOK_S)):
                 self._replace(worker, successor)
             looked_s = now_s
-            for row in self._engines.due():
+            for row in (row for model in self._models.live for row in model.engines.due()):
                 threading.Thread(
                     target=self._try, args=(row,), name=f"try-{row.name}", daemon=True
                 ).start()
+            self._tell_flip()
 
     def _replace(self, worker: Worker, successor: Worker) -> None:
         """Leave a stuck thread to itself; another one goes on with its batch."""
@@ -208,7 +229,7 @@ class Inference:
     def _try(self, row: Row) -> None:
         """The body of a trial's thread, which a row that hangs may keep for ever."""
         try:
-            self._engines.test(row, due=True)
+            row.engines.test(row, due=True)
         except PhenostreamError as err:
             logger.debug("backend %s is still down: %s", row.name, err)
         else:
@@ -216,14 +237,19 @@ class Inference:
         self._tell()
 
     def _tell(self) -> None:
-        """Report how the primary stands."""
+        """Report how the primary of the model that serves stands."""
         with self._telling:
-            fault = self._engines.fault()
+            self._told_of = self._models.serving
+            fault = self._told_of.engines.fault()
             if fault is None:
                 if self._health.recover(_FAULT):
                     logger.warning("inference works again")
             elif self._health.degrade(_FAULT, fault):
                 logger.error("degraded: %s", fault)
+
+    def _tell_flip(self) -> None:
+        if self._told_of is not self._models.serving:
+            self._tell()
 
     def _count_cells(self, outputs: Outputs) -> None:
         failed = int(np.isnan(outputs.class_logits[:, 0]).sum())

@@ -1,14 +1,15 @@
 """The prepare thread: reduce, detect, crop, and gather the crops into batches.
 
-Owns the reducers, the detectors and the batcher. A batch that is not full leaves when an inference thread is idle and
-no frame waits, or its deadline has come. While all inference threads are busy it would only wait elsewhere: it stays
-and grows.
+Owns the reducers, the detectors and the batches, and gives each frame to the model that serves just then. A batch that
+is not full leaves when an inference thread is idle and no frame waits, or its deadline has come. While all inference
+threads are busy it would only wait elsewhere: it stays and grows.
 """
 
 import logging
 import time
 from collections import OrderedDict
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -19,10 +20,11 @@ from phenostream.daemon.crew import Beat
 from phenostream.daemon.pipeline.entries import Entry, Passage, Prepared, ReceivedFrame
 from phenostream.daemon.pipeline.expansion import Packed
 from phenostream.daemon.pipeline.fields import Fields
+from phenostream.daemon.pipeline.model_batches import ModelBatches, Send
 from phenostream.daemon.pipeline.orientations import Orientations
 from phenostream.daemon.quarantine import Part, Quarantine
 from phenostream.daemon.wire.ingest import Start
-from phenostream.engine.batcher import Batch, Batcher
+from phenostream.engine.batcher import Batch
 from phenostream.engine.crop import cut_crops, select
 from phenostream.engine.detect import Detector, DetectorSettings
 from phenostream.engine.errors import BadFrame, BadInput
@@ -150,7 +152,7 @@ class Preparation:
     def __init__(
         self,
         path: FramePath,
-        batcher: Batcher[Passage],
+        gathered: ModelBatches,
         quarantine: Quarantine,
         frames: Channel[ReceivedFrame],
         batches: Channel[Batch[Passage]],
@@ -158,7 +160,7 @@ class Preparation:
     ) -> None:
         """Stand between `frames` and `batches`; frames that need no model go to `entries` directly."""
         self._path = path
-        self._batcher = batcher
+        self._gathered = gathered
         self._quarantine = quarantine
         self._frames = frames
         self._batches = batches
@@ -166,26 +168,32 @@ class Preparation:
 
     def run(self, beat: Beat) -> None:
         """Work until `frames` is closed and empty, then let the last batch go and close what follows."""
+        send = partial(self._batches.put, beat=beat)
         while True:
             beat()
             try:
                 received = self._frames.get(BEAT_S)
             except Closed:
                 break
+            for change in self._gathered.follow(send):
+                self._entries.put(change, beat)
             if received is not None:
-                self._take(received, beat)
-            self._send(self._due_batch(), beat)
+                self._take(received, send, beat)
+            self._send_due(send)
             self._path.look_at_illumination()
-        self._send(self._batcher.flush(), beat)
+        self._gathered.flush(send)
         self._batches.close()
         self._entries.close()
 
-    def _due_batch(self) -> Batch[Passage] | None:
+    def _send_due(self, send: Send) -> None:
         if not self._batches.starved:
-            return None
-        return self._batcher.poll(time.monotonic()) if len(self._frames) else self._batcher.flush()
+            return
+        if len(self._frames):
+            self._gathered.poll(send)
+        else:
+            self._gathered.flush(send)
 
-    def _take(self, received: ReceivedFrame, beat: Beat) -> None:
+    def _take(self, received: ReceivedFrame, send: Send, beat: Beat) -> None:
         arrival = received.arrival
         try:
             if received.expanding is not None:
@@ -203,16 +211,11 @@ class Preparation:
             reason = f"prepare: {type(err).__name__}: {err}"[:200]
             self._entries.put(Passage(arrival, failure=("failed", reason)), beat)
             return
-        passage = Passage(arrival, prepared)
-        if not len(crops):
+        passage = self._gathered.given(arrival, prepared)
+        if len(crops):
+            self._gathered.add(passage, crops, prepared.done_s, send)
+        else:
             self._entries.put(passage, beat)
-            return
-        for batch in self._batcher.add(passage, crops.images, crops.background, prepared.done_s):
-            self._batches.put(batch, beat)
-
-    def _send(self, batch: Batch[Passage] | None, beat: Beat) -> None:
-        if batch is not None:
-            self._batches.put(batch, beat)
 
 
 def _as_received(received: ReceivedFrame) -> list[Part]:

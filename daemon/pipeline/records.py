@@ -1,4 +1,4 @@
-"""The journal records: one per frame whatever its fate, one when a run opens, one when it ends.
+"""The journal records: one per frame whatever its fate, one when a run opens, one when it ends, one for another model.
 
 Everything in a frame's record but its times follows from the frame, the model and the configuration: the same frame
 gives the same record. Two things follow from the frames of its run that were prepared before it: what the shots seem to
@@ -11,7 +11,13 @@ from typing import Any
 
 from phenostream.daemon.channel_map import told_map
 from phenostream.daemon.model import ServedModel
-from phenostream.daemon.pipeline.entries import Passage, Prepared, RunEnded, RunStarted
+from phenostream.daemon.pipeline.entries import (
+    ModelChanged,
+    Passage,
+    Prepared,
+    RunEnded,
+    RunStarted,
+)
 from phenostream.daemon.wire.codec import pack
 from phenostream.daemon.wire.ingest import Fate, Mode, Start
 from phenostream.daemon.wire.results import FrameRecord, WireColumn, encode_frame
@@ -92,6 +98,23 @@ def run_ended(entry: RunEnded, ledger: dict[str, int], *, model_synthetic: bool)
     return pack(_status("run_ended", entry, model_synthetic, more))
 
 
+def model_changed(entry: ModelChanged, *, source_synthetic: bool) -> bytes:
+    """The status record of a change of the model: it is of no run."""
+    synthetic = entry.after.manifest.synthetic
+    return pack(
+        {
+            "v": 1,
+            "type": "status",
+            "event": "model_changed",
+            **origin(model_synthetic=synthetic, source_synthetic=source_synthetic),
+            "why": entry.why,
+            "before": entry.before.describe(),
+            "after": entry.after.describe(),
+            "swap": entry.facts,
+        }
+    )
+
+
 def mode_of(source: str | None) -> Mode:
     """Whether gaps are possible; see `Mode`."""
     return "lossless" if source is None else "best-effort"
@@ -107,7 +130,7 @@ def origin(*, model_synthetic: bool, source_synthetic: bool) -> dict[str, bool]:
 
 
 def summary(start: Start, scope: str, text: str, facts: dict[str, Any]) -> bytes:
-    """One summary record; `scope` is ``window`` or ``run``, `facts` say what is synthetic."""
+    """One summary record; `scope` is ``window``, ``part`` or ``run``, `facts` say what is synthetic."""
     of_model = bool(facts["model_synthetic"])
     return pack(
         {

@@ -12,7 +12,14 @@ from typing import Final, get_args
 from phenostream.daemon.channel import Channel
 from phenostream.daemon.config import IngestConfig
 from phenostream.daemon.ledger import Ledger
-from phenostream.daemon.pipeline.entries import Arrival, Entry, Passage, ReceivedFrame, RunEnded
+from phenostream.daemon.pipeline.entries import (
+    Arrival,
+    Entry,
+    Passage,
+    ReceivedFrame,
+    RunEnded,
+    RunStarted,
+)
 from phenostream.daemon.quarantine import Part
 from phenostream.daemon.recordings.writer import RecordingWriter
 from phenostream.daemon.sources.desk import IngestDesk, header_of
@@ -133,7 +140,7 @@ class RecordingDesk:
                 self._ending.append(entry.start)
             elif isinstance(entry, Passage):
                 self._write_broken(self._messages_of(entry.arrival, message, named), entry)
-            elif message is not None and entry.start.run not in self._started:
+            elif isinstance(entry, RunStarted) and message and entry.start.run not in self._started:
                 self._started.add(entry.start.run)
                 self._write(message)
         if message is not None and named is not None and named.is_shot:

@@ -243,6 +243,9 @@ def _told(count: int, what: str, model: dict[str, Any], decision: str) -> str:
 def _status_text(body: dict[str, Any]) -> str:
     from phenostream.deploy.cli.sending import ledger_line
 
+    if body.get("event") == "model_changed":
+        before, after = (_model_name(body[which]) for which in ("before", "after"))
+        return f"model: {after} serves from now on, before it {before}; {body['why']}"
     if body.get("event") == "run_ended":
         by = " by timeout, its end was lost" if body.get("ended_by") == "timeout" else ""
         return f"run {body['run']} of {body['instrument']} ended{by}; {ledger_line(body['ledger'])}"
@@ -252,6 +255,13 @@ def _status_text(body: dict[str, Any]) -> str:
     how = "; BEST EFFORT: gaps are possible" if body.get("mode") == "best-effort" else ""
     name = f"run {body.get('run')} of {body.get('instrument')}"
     return f"{name}: {body.get('event')}{_camera(body)}{mapped}{how}"
+
+
+def _model_name(model: dict[str, Any]) -> str:
+    return (
+        f"{model['name']} {model['version']} ({model['sha256'][:12]}) on {model['backend']} "
+        f"{model['precision']}"
+    )
 
 
 def _camera(body: dict[str, Any]) -> str:

@@ -124,6 +124,7 @@ class Facts:
         flagged: Of the frames.
         failed: Cells for which the engine gave no numbers.
         rejects: The model can tell other objects from white cells.
+        by_other_models: Frames of the run that another model saw: nothing of them is in these facts. 0 for a window.
     """
 
     frames: int
@@ -148,6 +149,7 @@ class Facts:
     flagged: FlaggedFrames = NONE_FLAGGED
     rejects: bool = True
     failed: int = 0
+    by_other_models: int = 0
 
     @property
     def majority(self) -> ClassFacts | None:

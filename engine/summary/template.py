@@ -39,8 +39,11 @@ def write_summary(facts: Facts) -> str:
 
 def _counts(facts: Facts) -> str:
     frames = f"{facts.frames:,} frame{_s(facts.frames)}"
+    others = facts.by_other_models
     if facts.account is not None and facts.account.published != facts.account.announced:
-        frames += f" ({_lost(facts.account)})"
+        frames += f" ({_lost(facts.account, others)})"
+    elif others:
+        frames += f" ({others:,} more of the run {_were(others)} seen by another model)"
     if not facts.found:
         return f"No cells were found in {frames}."
     fates = [f"{facts.classified:,} classified"]
@@ -51,19 +54,19 @@ def _counts(facts: Facts) -> str:
     return f"{_listed(fates)} of {facts.found:,} cell{_s(facts.found)} found in {frames}."
 
 
-def _lost(account: FrameAccount) -> str:
+def _lost(account: FrameAccount, others: int) -> str:
     """What a reader must know before the first count: some frames are not in it."""
     fates = ("dropped", "quarantined", "failed", "missing")
     said = [f"{getattr(account, fate):,} {fate}" for fate in fates if getattr(account, fate)]
-    whole = f"{account.published:,} of {account.announced:,} announced are in this summary"
+    said += [f"{others:,} seen by another model"] if others else []
+    whole = f"{account.published - others:,} of {account.announced:,} announced are in this summary"
     return f"{whole}: {_listed(said)}" if said else whole
 
 
 def _flagged(flagged: FlaggedFrames) -> str:
     counts = {kind: count for kind, count in asdict(flagged).items() if kind != "frames" and count}
     said = [f"{count:,} {_FLAG_WORDS.get(kind, kind)}" for kind, count in counts.items()]
-    were = "was" if flagged.frames == 1 else "were"
-    return f"{flagged.frames:,} frame{_s(flagged.frames)} {were} flagged: {_listed(said)}."
+    return f"{flagged.frames:,} frame{_s(flagged.frames)} {_were(flagged.frames)} flagged: {_listed(said)}."
 
 
 def _composition(facts: Facts) -> str:
@@ -134,6 +137,10 @@ def _caveat(facts: Facts) -> str:
 
 def _listed(items: list[str], word: str = "and") -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {word} {items[-1]}"
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def _s(count: int) -> str:

@@ -33,11 +33,17 @@ def make_model() -> ModelMaker:
     return toy_model
 
 
-def toy_model(backend: Backend | None = None, max_batch: int = 8, **changes: Any) -> ServedModel:
+def toy_model(
+    backend: Backend | None = None,
+    max_batch: int = 8,
+    engines: Engines | None = None,
+    sha256: str = "0" * 64,
+    **changes: Any,
+) -> ServedModel:
     """See `make_model`."""
     manifest = _manifest().model_copy(update=changes)
-    engines = Engines(backend or FakeBackend(), FakeOpener())
-    return ServedModel(manifest, "0" * 64, engines, max_batch)
+    engines = engines or Engines(backend or FakeBackend(), FakeOpener())
+    return ServedModel(manifest, sha256, engines, max_batch)
 
 
 def _manifest() -> Manifest:

@@ -302,14 +302,14 @@ def test_the_summary_of_a_run_goes_on_from_the_checkpoint(
     book = SummaryBook(manifest, 10.0, 8)
     start = make_start()
     book.restore(start.run, 40, tally.as_bytes())
-    ((run, since, counted),) = book.state(99)
+    ((run, since, counted, _, _),) = book.state(99)
     assert (run, since) == (start.run, 40)
     assert counted == tally.as_bytes()
     book.begin(start.run, 3, resumed=True)
     assert book.missing_since(start.run) == 40
     book.resume(start, [], 0.0)
     assert book.missing_since(start.run) is None
-    ((_, since, merged),) = book.state(99)
+    ((_, since, merged, _, _),) = book.state(99)
     assert since == 99
     assert isinstance(merged, Tally)
     assert (merged.frames, merged.unusual) == (5, 2)

@@ -15,6 +15,7 @@ from phenostream.daemon.wire.codec import unpack_result
 from phenostream.daemon.wire.ingest import Start
 from phenostream.engine.backends.fake import FakeBackend
 from phenostream.engine.postprocess import Column, FieldOfView, frame_columns
+from phenostream.engine.summary.window import Tally
 from phenostream.engine.types import Detections, FrameFlags
 
 Frame = dict[str, Column]
@@ -22,7 +23,8 @@ Frame = dict[str, Column]
 
 @pytest.fixture
 def book(make_model: Callable[..., ServedModel]) -> SummaryBook:
-    return SummaryBook(make_model().manifest, window_s=10.0, max_runs=2)
+    model = make_model()
+    return SummaryBook(model.manifest, window_s=10.0, max_runs=2, sha256=model.sha256)
 
 
 @pytest.fixture
@@ -163,3 +165,96 @@ def test_simulated_cells_are_called_synthetic(
         body = unpack_result(payload)
         assert body["facts"]["synthetic"] is True
         assert "synthetic" in body["text"].lower()
+
+
+def told(payloads: list[bytes]) -> list[tuple[str, int, int, str]]:
+    """Scope, frames, frames of other models, and the model."""
+    read: list[dict[str, Any]] = [unpack_result(payload) for payload in payloads]
+    return [
+        (
+            body["scope"],
+            body["facts"]["frames"],
+            body["facts"]["by_other_models"],
+            body["facts"]["model_sha256"],
+        )
+        for body in read
+    ]
+
+
+OLD, NEW = "0" * 64, "1" * 64
+
+
+def test_cells_of_two_models_are_never_counted_together(
+    book: SummaryBook,
+    frame: Callable[[int], Frame],
+    make_start: Callable[..., Start],
+    make_model: Callable[..., ServedModel],
+) -> None:
+    start, new = make_start(), make_model(sha256=NEW, version="2").identity
+    for _ in range(3):
+        book.add(start, frame(2), 0.0)
+    for _ in range(4):
+        book.add(start, frame(1), 1.0, by=new)
+    assert told(book.due(20.0)) == [("window", 3, 0, OLD), ("window", 4, 0, NEW)]
+    book.add(start, frame(1), 21.0, by=new)
+    payloads = book.end(start, 22.0)
+    assert told(payloads) == [("part", 3, 5, OLD), ("window", 1, 0, NEW), ("run", 5, 3, NEW)]
+    part, _, whole = (unpack_result(payload) for payload in payloads)
+    assert part["facts"]["model"] == "toy 1"
+    assert whole["facts"]["model"] == "toy 2"
+    assert "in 5 frames (3 more of the run were seen by another model)." in whole["text"]
+
+
+def test_a_model_that_is_closed_tells_what_it_saw_and_is_let_go(
+    book: SummaryBook,
+    frame: Callable[[int], Frame],
+    make_start: Callable[..., Start],
+    make_model: Callable[..., ServedModel],
+) -> None:
+    start, other, new = make_start(), make_start(), make_model(sha256=NEW).identity
+    old = make_model(sha256=OLD).identity
+    book.add(start, frame(2), 0.0)
+    book.add(start, frame(2), 0.0, by=new)
+    book.add(other, frame(1), 0.0, by=new)
+    assert told(book.model_closed(old, 1.0)) == [("part", 1, 1, OLD)]
+    assert book.model_closed(old, 1.0) == []
+    ledger = dict.fromkeys(("received", "published"), 2) | dict.fromkeys(
+        ("dropped", "quarantined", "failed", "missing"), 0
+    )
+    (whole,) = book.end(start, 2.0, {**ledger, "announced": 3, "missing": 1})
+    assert told([whole]) == [("run", 1, 1, NEW)]
+    assert (
+        "in 1 frame (1 of 3 announced are in this summary: 1 missing and 1 seen by another model)"
+        in unpack_result(whole)["text"]
+    )
+    assert told(book.end(other, 2.0)) == [("run", 1, 0, NEW)]
+
+
+def test_frames_of_a_model_that_this_process_does_not_know_are_counted_as_such(
+    book: SummaryBook,
+    frame: Callable[[int], Frame],
+    make_start: Callable[..., Start],
+    make_model: Callable[..., ServedModel],
+) -> None:
+    start, none, no = make_start(), np.empty(0, np.float32), np.empty(0, np.bool_)
+    prepared = Prepared(Detections(none, none, none, none, no), no, 1.0, None, 0.0, 0.0)
+    records = [
+        Record(
+            seq,
+            "result",
+            end_frame(Passage(Arrival(start, seq, 1, 0.0), prepared), model, 1.0).payload,
+        )
+        for seq, model in enumerate([make_model(sha256=NEW)] * 3 + [make_model()] * 2)
+    ]
+    book.begin(start.run, 0, resumed=True)
+    book.resume(start, records, 0.0)
+    ((_, _, tally, sha256, elsewhere),) = book.state(5)
+    assert isinstance(tally, Tally)
+    assert (tally.frames, sha256, elsewhere) == (2, OLD, 3)
+    again = SummaryBook(make_model().manifest, 10.0, 2, OLD)
+    again.restore(start.run, 5, tally.as_bytes(), NEW)  # of a model that is not configured any more
+    again.restore(start.run, 5, tally.as_bytes(), sha256, elsewhere)
+    again.begin(start.run, 0, resumed=True)
+    assert again.missing_since(start.run) == 5
+    again.resume(start, [], 0.0)
+    assert told(again.end(start, 1.0)) == [("run", 2, 5, OLD)]

@@ -14,8 +14,21 @@ from phenostream.daemon.control import MOST_RECORDS
 from phenostream.daemon.ledger import CELL_COUNTS, FATES, INCIDENTS, Ledger
 from phenostream.daemon.model import ServedModel
 from phenostream.daemon.open_runs import COUNTS, MOST_TOLD
-from phenostream.daemon.pipeline.entries import Arrival, Passage, Prepared, RunEnded, RunStarted
-from phenostream.daemon.pipeline.records import end_frame, run_ended, run_started, summary
+from phenostream.daemon.pipeline.entries import (
+    Arrival,
+    ModelChanged,
+    Passage,
+    Prepared,
+    RunEnded,
+    RunStarted,
+)
+from phenostream.daemon.pipeline.records import (
+    end_frame,
+    model_changed,
+    run_ended,
+    run_started,
+    summary,
+)
 from phenostream.daemon.wire import ingest
 from phenostream.daemon.wire.codec import (
     MAX_HEADER_BYTES,
@@ -197,6 +210,12 @@ def test_status_and_summary_have_the_documented_keys(a_passage: Passage) -> None
         assert all(f"`{key}`" in status for key in unpack_result(payload))
     for key in unpack_result(summary(start, "run", "text", told_of)):
         assert f"`{key}`" in told
+
+
+def test_a_change_of_the_model_has_the_documented_keys(model: ServedModel) -> None:
+    told = PAGE.split("\n#### Another model\n")[1].split("\n## ")[0]
+    payload = model_changed(ModelChanged(model, model, "better", {}), source_synthetic=False)
+    assert all(f"`{key}`" in told for key in unpack_result(payload))
 
 
 def test_the_requests_are_those_of_the_code() -> None:

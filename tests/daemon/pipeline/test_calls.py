@@ -15,7 +15,7 @@ def engines(limit_s: float = 1.0) -> Engines:
 
 
 def test_a_worker_between_calls_is_never_late() -> None:
-    calls = Calls(engines())
+    calls = Calls()
     worker = calls.hire("infer-0")
     assert calls.give_up(1000.0) == []
     assert calls.leave(worker)
@@ -23,7 +23,7 @@ def test_a_worker_between_calls_is_never_late() -> None:
 
 def test_a_call_is_given_up_on_after_its_limit_and_its_batch_handed_on() -> None:
     table = engines()
-    calls = Calls(table)
+    calls = Calls()
     worker = calls.hire("infer-0")
     row = table.choose()
     assert row is not None
@@ -45,7 +45,7 @@ def test_a_call_is_given_up_on_after_its_limit_and_its_batch_handed_on() -> None
 
 def test_whatever_a_late_call_raises_is_ignored() -> None:
     table = engines()
-    calls = Calls(table)
+    calls = Calls()
     worker = calls.hire("infer-0")
     row = table.choose()
     assert row is not None
@@ -61,7 +61,7 @@ def test_whatever_a_late_call_raises_is_ignored() -> None:
 
 def test_every_call_has_its_whole_limit() -> None:
     table = engines()
-    calls = Calls(table)
+    calls = Calls()
     worker = calls.hire("infer-0")
     row = table.choose()
     assert row is not None
@@ -72,7 +72,7 @@ def test_every_call_has_its_whole_limit() -> None:
 
 def test_many_stuck_workers_are_told_apart() -> None:
     table = engines()
-    calls = Calls(table)
+    calls = Calls()
     row = table.choose()
     assert row is not None
     workers = [calls.hire(f"infer-{number}") for number in range(3)]

@@ -32,6 +32,7 @@ from phenostream.daemon.pipeline.entries import (
 )
 from phenostream.daemon.publisher import NO_OFFSET, Publisher
 from phenostream.daemon.summaries import SummaryBook
+from phenostream.daemon.swap.models import Models
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.codec import unpack_result
 from phenostream.daemon.wire.ingest import Ack, Report, Start
@@ -83,9 +84,9 @@ class Desk:
         self.entries: Channel[Entry] = Channel(64, on_item=self.wake.set)
         self.answers: Channel[Answer] = Channel(None, on_item=lambda: self.events.append("answer"))
         self.open_runs = OpenRuns(2, self.ledger.run)
-        summaries = SummaryBook(self.model.manifest, 60.0, 2)
+        summaries = SummaryBook(self.model.manifest, 60.0, 2, self.model.sha256)
         books = Books(self.ledger, self.health, summaries, self.open_runs)
-        self.commit = Commit(self.model, self.journal, books, self.entries, self.answers)
+        self.commit = Commit(Models(self.model), self.journal, books, self.entries, self.answers)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.ledger.open(self.start.run, None)
 

@@ -9,14 +9,16 @@ import pytest
 from phenostream.daemon.channel import Channel
 from phenostream.daemon.pipeline.entries import Arrival, Entry, Passage, ReceivedFrame
 from phenostream.daemon.pipeline.expansion import Expander, Packed
+from phenostream.daemon.pipeline.model_batches import ModelBatches
 from phenostream.daemon.pipeline.preparation import FramePath, Preparation
 from phenostream.daemon.quarantine import Quarantine
+from phenostream.daemon.swap.models import Models
 from phenostream.daemon.wire.encoding import pack_counts
 from phenostream.daemon.wire.ingest import Start
-from phenostream.engine.batcher import Batcher
 from phenostream.engine.detect import DetectorSettings
 from phenostream.engine.errors import BadFrame
 from phenostream.engine.types import Frame
+from tests.daemon.conftest import toy_model
 
 StartMaker = Callable[..., Start]
 FRAME: Frame = np.random.default_rng(2).integers(90, 110, (4, 128, 128), dtype="u1")
@@ -87,7 +89,8 @@ def test_a_frame_that_does_not_decode_is_quarantined_as_it_came_and_the_next_one
     frames.close()
     quarantine = Quarantine(tmp_path, 1 << 20)
     path = FramePath(DetectorSettings(), 100)
-    Preparation(path, Batcher(8, 60.0), quarantine, frames, Channel(10), entries).run(beat)
+    gathered = ModelBatches(Models(toy_model()), 60.0)
+    Preparation(path, gathered, quarantine, frames, Channel(10), entries).run(beat)
     first, second = entries.take_all()
     assert isinstance(first, Passage)
     assert first.failure is not None

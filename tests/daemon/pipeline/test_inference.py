@@ -14,11 +14,13 @@ from phenostream.daemon.engines import Engine, Engines
 from phenostream.daemon.health import Health
 from phenostream.daemon.pipeline.entries import Arrival, Entry, Inferred, Passage, Prepared
 from phenostream.daemon.pipeline.inference import Inference
+from phenostream.daemon.swap.models import Models
 from phenostream.daemon.wire.ingest import Start
 from phenostream.engine.backends.fake import FakeBackend, FakeScript
 from phenostream.engine.batcher import Batch, Batcher, Part
 from phenostream.engine.errors import EngineFault
 from phenostream.engine.types import F32, OUTPUT_SHAPES, Detections, Outputs
+from tests.daemon.conftest import toy_model
 from tests.daemon.toy_engines import FakeOpener, checked, fail_always
 
 StartMaker = Callable[..., Start]
@@ -95,7 +97,7 @@ def serve(
     engines = Engines(
         checked(primary, "first"), opener or FakeOpener(), fallbacks, call_timeout_s=timeout_s
     )
-    inference = Inference(engines, health, queue, entries, crew)
+    inference = Inference(Models(toy_model(engines=engines)), health, queue, entries, crew)
     crew.on_abort(inference.abort)
     inference.start(threads)
     assert crew.join(30) == []

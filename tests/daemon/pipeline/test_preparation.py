@@ -12,12 +12,15 @@ import pytest
 from phenostream.daemon.channel import Channel
 from phenostream.daemon.channel_map import ChannelMap
 from phenostream.daemon.pipeline.entries import Arrival, Entry, Passage, ReceivedFrame
+from phenostream.daemon.pipeline.model_batches import ModelBatches
 from phenostream.daemon.pipeline.preparation import FramePath, Preparation, strongest
 from phenostream.daemon.quarantine import Quarantine
+from phenostream.daemon.swap.models import Models
 from phenostream.daemon.wire.ingest import Start
-from phenostream.engine.batcher import Batch, Batcher
+from phenostream.engine.batcher import Batch
 from phenostream.engine.detect import DetectorSettings
 from phenostream.engine.types import SHOTS, Detections, Frame
+from tests.daemon.conftest import toy_model
 
 StartMaker = Callable[..., Start]
 
@@ -74,7 +77,7 @@ class Stage:
         path = FramePath(DetectorSettings(), self.max_cells)
         Preparation(
             path,
-            Batcher(2, self.max_wait_s),
+            ModelBatches(Models(toy_model(max_batch=2)), self.max_wait_s),
             Quarantine(self.folder, 1 << 20),
             self.frames,
             self.batches,

@@ -183,7 +183,7 @@ class World:
                 start = entry.start.model_dump(mode="json")
                 self.register.started(start, offset, entry.source)
                 self.journal.append(Record(offset, "status", payload))
-        else:
+        elif isinstance(entry, RunEnded):
             ledger = self.ledger.run(entry.start.run)
             payload = run_ended(entry, ledger, model_synthetic=True)
             self.register.ended(entry.start.run, offset, ledger)

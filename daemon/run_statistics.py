@@ -1,0 +1,110 @@
+"""What the models saw of a run, kept apart, and its words.
+
+Knows no journal and no clock; `SummaryBook` decides what is counted, told and let go.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple
+
+from phenostream.daemon.model import Identity
+from phenostream.daemon.pipeline.records import summary
+from phenostream.daemon.wire.ingest import Start
+from phenostream.engine.summary.facts import FrameAccount
+from phenostream.engine.summary.template import write_summary
+from phenostream.engine.summary.window import Tally, WindowStatistics
+
+
+@dataclass(slots=True)
+class Part:
+    """What one model saw of one run."""
+
+    by: Identity
+    whole: WindowStatistics
+    window: WindowStatistics
+    window_began_s: float | None = None
+
+    @property
+    def frames(self) -> int:
+        """All of them."""
+        return self.whole.tally.frames + self.window.tally.frames
+
+
+@dataclass(slots=True)
+class RunStatistics:
+    """One run.
+
+    Attributes:
+        parts: By the model's sha256, in the order of their first frames.
+        elsewhere: Frames that models saw which are closed, or were another process's.
+    """
+
+    start: Start
+    began_s: float
+    parts: dict[str, Part] = field(default_factory=dict)
+    elsewhere: int = 0
+
+
+@dataclass(slots=True)
+class Origin:
+    """Where the journal begins to tell of a run, and whether only the journal knows its cells.
+
+    Attributes:
+        first_offset: Of the first record that is not in `earlier`.
+        earlier: The cells of the records before, by the model's sha256, as bytes of a tally.
+        elsewhere: Of those records, see `RunStatistics`.
+    """
+
+    first_offset: int
+    only_in_journal: bool
+    began_s: float | None = None
+    earlier: dict[str, bytes] = field(default_factory=dict)
+    elsewhere: int = 0
+
+
+class Counted(NamedTuple):
+    """What was counted of one model's part of a run.
+
+    Attributes:
+        since: Offset from which on nothing is in it.
+        tally: `Tally.as_bytes` may be called elsewhere.
+        elsewhere: Frames of the run that models saw which are closed; told with one of its parts.
+    """
+
+    run: str
+    since: int
+    tally: bytes | Tally
+    sha256: str
+    elsewhere: int
+
+
+def frame_account(ledger: Mapping[str, int]) -> FrameAccount:
+    """The part of a run's ledger that a summary tells."""
+    return FrameAccount(
+        announced=ledger.get("announced", ledger["received"]),
+        published=ledger["published"],
+        dropped=ledger["dropped"],
+        quarantined=ledger["quarantined"],
+        failed=ledger["failed"],
+        missing=ledger["missing"],
+    )
+
+
+def written(
+    run: RunStatistics,
+    part: Part,
+    scope: Literal["window", "part", "run"],
+    duration_s: float,
+    account: FrameAccount | None = None,
+) -> bytes:
+    """One summary record; that of a window says nothing of other models, whose frames lie in windows of their own."""
+    statistics = part.window if scope == "window" else part.whole
+    others = sum(other.frames for other in run.parts.values() if other is not part)
+    elsewhere = 0 if scope == "window" else run.elsewhere + others
+    facts = replace(statistics.facts(), account=account, by_other_models=elsewhere)
+    plain = {
+        **facts.as_dict(),
+        "model_sha256": part.by.sha256,
+        "duration_s": round(duration_s, 3),
+    }
+    return summary(run.start, scope, write_summary(facts), plain)
