@@ -129,7 +129,7 @@ def test_the_record_of_another_user_is_left_alone(
 ) -> None:
     cache = tmp_path / "engines"
     opened_cache(cache)
-    monkeypatch.setattr(engines.os, "geteuid", lambda: 4711)
+    monkeypatch.setattr("os.geteuid", lambda: 4711)
     assert examined(cache).source == f"not kept: {cache} is another user's"
 
 
