@@ -15,7 +15,8 @@ from phenostream.daemon.engine_cache import opened_cache
 from phenostream.daemon.engines import Engine, Engines, weakest
 from phenostream.daemon.security.trusted_keys import read_trusted_keys
 from phenostream.daemon.tuning.apart import measure_apart
-from phenostream.daemon.tuning.choice import UNMEASURED_BATCH, Measure, tuning
+from phenostream.daemon.tuning.choice import Measure, tuning
+from phenostream.daemon.tuning.plan import UNMEASURED_BATCH
 from phenostream.engine.backends.measured import Measured
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.backends.registry import fallbacks, golden_test, open_backend

@@ -1,11 +1,11 @@
 """Measuring every way to run a model on this box, in a stated time.
 
-First each way is timed once, briefly; the best one or two of each backend and precision are then timed again and again
-in turns, so that whatever else the box does falls on all alike. A figure is the median of those turns, with the least
-and the most. Knows backends and one monotonic clock; keeps nothing.
+First each way is timed twice, briefly, and the better time counts: other work on the box only ever slows. The best ways
+of each backend and precision, and the usual one, are then timed again and again in turns, so that whatever else the box
+does falls on all alike. A figure is the median of those turns, with the least and the most. How much of the CPU other
+work took meanwhile is told with them. Knows backends and clocks; keeps nothing.
 """
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from phenostream.daemon.tuning.other_work import OtherWork
 from phenostream.daemon.tuning.plan import Plan
 from phenostream.daemon.tuning.timing import time_backend, time_one_cell
 from phenostream.engine.backends.measured import TIE, Measured
@@ -26,7 +27,8 @@ from phenostream.engine.manifest import Precision
 ROUNDS: Final = 5
 _LEAST_ROUNDS: Final = 3
 _FINALISTS: Final = 2
-"""Ways of one backend and precision that are timed in turns; one, where the best is slower than `_HOPELESS`."""
+"""Ways of one backend and precision that are timed in turns, beside the usual one; where even the best is slower than
+`_HOPELESS`, it alone."""
 _HOPELESS: Final = 0.5
 """Of the fastest way of all: what is slower will hardly be taken."""
 _TRIAL_SHARE: Final = 0.35
@@ -77,16 +79,18 @@ class Calibration:
         loaded: Every backend and precision that gave the golden outputs.
         absent: All others.
         utc: When, ISO 8601 to the second.
-        load: Processes that wanted a core in the minute before; more than 0 disturbs.
+        others: Share of the usable cores' time that other work took meanwhile, 0 to 1.
         took_s: From first to last, loading included.
+        attempt: How often this box was measured for it, this time included.
     """
 
     rows: tuple[Measured, ...]
     loaded: tuple[Loaded, ...]
     absent: tuple[Absent, ...]
     utc: str
-    load: float
+    others: float
     took_s: float
+    attempt: int = 1
 
 
 def calibrate(
@@ -103,14 +107,14 @@ def calibrate(
         bundle: What the backends are opened with; its golden crops are asked once more.
         plan: What to try.
         open_way: Opens one way.
-        budget_s: Time for all timings together. Loading comes on top; each way is timed at least four times, so that
+        budget_s: Time for all timings together. Loading comes on top; each way is timed at least five times, so that
             very slow ones may take longer.
         on_step: Called after each timing.
     """
     return _Calibrating(bundle, plan, open_way, budget_s, on_step).run()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Way:
     """One backend in one layout with one batch, while it is timed."""
 
@@ -126,6 +130,11 @@ class _Way:
     def row(self) -> tuple[str, Precision]:
         """What it is one way of."""
         return self.backend.name, self.precision
+
+    @property
+    def layout(self) -> tuple[int, int]:
+        """Streams and batch."""
+        return self.backend.streams, self.batch
 
     def take_turn(self, seconds: float) -> None:
         """Once with every stream busy, and a few times with one crop."""
@@ -157,16 +166,16 @@ class _Calibrating:
         self._bundle, self._plan, self._open, self._on_step = bundle, plan, open_way, on_step
         rows = plan.rows()
         trials = sum(len(plan.layouts(name)) * len(plan.batches(name)) for name, _ in rows)
-        self._trial_s = _between(_TRIAL_SHARE * budget_s / max(trials, 1))
+        self._trial_s = _between(_TRIAL_SHARE * budget_s / max(2 * trials, 1))
         self._turns_s = (1 - _TRIAL_SHARE) * budget_s
-        self._steps = trials + _FINALISTS * ROUNDS * len(rows)
+        self._steps = 2 * trials + (_FINALISTS + 1) * ROUNDS * len(rows)
         self._done = 0
         self._loaded: list[Loaded] = []
         self._absent: dict[tuple[str, Precision], str] = {}
 
     def run(self) -> Calibration:
         """Trials, then turns."""
-        began_s, load = time.monotonic(), os.getloadavg()[0]
+        began_s, others = time.monotonic(), OtherWork()
         utc = datetime.now(UTC).isoformat(timespec="seconds")
         with ExitStack() as opened:
             ways = [way for row in self._plan.rows() for way in self._tried(*row, opened)]
@@ -178,7 +187,7 @@ class _Calibrating:
             tuple(one for one in self._loaded if (one.backend, one.precision) not in self._absent),
             tuple(Absent(*row, reason) for row, reason in self._absent.items()),
             utc,
-            round(load, 2),
+            round(others.share(), 2),
             round(time.monotonic() - began_s, 1),
         )
 
@@ -191,12 +200,16 @@ class _Calibrating:
             for streams, threads in self._plan.layouts(name):
                 backends.append(self._open(name, precision, streams, threads, largest))
                 ways += self._trials(backends[-1], precision, threads)
+            for way in reversed(ways):
+                way.trial = max(way.trial, self._trial(way.backend, way.batch))
             golden = golden_test(backends[0], self._bundle)
             self._loaded.append(Loaded(name, precision, backends[0].device, golden))
         except PhenostreamError as err:
             self._absent[name, precision] = str(err)
             ways = []
         best = sorted(ways, key=lambda way: -way.trial)[:_FINALISTS]
+        usual = self._plan.usual(name)
+        best += [way for way in ways if way.layout == usual and way not in best]
         for backend in backends:
             if any(way.backend is backend for way in best):
                 opened.callback(backend.close)
@@ -209,12 +222,16 @@ class _Calibrating:
         for batch in self._plan.batches(backend.name):
             if batch > backend.max_batch:
                 return
-            rate, _ = time_backend(backend, backend.streams, batch, self._trial_s)
-            self._step(backend, batch)
+            rate = self._trial(backend, batch)
             yield _Way(backend, precision, threads, batch, rate)
             fastest = max(fastest, rate)
             if rate < _WORSE * fastest:
                 return
+
+    def _trial(self, backend: Backend, batch: int) -> float:
+        rate, _ = time_backend(backend, backend.streams, batch, self._trial_s)
+        self._step(backend, batch)
+        return rate
 
     def _take_turns(self, ways: list[_Way]) -> None:
         """Rounds over all of them, every second one backwards, until the time is up."""
@@ -239,7 +256,7 @@ class _Calibrating:
 
 
 def _worth_a_turn(ways: list[_Way]) -> list[_Way]:
-    """All but the second best of a backend and precision that is much slower than the fastest of all."""
+    """All of them, but of a backend and precision that is much slower than the fastest of all only the best."""
     fastest = max((way.trial for way in ways), default=0.0)
     best = {row: max(way.trial for way in ways if way.row == row) for row in {w.row for w in ways}}
     return [

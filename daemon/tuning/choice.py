@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from phenostream.daemon.config import ModelConfig
@@ -10,7 +10,7 @@ from phenostream.daemon.notify import notify
 from phenostream.daemon.tuning.apart import longest_s
 from phenostream.daemon.tuning.calibration import Calibration
 from phenostream.daemon.tuning.measuring import Request
-from phenostream.daemon.tuning.plan import Plan, auto_backends
+from phenostream.daemon.tuning.plan import UNMEASURED_BATCH, Plan, auto_backends
 from phenostream.daemon.tuning.record import keep, kept
 from phenostream.engine.backends.measured import Measured, explained, ranked
 from phenostream.engine.backends.registry import fallbacks
@@ -22,8 +22,9 @@ logger = logging.getLogger(__name__)
 
 BUDGET_S: Final = 12.0
 """Of the timings at a first start; loading the runtimes comes on top."""
-UNMEASURED_BATCH: Final = 32
-"""Cells of a batch where neither the configuration nor a measurement says."""
+BUSY: Final = 0.25
+"""A record made while other work took more of the CPU than this is made again at the next start."""
+MOST_ATTEMPTS: Final = 3
 
 Measure = Callable[[Request], Calibration]
 
@@ -84,17 +85,37 @@ def tuning(
         return Tuning((), "model.engine_cache names no folder to keep a measurement in")
     try:
         found = kept(cache, bundle, plan)
-        if found is None:
-            if not config.measure:
-                return Tuning((), "model.measure is false")
-            if measure is None:
-                return Tuning((), "this box has no record of this bundle yet")
-            found = _measured_now(bundle, config, plan, measure)
-            keep(cache, bundle, plan, found)
-    except EngineFault as err:
-        logger.warning("%s; backends are taken in the table's order", err)
+    except EngineFault as err:  # of a driver that does not say what device it has
         return Tuning((), str(err))
-    return Tuning(found.rows, f"measured {found.utc}")
+    if measure is not None and config.measure and (found is None or is_doubtful(found)):
+        try:
+            found = _quieter(found, _measured_now(bundle, config, plan, measure))
+            keep(cache, bundle, plan, found)
+        except EngineFault as err:
+            logger.warning("%s; model.measure = false starts without measuring", err)
+            if found is None:
+                return Tuning((), str(err))
+    if found is None:
+        absent = "this box has no record of this bundle yet"
+        return Tuning((), absent if config.measure else "model.measure is false")
+    return Tuning(found.rows, when(found))
+
+
+def when(found: Calibration) -> str:
+    """When it was measured, and how disturbed, for a person."""
+    return f"measured {found.utc} while other work took {found.others:.0%} of the CPU"
+
+
+def is_doubtful(found: Calibration) -> bool:
+    """Whether the box was too busy for the figures to be those of another day, and it is worth another attempt."""
+    return found.others > BUSY and found.attempt < MOST_ATTEMPTS
+
+
+def _quieter(before: Calibration | None, now: Calibration) -> Calibration:
+    """Of two measurements the one that was disturbed less; it counts both attempts."""
+    if before is None:
+        return now
+    return replace(min(before, now, key=lambda one: one.others), attempt=before.attempt + 1)
 
 
 def plan_of(config: ModelConfig) -> Plan:
@@ -121,9 +142,14 @@ def _measured_now(bundle: Bundle, config: ModelConfig, plan: Plan, measure: Meas
     notify(f"STATUS=measuring backends, once\nEXTEND_TIMEOUT_USEC={int((limit_s + 30) * 1e6)}")
     found = measure(request)
     logger.info(
-        "measured %d ways to run the model in %.1f s at load %.1f",
+        "measured %d ways to run the model in %.1f s, while other work took %.0f %% of the CPU",
         len(found.rows),
         found.took_s,
-        found.load,
+        100 * found.others,
     )
+    if found.others > BUSY:
+        logger.warning(
+            "the box was busy while it was measured: the next start measures again, %d starts in all at most",
+            MOST_ATTEMPTS,
+        )
     return found

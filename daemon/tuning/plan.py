@@ -11,8 +11,10 @@ from phenostream.engine.backends.options import usable_cores
 from phenostream.engine.backends.registry import AUTO_ORDER, NEED_CUDA, PRECISIONS
 from phenostream.engine.manifest import Precision
 
-CPU_BATCHES: Final = (8, 16, 32, 64)
+CPU_BATCHES: Final = (16, 32, 64)
 GPU_BATCHES: Final = (64, 256, 1024)
+UNMEASURED_BATCH: Final = 32
+"""Cells of a batch where neither the configuration nor a measurement says."""
 _GPU_STREAMS: Final = (1, 2, 4)
 _MOST_LAYOUTS: Final = 4
 _MOST_CPU_STREAMS: Final = 64
@@ -65,6 +67,12 @@ class Plan:
             layouts.append((streams, min(self.cores - self.cores % streams, 256)))
             streams //= 2
         return [*layouts, (1, min(self.cores, 256))]
+
+    def usual(self, backend: str) -> tuple[int, int] | None:
+        """Streams and batch of a daemon that knows nothing of its box, on a CPU."""
+        if backend in NEED_CUDA:
+            return None
+        return self.layouts(backend)[0][0], self.max_batch or UNMEASURED_BATCH
 
     def batches(self, backend: str) -> tuple[int, ...]:
         """Crops of a call, the smallest first."""

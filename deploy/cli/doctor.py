@@ -99,7 +99,9 @@ def _say_engines(examined: "Examination") -> None:
     when = "measured now" if examined.is_new else f"measured {found.utc}"
     synthetic = ", SYNTHETIC weights" if manifest.synthetic else ""
     say(f"bundle: {examined.bundle.identity}{synthetic}")
-    say(f"{when} in {found.took_s:g} s at load {found.load:g}; {examined.source}")
+    say(
+        f"{when} in {found.took_s:g} s, while other work took {found.others:.0%} of the CPU; {examined.source}"
+    )
     say()
     say_table(
         ["backend", "precision", "golden", "streams", "threads", "batch",

@@ -11,9 +11,9 @@ from phenostream.daemon.engine_cache import opened_cache
 from phenostream.daemon.security.trusted_keys import read_trusted_keys
 from phenostream.daemon.tuning.apart import measure_apart
 from phenostream.daemon.tuning.calibration import Calibration, OnStep
-from phenostream.daemon.tuning.choice import BUDGET_S, UNMEASURED_BATCH, plan_of
+from phenostream.daemon.tuning.choice import BUDGET_S, plan_of
 from phenostream.daemon.tuning.measuring import Request
-from phenostream.daemon.tuning.plan import auto_backends
+from phenostream.daemon.tuning.plan import UNMEASURED_BATCH, auto_backends
 from phenostream.daemon.tuning.record import keep, kept
 from phenostream.engine.backends.measured import Measured, explained, ranked
 from phenostream.engine.backends.registry import AUTO_ORDER, BACKENDS, NEED_CUDA
@@ -91,7 +91,7 @@ class Examination:
             "measured_utc": self.found.utc,
             "measured_now": self.is_new,
             "measured_in_s": self.found.took_s,
-            "load": self.found.load,
+            "others_cpu_share": self.found.others,
             "source": self.source,
             "why": self.why,
             "engines": [row.as_dict() for row in self.rows],

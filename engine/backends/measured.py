@@ -46,13 +46,14 @@ def ranked(rows: Iterable[Measured]) -> tuple[Measured, ...]:
     """The best way of every backend and precision, the one to take first.
 
     The fastest first; but of ways that tie, the one with the finest arithmetic, and of the ways of one backend and
-    precision that tie, the one with the smallest batch, which makes a cell wait least.
+    precision that tie, the one with the smallest batch, which makes a cell wait least, in the most streams, which
+    stand in each other's way least when the box is busy.
     """
     of_a_row: dict[tuple[str, Precision], list[Measured]] = {}
     for row in rows:
         of_a_row.setdefault((row.backend, row.precision), []).append(row)
     left = [
-        min(_near_the_fastest(ways), key=lambda row: (row.max_batch, row.streams, row.threads))
+        min(_near_the_fastest(ways), key=lambda row: (row.max_batch, -row.streams, row.threads))
         for ways in of_a_row.values()
     ]
     order: list[Measured] = []

@@ -21,7 +21,7 @@ def best_at(streams: int, batch: int, cells_per_s: float) -> Speed:
     return lambda s, b: cells_per_s / (1 + abs(s - streams) + abs(b - batch) / 16)
 
 
-SPEEDS = {BF16: best_at(2, 16, 2000), FP32: best_at(1, 8, 700), ORT: best_at(2, 32, 400)}
+SPEEDS = {BF16: best_at(2, 16, 2000), FP32: best_at(1, 16, 700), ORT: best_at(2, 32, 400)}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_the_best_way_of_each_is_found(monkeypatch: pytest.MonkeyPatch, bundle: 
     order = ranked(found.rows)
     assert [(row.backend, row.precision, row.streams, row.max_batch) for row in order] == [
         (*BF16, 2, 16),
-        (*FP32, 1, 8),
+        (*FP32, 1, 16),
         (*ORT, 2, 32),
     ]
     assert order[0].least <= order[0].cells_per_s <= order[0].most
@@ -70,14 +70,36 @@ def test_turns_alternate_between_all_ways_and_go_to_what_may_be_taken(
     assert second == first[::-1]
 
 
+def test_one_disturbed_trial_does_not_rule_a_way_out(
+    monkeypatch: pytest.MonkeyPatch, bundle: Bundle
+) -> None:
+    calls = 0
+
+    def disturbed_at_first(streams: int, batch: int) -> float:
+        nonlocal calls
+        calls += (streams, batch) == (2, 32)
+        slowed = 0.95 if (streams, batch, calls) == (2, 32, 1) else 1.0
+        return slowed * {(2, 32): 2000.0, (2, 64): 1950.0, (1, 32): 1990.0}.get(
+            (streams, batch), 1900.0
+        )
+
+    found = calibrated(bundle, Script(monkeypatch, {BF16: disturbed_at_first}))
+    assert (2, 32) in {(row.streams, row.max_batch) for row in found.rows}
+
+
+def test_the_usual_way_takes_its_turns_too(monkeypatch: pytest.MonkeyPatch, bundle: Bundle) -> None:
+    found = calibrated(bundle, Script(monkeypatch, {BF16: best_at(1, 16, 2000)}))
+    assert PLAN.usual("openvino") in {(row.streams, row.max_batch) for row in found.rows}
+
+
 def test_larger_batches_are_not_tried_once_they_are_slower(
     monkeypatch: pytest.MonkeyPatch, bundle: Bundle
 ) -> None:
     script = Script(monkeypatch, SPEEDS)
     calibrated(bundle, script)
     assert {batch for name, precision, _, batch in script.timed if (name, precision) == FP32} == {
-        8,
         16,
+        32,
     }
 
 
@@ -122,4 +144,4 @@ def test_no_budget_makes_a_figure_of_one_timing(
     found = calibrate(bundle, PLAN, script.open_way, budget_s=0.0)
     for row in found.rows:
         own = (row.backend, row.precision, row.streams, row.max_batch)
-        assert script.timed.count(own) == 4  # a trial and three turns
+        assert script.timed.count(own) == 5  # two trials and three turns

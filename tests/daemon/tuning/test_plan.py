@@ -28,6 +28,15 @@ def test_what_was_configured_is_all_that_is_tried() -> None:
     assert plan.layouts("openvino") == [(3, 8)]
     assert plan.batches("torch") == (20,)
     assert plan.rows() == [("openvino", "fp32"), ("onnxruntime", "fp32")]
+    assert plan.usual("openvino") == (3, 20)
+
+
+def test_what_a_daemon_does_by_itself_is_among_what_is_tried() -> None:
+    plan = Plan(("openvino",), cores=6)
+    usual = plan.usual("openvino")
+    assert usual == (6, 32)
+    assert usual in [(s, b) for s, _ in plan.layouts("openvino") for b in plan.batches("openvino")]
+    assert plan.usual("torch") is None
 
 
 def test_a_gpu_gets_larger_batches_and_fewer_streams() -> None:

@@ -20,7 +20,7 @@ FOUND = Calibration(
     (Loaded("openvino", "bf16", "CPU", 0.02),),
     (Absent("openvino", "int8", "not in this bundle"),),
     "2026-11-26T21:00:00+00:00",
-    0.5,
+    0.1,
     21.0,
 )
 

@@ -44,7 +44,7 @@ def test_the_box_alone_takes_no_time(
 def test_where_nothing_can_serve_the_exit_code_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nothing = type(FOUND)((), (), FOUND.absent, FOUND.utc, FOUND.load, FOUND.took_s)
+    nothing = type(FOUND)((), (), FOUND.absent, FOUND.utc, FOUND.others, FOUND.took_s)
     monkeypatch.setattr(engines, "measure_apart", lambda request, **_: nothing)
     assert main(["doctor", "--engines"]) == 1
     assert "no backend can serve here" in capsys.readouterr().out

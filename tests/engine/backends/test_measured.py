@@ -48,6 +48,7 @@ ROWS = (row("onnxruntime", "fp32", 434), FAST, row("openvino", "fp32", 700))
             (FAST, row("openvino", "bf16", 2300, batch=128)),
             row("openvino", "bf16", 2300, batch=128),
         ),
+        ((FAST, row("openvino", "bf16", 2050, streams=1)), FAST),
     ],
     ids=[
         "fastest",
@@ -57,6 +58,7 @@ ROWS = (row("onnxruntime", "fp32", 434), FAST, row("openvino", "fp32", 700))
         "larger batch by chance",
         "smaller batch",
         "larger batch",
+        "fewer streams by chance",
     ],
 )
 def test_the_fastest_is_taken_unless_another_is_as_fast_and_better(
