@@ -134,7 +134,6 @@ class Assembly:
         self._quarantine = Quarantine(config.quarantine.directory, config.quarantine.max_bytes)
         self._expander = Expander()
         self._orientations = Orientations()
-        self._swapper = Swapper()
         self._desk = self._make_desk(runs)
         self._best_effort = [
             BestEffortDesk(source, self._desk, self._ledger, runs) for source in config.sources
@@ -147,6 +146,8 @@ class Assembly:
         self._crew.on_abort(self._commit.abort)
         self._inference = Inference(models, health, self._batches, self._entries, self._crew)
         self._crew.on_abort(self._inference.abort)
+        self._swapper = Swapper(models, self._inference.shadow, config.model, self._entries.put)
+        self._crew.on_abort(self._swapper.stop)
         self._crew.on_abort(self._keeper.abort)
         self._crew.on_abort(self._control_stops.set)
         self._crew.on_abort(self._gate_stops.set)
@@ -168,6 +169,7 @@ class Assembly:
 
     def drain(self) -> None:
         """Take nothing new; the threads end by themselves when every received frame has its fate."""
+        self._swapper.stop()
         self._signs.draining.set()
         self._signs.attention.set()
 
@@ -187,7 +189,9 @@ class Assembly:
         self._gate_stops.set()
         if force:
             self._crew.abort()
+        self._swapper.stop()
         late = self._crew.join(timeout_s)
+        self._swapper.join(timeout_s)
         self._expander.close()
         if not late:
             self._context.term()

@@ -65,6 +65,14 @@ class ServedModel:
         """Whose numbers a summary is of."""
         return Identity(self.sha256, self.manifest)
 
+    def in_words(self) -> str:
+        """Who it is and what runs it, for a log."""
+        engine = self.engines.serving
+        return (
+            f"{self.manifest.name} {self.manifest.version} ({self.sha256[:12]}) on {engine.backend} "
+            f"{engine.precision}"
+        )
+
     def check_shots(self, shots: Sequence[str]) -> None:
         """Whether the model can see frames of these shots, in any order.
 

@@ -24,14 +24,14 @@ def handed_over(
     Returns:
         The batch of those that were given, None where there are none, and the parts that were not.
     """
-    to = models.take_over(of)
+    to = models.take_over(of, len(batch.parts))
     if to is None:
         return None, batch.parts
     given = [part for part in batch.parts if part.token.change_model(part, to)]
     left = tuple(part for part in batch.parts if part not in given)
+    models.taken(of, to, len(given), len(left))
     if not given:
         return None, left
-    models.move(of, to, len(given))
     rows = np.concatenate(
         [np.arange(part.batch_slice.start, part.batch_slice.stop) for part in given]
     )

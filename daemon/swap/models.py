@@ -38,8 +38,8 @@ class Models:
     @property
     def live(self) -> tuple[ServedModel, ...]:
         """The model that serves, and the one that stands by."""
-        with self._changed:
-            return (self._serving,) if self._standby is None else (self._serving, self._standby)
+        serving, standby = self._serving, self._standby
+        return (serving,) if standby is None else (serving, standby)
 
     def of(self, model: ServedModel | None) -> ServedModel:
         """Who answers for a frame: the model it was given to, else the one that serves."""
@@ -62,16 +62,23 @@ class Models:
         with self._changed:
             return self._done.get(model, 0)
 
-    def move(self, of: ServedModel, to: ServedModel, frames: int) -> None:
-        """Frames that were given to a model are another one's now."""
-        with self._changed:
-            self._under_way[of] -= frames
-            self._under_way[to] += frames
-            self._changed.notify_all()
+    def take_over(self, of: ServedModel, frames: int) -> ServedModel | None:
+        """Who may take frames of a model that cannot infer them: the one that serves, or stands by.
 
-    def take_over(self, of: ServedModel) -> ServedModel | None:
-        """Who may take the frames of a model that cannot infer them: the one that serves, or stands by."""
-        return next((model for model in self.live if model is not of), None)
+        So many are under way of it then; `taken` must say which were really given.
+        """
+        with self._changed:
+            to = next((model for model in self.live if model is not of), None)
+            if to is not None:
+                self._under_way[to] += frames
+            return to
+
+    def taken(self, of: ServedModel, to: ServedModel, given: int, kept: int) -> None:
+        """Of the frames for `take_over`, so many changed their model, and so many did not."""
+        with self._changed:
+            self._under_way[of] -= given
+            self._under_way[to] -= kept
+            self._changed.notify_all()
 
     def flip(self, to: ServedModel, why: str, facts: dict[str, Any] | None = None) -> ServedModel:
         """Let a model serve from the next frame on; the one that served stands by, and is returned.
@@ -99,20 +106,21 @@ class Models:
             self._changed.notify_all()
             return flips
 
-    def let_go(self) -> ServedModel | None:
-        """No model stands by any longer; the one that did is the caller's, to be closed after its last frame."""
-        with self._changed:
-            gone, self._standby = self._standby, None
-            return gone
+    def let_go(self, timeout_s: float = _LOOK_S) -> ServedModel | None:
+        """The model that stands by, if no frame is under way of it nor can be again, now or within the time.
 
-    def wait_for_last(self, model: ServedModel, timeout_s: float = _LOOK_S) -> bool:
-        """Whether no frame of a model is under way nor can be again, now or within the time."""
+        It stands by no longer: the caller closes it, and has it forgotten then.
+        """
 
         def is_over() -> bool:
-            return self._followed is not model and not self._under_way.get(model)
+            gone = self._standby
+            return gone is None or (self._followed is not gone and not self._under_way[gone])
 
         with self._changed:
-            return self._changed.wait_for(is_over, timeout_s)
+            if not self._changed.wait_for(is_over, timeout_s):
+                return None
+            gone, self._standby = self._standby, None
+            return gone
 
     def forget(self, model: ServedModel) -> None:
         """A model that neither serves nor stands by is closed."""

@@ -13,11 +13,11 @@ import zmq
 
 from phenostream.daemon.control import MOST_RECORDS, Answers, Control
 from phenostream.daemon.journal.log import Journal
-from phenostream.daemon.swap.swapper import Swapper
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.codec import pack, unpack_result
 from phenostream.daemon.wire.control import Get
 from phenostream.daemon.wire.results import decode_offset, encode_offset
+from tests.daemon.toy_swaps import ToySwaps
 
 Ask = Callable[..., list[bytes]]
 URL = "inproc://control"
@@ -48,7 +48,7 @@ def ask(journal: Journal, drained: threading.Event) -> Iterator[Ask]:
         lambda: {"name": "toy"},
         lambda: [{"run": "r", "event": "run_open"}],
         drained.set,
-        Swapper(),
+        ToySwaps(),
     )
 
     def serve() -> None:
@@ -144,7 +144,7 @@ def test_lost_offsets_are_stepped_over_and_next_says_so(tmp_path: Path) -> None:
     files[0].write_bytes(b"X" + content[1:])  # 0 of 0, 1, 2
     files[2].write_bytes(b"X" * 399)  # all of 6, 7, 8
     control = Control.__new__(Control)
-    control._answers = Answers(journal, dict, dict, list, lambda: None, Swapper())
+    control._answers = Answers(journal, dict, dict, list, lambda: None, ToySwaps())
 
     def asked(since: int, **more: int) -> tuple[list[int], int]:
         request = Get(v=1, type="get", id=5, since=since, **more)
@@ -191,3 +191,30 @@ def test_a_hostile_request_is_refused_in_one_line_and_the_next_one_served(
     assert (facts["type"], facts["id"]) == ("refused", number)
     assert "\n" not in facts["reason"]
     assert unpack_result(ask(pack({"v": 1, "type": "status", "id": 1}))[0])["type"] == "status"
+
+
+def test_a_model_is_loaded_asked_about_and_cancelled_by_requests_of_their_own(ask: Ask) -> None:
+    def asked(kind: str, **more: object) -> dict[str, Any]:
+        return unpack_result(ask(pack({"v": 1, "id": 9, "type": kind, **more}))[0])
+
+    assert asked("model_swap")["swap"]["state"] == "none"
+    assert asked("model_cancel")["reason"] == "model_cancel: no swap is under way"
+    begun = asked("model_load", bundle="/models/new", cells=50, max_slowdown=2, now=True)
+    assert (begun["type"], begun["swap"]["state"], begun["swap"]["number"]) == (
+        "loading",
+        "loading",
+        1,
+    )
+    assert begun["swap"]["bundle"] == "/models/new"
+    assert begun["swap"]["asked"] == {
+        "cells": 50,
+        "min_agreement": 0.98,
+        "max_marker_shift": 0.1,
+        "max_slowdown": 2,
+        "wait_s": 600.0,
+        "now": True,
+    }
+    assert asked("model_load", bundle="/models/other")["type"] == "refused"
+    ended = asked("model_cancel")
+    assert (ended["type"], ended["swap"]["state"]) == ("cancelling", "cancelled")
+    assert asked("model_swap")["swap"]["reason"] == "cancelled by an operator"

@@ -13,9 +13,9 @@ import zmq
 from phenostream.daemon.control import Answers, Control
 from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.journal.record import Record
-from phenostream.daemon.swap.swapper import Swapper
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.codec import pack, unpack_result
+from tests.daemon.toy_swaps import ToySwaps
 
 Context = zmq.Context[zmq.Socket[bytes]]
 RECORD_BYTES = 1 << 20
@@ -50,7 +50,7 @@ def serving(
 
     def serve() -> None:
         control = Control(
-            context, url, Answers(journal, status, dict, list, lambda: None, Swapper())
+            context, url, Answers(journal, status, dict, list, lambda: None, ToySwaps())
         )
         bound.set()
         control.run(stopping, lambda: None)

@@ -69,7 +69,7 @@ def test_whole_frames_go_to_the_model_that_stands_by(make_start: StartMaker, sta
     models.flip(new, "better")
     models.take_flips()
     if not standby:
-        models.let_go()
+        assert models.let_go(0.0) is old
     frames = passages(make_start(), models, [2, 4, 3])
     batcher: Batcher[Passage] = Batcher(8, 60.0)
     sets = [crops(2, 1), crops(4, 2), crops(3, 3)]
@@ -95,7 +95,7 @@ def test_whole_frames_go_to_the_model_that_stands_by(make_start: StartMaker, sta
         together = frame.outputs()
         assert together is not None
         np.testing.assert_array_equal(together.marker_z, alone.marker_z)
-    assert not models.wait_for_last(old, 0.0)
+    assert models.let_go(0.0) is None
     for frame in frames:
         assert frame.model is not None
         models.leave(frame.model)

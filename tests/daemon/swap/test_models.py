@@ -20,15 +20,15 @@ def test_a_model_is_over_only_when_nobody_can_give_it_another_frame_and_all_are_
     models = Models(old)
     models.enter(old)
     models.flip(new, "better")
-    assert models.let_go() is old
-    assert models.let_go() is None
     models.enter(old)  # the thread that gives frames away has not looked yet
-    assert not models.wait_for_last(old, 0.0)
+    assert models.let_go(0.0) is None
     models.take_flips()
     models.leave(old)
-    assert not models.wait_for_last(old, 0.0)
+    assert models.let_go(0.0) is None
+    assert models.standby is old
     models.leave(old)
-    assert models.wait_for_last(old, 0.0)
+    assert models.let_go(0.0) is old
+    assert models.standby is None
     assert models.done(old) == 2
     models.forget(old)
     assert models.done(old) == 0
@@ -38,9 +38,26 @@ def test_without_a_frame_a_model_is_over_when_the_flip_was_seen() -> None:
     old, new = toy_model(), toy_model()
     models = Models(old)
     models.flip(new, "better")
-    assert not models.wait_for_last(old, 0.0)
+    assert models.let_go(0.0) is None
     models.take_flips()
-    assert models.wait_for_last(old, 0.0)
+    assert models.let_go(0.0) is old
+
+
+def test_a_model_that_takes_frames_over_stays_until_they_are_on_disk() -> None:
+    old, new = toy_model(), toy_model()
+    models = Models(old)
+    models.flip(new, "better")
+    models.take_flips()
+    models.enter(new)
+    models.enter(new)
+    assert models.take_over(new, 2) is old
+    assert models.let_go(0.0) is None
+    models.taken(new, old, 1, 1)
+    models.leave(new)
+    assert models.let_go(0.0) is None
+    models.leave(old)
+    assert models.let_go(0.0) is old
+    assert models.take_over(new, 1) is None
 
 
 def test_there_and_back_between_two_looks_is_told_twice_and_nothing_is_lost() -> None:
@@ -53,5 +70,4 @@ def test_there_and_back_between_two_looks_is_told_twice_and_nothing_is_lost() ->
         (old, "worse"),
     ]
     assert models.serving is old
-    assert models.let_go() is new
-    assert models.wait_for_last(new, 0.0)
+    assert models.let_go(0.0) is new

@@ -1,0 +1,145 @@
+"""A model beside the one that serves: how it is loaded, and how it sees live cells without taking anybody's time."""
+
+import logging
+import time
+from typing import Final
+
+import numpy as np
+
+from phenostream.daemon.config import ModelConfig
+from phenostream.daemon.model import ServedModel, opened_model
+from phenostream.daemon.swap import priority
+from phenostream.daemon.swap.comparison import comparable
+from phenostream.daemon.swap.shadow import Sample
+from phenostream.engine.bundle import Bundle
+from phenostream.engine.errors import EngineFault
+from phenostream.engine.types import F32, Bool, Outputs
+
+logger = logging.getLogger(__name__)
+
+PIECE: Final = 8
+"""Cells of one call that takes a core from frames, at most."""
+_PIECE_BEHIND: Final = 32
+"""Cells of one call that takes none."""
+_SHARE: Final = 0.05
+"""Of one core, for a model whose threads cannot be kept behind others."""
+
+
+class Candidate:
+    """One model, and how its calls are kept from costing frames.
+
+    Attributes:
+        behind: Its threads run only when nobody else wants the core.
+    """
+
+    def __init__(self, model: ServedModel, *, behind: bool, here: bool) -> None:
+        """Begin.
+
+        Args:
+            model: Warm.
+            behind: See above.
+            here: It computes in the thread that calls it, which has to go behind by itself.
+        """
+        self.model = model
+        self.behind = behind
+        self._here = here
+        self._rest_until_s = 0.0
+
+    @property
+    def rests(self) -> bool:
+        """Whether it has had its share of a core for now."""
+        return time.monotonic() < self._rest_until_s
+
+    def see(self, sample: Sample) -> tuple[Outputs, Outputs] | None:
+        """What the serving model said of some cells, and what this one says; None where none can be compared.
+
+        Raises:
+            EngineFault: It fails on cells that the serving model has finite numbers of.
+        """
+        rows = _some(comparable(sample.outputs), _PIECE_BEHIND if self.behind else PIECE)
+        if not rows.any():
+            return None
+        images, background = sample.images[rows], sample.background[rows]
+        began_s = time.monotonic()
+        with priority.idle(wanted=self.behind and self._here):
+            said = self.infer(images, background)
+        took_s = time.monotonic() - began_s
+        if not self.behind:
+            self._rest_until_s = time.monotonic() + took_s * (1 / _SHARE - 1)
+        return sample.outputs.take(rows), said
+
+    def infer(self, images: F32, background: F32) -> Outputs:
+        """Its primary backend, or whatever row of it works."""
+        row = self.model.engines.choose()
+        if row is None:
+            raise EngineFault(self.model.engines.reason())
+        return row.opened.infer(images, background)
+
+    def step_forward(self) -> None:
+        """Its threads are like all others from now on."""
+        if self.behind:
+            priority.let_forward()
+        self.behind = False
+
+
+def load_candidate(bundle: Bundle, config: ModelConfig, streams: int) -> Candidate:
+    """Open a bundle beside the model that serves; the box is not measured meanwhile.
+
+    Args:
+        bundle: Verified.
+        config: Of the model that is configured.
+        streams: Threads that will call it.
+
+    Raises:
+        PhenostreamError: See `opened_model`.
+    """
+    behind = priority.may_be_idle()
+    wanted = config.model_copy(update={"bundle": str(bundle.path), "streams": streams})
+    with priority.idle(wanted=behind):
+        model = opened_model(bundle, wanted, None)
+    here = behind and not priority.idle_threads()
+    return Candidate(model, behind=behind, here=here)
+
+
+class Race:
+    """How long the same cells take two models, in turn: the best of each, which a busy box disturbs least.
+
+    Attributes:
+        pairs: Calls of each so far.
+        first_s: Seconds a cell takes the first model; infinite before the first pair.
+        second_s: Likewise.
+    """
+
+    def __init__(self, first: Candidate, second: Candidate, sample: Sample) -> None:
+        """Take at most `PIECE` cells of a sample."""
+        rows = _some(comparable(sample.outputs), PIECE)
+        self._images, self._background = sample.images[rows], sample.background[rows]
+        self._models = first, second
+        self.pairs = 0
+        self.first_s = self.second_s = float("inf")
+
+    @property
+    def ratio(self) -> float:
+        """Second to first."""
+        return self.second_s / self.first_s
+
+    def run(self) -> None:
+        """One pair; raises `EngineFault` where one of them fails."""
+        first, second = (self._seconds(model) for model in self._models)
+        self.first_s, self.second_s = min(self.first_s, first), min(self.second_s, second)
+        self.pairs += 1
+
+    def _seconds(self, model: Candidate) -> float:
+        began_s = time.perf_counter()
+        model.infer(self._images, self._background)
+        return (time.perf_counter() - began_s) / len(self._images)
+
+
+def _some(good: Bool, most: int) -> Bool:
+    """(N,) at most so many of the good rows, from all over the batch."""
+    places = np.flatnonzero(good)
+    chosen = np.zeros(len(good), np.bool_)
+    if len(places):
+        step = -(-len(places) // most)
+        chosen[places[::step]] = True
+    return chosen
