@@ -146,7 +146,7 @@ class SwapRun:
             raise _Refused(_slow(race, settings))
 
     def _raced(self, before: Candidate, new: Candidate, sample: Sample) -> Race:
-        """Both models on the same live cells; a ratio above what is allowed is measured longer before it is believed."""
+        """Both models on the same live cells; a ratio above what is allowed is measured longer before it counts."""
         race = Race(before, new, sample)
         while race.pairs < _LEAST_PAIRS or (
             race.ratio > self._settings.max_slowdown and race.pairs < _MOST_PAIRS
