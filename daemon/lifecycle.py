@@ -35,6 +35,8 @@ from phenostream.daemon.security.consent import say_what_is_plain
 from phenostream.daemon.security.curve_rate import warn_of_shortfall
 from phenostream.daemon.security.guard import Guard
 from phenostream.daemon.swap.models import Models
+from phenostream.daemon.tuning.apart import measure_apart
+from phenostream.daemon.tuning.choice import Measure
 from phenostream.daemon.wake import Wake
 
 logger = logging.getLogger(__name__)
@@ -97,7 +99,8 @@ def serve(config: Config, on_ready: Callable[[Ready], None] | None = None) -> in
         health = Health()
         guard = Guard(config.security, health)
         stack.callback(guard.close)
-        assembly = _start(config, guard, health, wake, stack)
+        measure = partial(measure_apart, stopped=lambda: bool(signals.stops))
+        assembly = _start(config, measure, guard, health, wake, stack)
         try:
             _announce(assembly, health, began_s, on_ready)
             _watch(assembly, guard, health, wake, signals)
@@ -107,7 +110,9 @@ def serve(config: Config, on_ready: Callable[[Ready], None] | None = None) -> in
         return _shut_down(assembly, health, wake, signals)
 
 
-def _start(config: Config, guard: Guard, health: Health, wake: Wake, stack: ExitStack) -> Assembly:
+def _start(
+    config: Config, measure: Measure, guard: Guard, health: Health, wake: Wake, stack: ExitStack
+) -> Assembly:
     cv2.setNumThreads(1)
     keep_large_blocks()
     allow_descriptors()
@@ -126,7 +131,7 @@ def _start(config: Config, guard: Guard, health: Health, wake: Wake, stack: Exit
         health.degrade(DAMAGE, describe_losses(journal.losses))
     if found.unknown is not None:
         health.degrade(FORGOTTEN, found.unknown)
-    models = Models(stack.enter_context(served_model(config.model)))
+    models = Models(stack.enter_context(served_model(config.model, measure)))
     stack.callback(models.close)
     assembly = Assembly(config, models, found, guard, health, wake)
     try:

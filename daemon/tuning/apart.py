@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any, Final
 
 from pydantic import ValidationError
@@ -16,14 +16,18 @@ from phenostream.daemon.tuning.calibration import Calibration, OnStep
 from phenostream.daemon.tuning.measuring import PLAIN_REQUEST, Request
 from phenostream.daemon.tuning.plan import KEEP_PLANS
 from phenostream.daemon.tuning.record import from_json
+from phenostream.engine.backends.registry import NEED_CUDA
 from phenostream.engine.errors import EngineFault
 
 PROGRAM: Final = (sys.executable, "-m", "phenostream.daemon.tuning.measuring")
 LOADING_S: Final = 60.0
 """Beyond twice the budget, for loading and for ways that are slower than their share."""
+ON_GPU_S: Final = 240.0
+"""Beyond that, where graphs are captured on a GPU."""
 BUILDING_S: Final = 900.0
-"""Likewise, where engines may have to be built first."""
+"""Beyond that, where engines may have to be built or graphs compiled first."""
 _LEAVING_S: Final = 5.0
+_LOOK_S: Final = 0.2
 _READ_BYTES: Final = 1 << 16
 
 
@@ -33,6 +37,7 @@ def measure_apart(
     on_step: OnStep = lambda done, of, what: None,
     program: tuple[str, ...] = PROGRAM,
     limit_s: float | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Calibration:
     """Measure in a process of its own, and wait for it.
 
@@ -41,9 +46,11 @@ def measure_apart(
         on_step: Called after each timing.
         program: What serves the request; another one in tests.
         limit_s: Longest time; default: `longest_s`.
+        stopped: Asked several times a second whether to give up.
 
     Raises:
-        EngineFault: It ended without a result, or was ended as it took too long; the line says which.
+        EngineFault: It ended without a result, or was ended as it took too long or nobody waits for it; the line says
+            which.
     """
     limit_s = limit_s if limit_s is not None else longest_s(request)
     with tempfile.TemporaryFile() as said:
@@ -52,7 +59,8 @@ def measure_apart(
         )
         with process:
             try:
-                return _result(process, request, limit_s, on_step)
+                lines = _asked(process, request, time.monotonic() + limit_s, stopped)
+                return _result(lines, on_step)
             except _Ended as err:
                 reason = str(err) or _last_words(process, said)
                 raise EngineFault(f"measuring ended: {reason}") from err
@@ -62,17 +70,29 @@ def measure_apart(
 
 def longest_s(request: Request) -> float:
     """How long measuring may take, loading and building included, s."""
-    builds = any(name in KEEP_PLANS for name in request.plan.backends)
-    return 2 * request.budget_s + LOADING_S + (BUILDING_S if builds else 0.0)
+    plan, limit_s = request.plan, 2 * request.budget_s + LOADING_S
+    if any(name in NEED_CUDA for name in plan.backends):
+        limit_s += ON_GPU_S
+    if plan.compile or any(name in KEEP_PLANS for name in plan.backends):
+        limit_s += BUILDING_S
+    return limit_s
 
 
 class _Ended(Exception):
     """There is no result; the text says why, if the process did."""
 
 
-def _result(
-    process: "subprocess.Popen[bytes]", request: Request, limit_s: float, on_step: OnStep
-) -> Calibration:
+def _asked(
+    process: "subprocess.Popen[bytes]",
+    request: Request,
+    deadline_s: float,
+    stopped: Callable[[], bool],
+) -> Iterator[bytes]:
+    """Hand the request over; then the lines of the answer, until the process ends.
+
+    Raises:
+        _Ended: It said nothing more in time, or is not to go on.
+    """
     if process.stdin is None or process.stdout is None:
         raise _Ended("its pipes are not connected")
     try:
@@ -80,7 +100,27 @@ def _result(
         process.stdin.close()
     except BrokenPipeError as err:
         raise _Ended from err
-    for line in _lines(process.stdout, time.monotonic() + limit_s):
+    rest = b""
+    while not stopped():
+        if time.monotonic() >= deadline_s:
+            raise _Ended("it took too long")
+        if not select.select([process.stdout], [], [], _LOOK_S)[0]:
+            continue
+        content = os.read(process.stdout.fileno(), _READ_BYTES)
+        if not content:
+            return
+        *lines, rest = (rest + content).split(b"\n")
+        yield from lines
+    raise _Ended("it was told to stop")
+
+
+def _result(lines: Iterable[bytes], on_step: OnStep) -> Calibration:
+    """The last line's result.
+
+    Raises:
+        _Ended: There is none.
+    """
+    for line in lines:
         said = _understood(line)
         if "result" in said:
             try:
@@ -91,24 +131,6 @@ def _result(
             raise _Ended(str(said["refused"]))
         on_step(int(said["done"]), int(said["of"]), str(said["what"]))
     raise _Ended
-
-
-def _lines(stdout: IO[bytes], deadline_s: float) -> Iterator[bytes]:
-    """What it says until it ends.
-
-    Raises:
-        _Ended: It said nothing more in time.
-    """
-    rest = b""
-    while (left := deadline_s - time.monotonic()) > 0:
-        if not select.select([stdout], [], [], left)[0]:
-            continue
-        content = os.read(stdout.fileno(), _READ_BYTES)
-        if not content:
-            return
-        *lines, rest = (rest + content).split(b"\n")
-        yield from lines
-    raise _Ended("it took too long")
 
 
 def _understood(line: bytes) -> dict[str, Any]:

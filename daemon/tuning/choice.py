@@ -129,6 +129,7 @@ def plan_of(config: ModelConfig) -> Plan:
         streams=config.streams or None,
         max_batch=config.max_batch or None,
         precision=config.precision,
+        compile=config.compile,
     )
 
 
@@ -136,7 +137,7 @@ def _measured_now(bundle: Bundle, config: ModelConfig, plan: Plan, measure: Meas
     request = Request(bundle.path.resolve(), bundle.sha256, plan, BUDGET_S, config.engine_cache)
     limit_s = longest_s(request)
     logger.info(
-        "measuring what this box does best with this bundle, once: about half a minute, at most %.0f s",
+        "measuring what this box does best with this bundle, once: half a minute on a CPU, at most %.0f s",
         limit_s,
     )
     notify(f"STATUS=measuring backends, once\nEXTEND_TIMEOUT_USEC={int((limit_s + 30) * 1e6)}")

@@ -65,7 +65,7 @@ def main() -> int:
         bundle = load_bundle(request.bundle)
         if bundle.sha256 != request.sha256:
             raise BadBundle(f"{request.bundle}: is another bundle than a moment ago")
-        open_way = opener(bundle, opened_cache(request.engine_cache))
+        open_way = opener(bundle, opened_cache(request.engine_cache), compile=request.plan.compile)
         found = calibrate(
             bundle, request.plan, open_way, budget_s=request.budget_s, on_step=on_step
         )
@@ -76,7 +76,7 @@ def main() -> int:
     return 0
 
 
-def opener(bundle: Bundle, cache: EngineCache | None) -> Open:
+def opener(bundle: Bundle, cache: EngineCache | None, *, compile: bool = False) -> Open:
     """Opens ways to run a bundle; only what takes minutes to build is kept, for there are many ways."""
 
     def open_way(
@@ -90,6 +90,7 @@ def opener(bundle: Bundle, cache: EngineCache | None) -> Open:
                 threads=threads,
                 max_batch=largest,
                 precision=precision,
+                compile=compile,
                 cache=cache if name in KEEP_PLANS else None,
             )
         except PhenostreamError:

@@ -15,7 +15,7 @@ CPU_BATCHES: Final = (16, 32, 64)
 GPU_BATCHES: Final = (64, 256, 1024)
 UNMEASURED_BATCH: Final = 32
 """Cells of a batch where neither the configuration nor a measurement says."""
-_GPU_STREAMS: Final = (1, 2, 4)
+_GPU_STREAMS: Final = (2, 4)
 _MOST_LAYOUTS: Final = 4
 _MOST_CPU_STREAMS: Final = 64
 KEEP_PLANS: Final = ("tensorrt", "tensorrt_rtx")
@@ -37,6 +37,7 @@ class Plan:
         streams: The only number to try; None: several.
         max_batch: Likewise.
         precision: Likewise.
+        compile: See `BackendOptions`.
         cores: Cores this process may use.
     """
 
@@ -44,6 +45,7 @@ class Plan:
     streams: int | None = None
     max_batch: int | None = None
     precision: Precision | None = None
+    compile: bool = False
     cores: int = field(default_factory=usable_cores)
 
     def rows(self) -> list[tuple[str, Precision]]:

@@ -69,4 +69,5 @@ def _facts(bundle: Bundle, plan: Plan) -> Facts:
         "streams": plan.streams or 0,
         "max_batch": plan.max_batch or 0,
         "precision": plan.precision or "any",
+        "compile": int(plan.compile),
     }

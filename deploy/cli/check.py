@@ -20,7 +20,7 @@ from phenostream.deploy.cli.terminal import say, say_json, say_table
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
-    from phenostream.daemon.config import Config
+    from phenostream.daemon.config import Config, ModelConfig
     from phenostream.engine.manifest import Manifest
 
 
@@ -96,10 +96,8 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
         for instrument, own in config.ingest.channel_map.items():
             told = ", ".join(f"{shot} is {truth}" for shot, truth in own if shot != truth)
             found[f"ingest.channel_map.{instrument}"] = told or "every shot is what it is called"
-        uncached = config.model.model_copy(
-            update={"engine_cache": None}
-        )  # the daemon's user makes it
-        model = held.enter_context(served_model(uncached))
+        readable = _readable(config.model)
+        model = held.enter_context(served_model(readable, measure=None))
         said = model.describe()
         found["model.bundle"] = (
             f"{said['name']} {said['version']} ({said['sha256'][:12]})"
@@ -119,9 +117,20 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
         found["model.backend"] = (
             f"{said['backend']} {said['precision']} on {said['device']}, golden self-test passed"
         )
+        found["because"] = (
+            model.choice if readable == config.model else "tried without the daemon's engine cache"
+        )
         others = fallbacks(said["backend"], config.model.fallback)
         found["model.fallback"] = f"{' or '.join(others) or 'none'}, opened when needed"
     return found, model.manifest, 3 if journal.losses else 0
+
+
+def _readable(model: "ModelConfig") -> "ModelConfig":
+    """The model's section without the engine cache, unless that is there and ours: the daemon's user makes it."""
+    cache = model.engine_cache
+    if cache is not None and cache.exists() and cache.stat().st_uid == os.geteuid():
+        return model
+    return model.model_copy(update={"engine_cache": None})
 
 
 def _cache(directory: Path) -> str:

@@ -1,6 +1,7 @@
 """A measuring process that hangs, dies or babbles costs a measurement, never the daemon."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,17 @@ def test_a_process_that_hangs_is_ended() -> None:
         measure_apart(NOTHING, program=hangs, limit_s=0.3)
 
 
-def test_building_engines_gets_more_time() -> None:
-    builds = Request(Path("/nowhere"), "0" * 64, Plan(("tensorrt",), cores=1), 1.0)
-    assert longest_s(builds) > longest_s(NOTHING) + 600
+def test_it_ends_when_nobody_waits_for_it_any_more() -> None:
+    hangs = program("import threading; threading.Event().wait()")
+    with pytest.raises(EngineFault, match="it was told to stop"):
+        measure_apart(NOTHING, program=hangs, stopped=lambda: True)
+
+
+@pytest.mark.parametrize(
+    "plan", [Plan(("tensorrt",), cores=1), Plan(("torch",), compile=True, cores=1)]
+)
+def test_building_engines_gets_more_time(plan: Plan) -> None:
+    assert longest_s(replace(NOTHING, plan=plan)) > longest_s(NOTHING) + 600
 
 
 def test_a_bundle_that_was_changed_meanwhile_is_refused() -> None:

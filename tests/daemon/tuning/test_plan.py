@@ -43,7 +43,7 @@ def test_a_gpu_gets_larger_batches_and_fewer_streams() -> None:
     plan = Plan(("torch",), cores=64)
     assert plan.batches("torch") == GPU_BATCHES
     assert plan.batches("onnxruntime") == CPU_BATCHES
-    assert plan.layouts("torch") == [(1, 1), (2, 2), (4, 4)]
+    assert plan.layouts("torch") == [(2, 2), (4, 4)]
 
 
 def test_a_row_that_needs_a_device_is_left_out_where_there_is_none(

@@ -68,6 +68,7 @@ def test_another_graph_or_wish_has_no_record(cache: EngineCache, bundle: Bundle)
         {"streams": 1},
         {"max_batch": 8},
         {"precision": "fp32"},
+        {"compile": True},
         {"backends": ("openvino",)},
     ):
         assert kept(cache, bundle, replace(PLAN, **change)) is None
