@@ -58,26 +58,26 @@ def _fake(bundle: Bundle, options: BackendOptions) -> Backend:
     return FakeBackend(streams=options.streams, max_batch=options.max_batch)
 
 
-def _not_yet(name: str) -> Factory:
-    def refuse(bundle: Bundle, options: BackendOptions) -> Backend:
-        raise MissingPackage(
-            f"backend {name!r} is not in this version; use {', '.join(AUTO_ORDER)}"
-        )
+def _tensorrt(name: str) -> Factory:
+    def open_it(bundle: Bundle, options: BackendOptions) -> Backend:
+        from phenostream.engine.backends.tensorrt.backend import open_tensorrt
 
-    return refuse
+        return open_tensorrt(name, bundle, options)
+
+    return open_it
 
 
 BACKENDS: Final[dict[str, Factory]] = {
-    "tensorrt": _not_yet("tensorrt"),
-    "tensorrt_rtx": _not_yet("tensorrt_rtx"),
+    "tensorrt": _tensorrt("tensorrt"),
+    "tensorrt_rtx": _tensorrt("tensorrt_rtx"),
     "torch": _torch,
     "openvino": _openvino,
     "onnxruntime": _onnxruntime,
     "fake": _fake,
 }
-AUTO_ORDER: Final = ("torch", "openvino", "onnxruntime")
+AUTO_ORDER: Final = ("tensorrt", "tensorrt_rtx", "torch", "openvino", "onnxruntime")
 """What `auto` tries, best first; `fake` is never chosen by itself."""
-NEED_CUDA: Final = ("torch",)
+NEED_CUDA: Final = ("tensorrt", "tensorrt_rtx", "torch")
 """Rows that `auto` does not even import where there is no CUDA device."""
 PRECISIONS: Final[dict[str, tuple[Precision, ...]]] = {
     "tensorrt": ("int8", "fp16", "fp32"),

@@ -68,11 +68,15 @@ CASES: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ),
     (
         {"model": {"bundle": "b", "backend": "openvin"}},
-        ("model.backend: 'openvin': allowed auto, torch, openvino, onnxruntime",),
+        (
+            "model.backend: 'openvin': allowed auto, tensorrt, tensorrt_rtx, torch, openvino, onnxruntime",
+        ),
     ),
     (
         {"model": {"bundle": "b", "fallback": "any"}},
-        ("model.fallback: 'any': allowed auto, none, torch, openvino, onnxruntime",),
+        (
+            "model.fallback: 'any': allowed auto, none, tensorrt, tensorrt_rtx, torch, openvino, onnxruntime",
+        ),
     ),
     (
         {"model": {"bundle": "b", "call_timeout_s": 0.1}},

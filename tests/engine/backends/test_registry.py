@@ -13,7 +13,7 @@ import pytest
 from phenostream.engine.backends import registry
 from phenostream.engine.backends.checked import LOGIT_TOLERANCE, self_test
 from phenostream.engine.backends.protocol import Backend
-from phenostream.engine.backends.registry import AUTO_ORDER, BACKENDS, open_backend
+from phenostream.engine.backends.registry import AUTO_ORDER, open_backend
 from phenostream.engine.bundle import Bundle, Golden, load_bundle
 from phenostream.engine.errors import BadBundle, BadConfig, EngineFault, MissingPackage
 from phenostream.engine.manifest import GoldenTolerance, Precision
@@ -116,7 +116,7 @@ def test_auto_takes_the_first_row_that_works(
 ) -> None:
     monkeypatch.setattr(registry, "cuda_devices", lambda: 0)
     assert open_backend(bundle, streams=1).name == "openvino"
-    assert AUTO_ORDER == ("torch", "openvino", "onnxruntime")
+    assert AUTO_ORDER == ("tensorrt", "tensorrt_rtx", "torch", "openvino", "onnxruntime")
 
 
 def test_auto_on_a_gpu_box_tries_torch_and_does_without_it(
@@ -249,15 +249,6 @@ def test_impossible_options_are_refused_with_the_allowed_range(
 ) -> None:
     with pytest.raises(BadConfig, match=says):
         open_backend(bundle, name, **options)  # type: ignore[arg-type]  # a table of cases
-
-
-@pytest.mark.parametrize("name", ["tensorrt", "tensorrt_rtx"])
-def test_rows_of_later_versions_say_so(bundle: Bundle, name: str) -> None:
-    assert name in BACKENDS
-    with pytest.raises(
-        MissingPackage, match="is not in this version; use torch, openvino, onnxruntime"
-    ):
-        open_backend(bundle, name)
 
 
 def test_a_closed_backend_says_that_it_is_closed(bundle: Bundle) -> None:
