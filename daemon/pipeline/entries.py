@@ -134,6 +134,7 @@ class Passage:
         self.engines: set[Engine] = set()
         self.faults: set[str] = set()
         self._failure = failure
+        self._changed = False
         self._back: set[int] = set()
         self._lock = Lock()
         self._cells = int(prepared.seen.sum()) if prepared else 0
@@ -181,11 +182,11 @@ class Passage:
             return self._done(part)
 
     def change_model(self, part: Part["Passage"], to: ServedModel) -> bool:
-        """Become another model's frame; False where cells are back, or in other batches than this part's."""
+        """Become another model's frame, once; False where cells are back, or in other batches than this part's."""
         with self._lock:
-            if self._back or part.frame_slice != slice(0, self._cells):
+            if self._changed or self._back or part.frame_slice != slice(0, self._cells):
                 return False
-            self.model = to
+            self.model, self._changed = to, True
             return True
 
     def outputs(self) -> Outputs | None:

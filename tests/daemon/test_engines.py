@@ -124,6 +124,25 @@ def test_nobody_but_a_trial_is_asked_while_a_call_is_stuck() -> None:
     assert engines.hope() is row
 
 
+@pytest.mark.parametrize("inside", ["stuck", "trial", "nobody"])
+def test_a_backend_that_somebody_is_inside_of_is_closed_when_that_call_returns(inside: str) -> None:
+    backend = FakeBackend()
+    engines = Engines(backend, FakeOpener())
+    row = engines.choose()
+    assert row is not None
+    if inside == "stuck":
+        engines.put_down(row, "no answer", stuck=True)
+    row.trying = inside == "trial"
+    engines.close()
+    assert backend.closed == (inside == "nobody")
+    if inside == "stuck":
+        engines.returned(row)
+    elif inside == "trial":
+        engines.test(row, due=True)
+    assert backend.closed
+    assert engines.due() == []
+
+
 def test_of_several_the_coarsest_arithmetic_speaks() -> None:
     fine, coarse = Engine("onnxruntime", "CPU", "fp32"), Engine("openvino", "CPU", "bf16")
     assert weakest({fine, coarse}) == coarse

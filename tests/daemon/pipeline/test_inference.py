@@ -306,6 +306,52 @@ def test_many_poisoned_cells_are_a_fault(make_start: StartMaker) -> None:
     }
 
 
+@pytest.mark.parametrize("old_works", [True, False])
+@pytest.mark.parametrize("batch", [32, 4])
+def test_frames_of_a_model_without_a_backend_go_whole_to_the_model_that_stands_by(
+    make_start: StartMaker, batch: int, old_works: bool
+) -> None:
+    old = toy_model(
+        engines=Engines(checked(FakeBackend() if old_works else fail_always(), "old"), FakeOpener())
+    )
+    new = toy_model(engines=Engines(checked(fail_always(), "new"), FakeOpener()))
+    models, start = Models(old), make_start()
+    models.flip(new, "better")
+    models.take_flips()
+    queue: Channel[Batch[Passage]] = Channel(None)
+    entries: Channel[Entry] = Channel(None, 1)
+    batcher: Batcher[Passage] = Batcher(batch, 0.0)
+    for seq, images in CROPS.items():
+        models.enter(new)
+        frame = passage(start, seq, len(images))
+        frame.model = new
+        for full in batcher.add(frame, images, grey(images), 0.0):
+            queue.put(full)
+    last = batcher.flush()
+    if last is not None:
+        queue.put(last)
+    queue.close()
+    health = Health()
+    crew = Crew(health, lambda: None)
+    inference = Inference(models, health, queue, entries, crew)
+    crew.on_abort(inference.abort)
+    inference.start(1)
+    assert crew.join(30) == []
+    assert crew.failure is None
+    done = [entry for entry in entries.take_all() if isinstance(entry, Passage)]
+    served = Served(done, health, inference, new.engines, crew)
+    assert_each_frame_once(served)
+    whole = {32: {0, 1, 2, 3}, 4: {1, 3}}[batch] if old_works else set()
+    assert {seq for seq, reason in served.fates.items() if reason is None} == whole
+    for entry in done:
+        if entry.failure is None:
+            assert (entry.model, {engine.backend for engine in entry.engines}) == (old, {"old"})
+    for entry in done:
+        assert entry.model is not None
+        models.leave(entry.model)
+    assert models.let_go(0.0) is old
+
+
 def test_a_part_that_comes_twice_is_placed_once(make_start: StartMaker) -> None:
     token = passage(make_start(), 0, 3)
     part = Part(token, slice(0, 3), slice(0, 3))

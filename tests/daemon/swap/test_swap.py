@@ -1,0 +1,204 @@
+"""A swap from its bundle to its end: whatever goes wrong, the model that works serves, and nothing is left behind."""
+
+import threading
+from dataclasses import fields
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from phenostream.daemon.pipeline.entries import ModelChanged, ModelClosed
+from phenostream.daemon.swap.run import PROBATION_FRAMES
+from phenostream.daemon.swap.state import SwapSettings
+from phenostream.daemon.wire.control import ModelLoad
+from phenostream.deploy.bundle_signing import make_signing_keys
+from phenostream.engine.errors import BadInput
+from tests.daemon.swap.conftest import World
+
+
+def test_a_model_that_agrees_serves_from_one_frame_to_the_next(world: World) -> None:
+    world.stream()
+    swap = world.swap(world.bundle("2"))
+    assert (swap.state, swap.reason) == ("serving", None)
+    assert world.models.serving.manifest.version == "2"
+    assert world.models.standby is None
+    assert [version for version, _ in groupby(world.by)] == ["1", "2"]
+    assert swap.frames >= PROBATION_FRAMES
+    assert swap.report is not None
+    assert (swap.report["agreement"], swap.report["cells"]) == (1.0, swap.cells)
+    assert swap.report["slowdown"] > 0
+    assert swap.probation is not None
+    assert swap.probation["agreement"] == 1.0
+    changed, closed = world.entries
+    assert isinstance(changed, ModelChanged)
+    assert (changed.before.manifest.version, changed.after.manifest.version) == ("1", "2")
+    assert changed.facts["report"] == swap.report
+    assert "100.00% of" in changed.why
+    assert isinstance(closed, ModelClosed)
+    assert closed.model is changed.before
+    assert [(backend.odd, backend.closed) for backend in world.opened] == [
+        ("1", True),
+        ("2", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        ("other", "the models decide alike for "),
+        ("shifted", "CD45 is shifted by +0.250 standard deviations over "),
+        ("slow", "of the other model, allowed 1.5 times"),
+        ("fails", "fake: broken on live cells"),
+    ],
+)
+def test_a_model_that_breaks_a_limit_on_live_cells_never_serves(
+    world: World, odd: str, reason: str
+) -> None:
+    world.stream()
+    swap = world.swap(world.bundle(odd))
+    assert swap.state == "refused"
+    assert swap.reason is not None
+    assert reason in swap.reason
+    assert set(world.by) == {"1"}
+    assert world.entries == []
+    assert [backend.closed for backend in world.opened] == [False, True]
+    assert world.shadow.take(0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"marker_unit": "ng"}, "marker_unit: ng, the model that serves has a.u.: "),
+        ({"shot_sets": [["left", "right"]]}, "shot_sets: left+right, the model that serves has "),
+        (
+            {"reduction_kernel": "bsccm-gaussian"},
+            "reduction_kernel: bsccm-gaussian, the model that",
+        ),
+        ({"classes": ["a", "b", "c"]}, "manifest.json: classes: expected"),
+        ({"markers": ["a", "b", "c", "d"]}, "manifest.json: markers: expected"),
+    ],
+)
+def test_a_model_that_would_be_fed_or_read_otherwise_is_refused_before_a_runtime_sees_it(
+    world: World, changes: dict[str, object], reason: str
+) -> None:
+    swap = world.swap(world.bundle("2", **changes))
+    assert swap.state == "refused"
+    assert swap.reason is not None
+    assert reason in swap.reason
+    assert "\n" not in swap.reason
+    assert len(world.opened) == 1
+
+
+def test_a_folder_without_a_bundle_an_edited_one_and_an_untrusted_one_are_refused(
+    world: World, tmp_path: Path
+) -> None:
+    assert "manifest.json is missing" in str(world.swap(tmp_path / "nothing").reason) or (
+        "nothing" in str(world.swap(tmp_path / "nothing").reason)
+    )
+    edited = world.bundle("2")
+    (edited / "model.onnx").write_bytes(b"\x08\x0b")
+    assert "model.onnx: expected sha256" in str(world.swap(edited).reason)
+    _, public, _ = make_signing_keys(tmp_path / "keys", "lab")
+    world.swapper._config = world.config.model_copy(update={"trusted_keys": (public,)})
+    assert "is not signed, trusted are lab" in str(world.swap(world.bundle("2")).reason)
+    assert len(world.opened) == 1
+    assert world.swapper.told()["number"] == 4
+
+
+@pytest.mark.parametrize("odd", ["fails", "other", "shifted", "slow"])
+def test_a_model_that_breaks_its_promise_while_it_serves_is_taken_back(
+    world: World, odd: str
+) -> None:
+    world.stream()
+    world.ask(world.bundle("2"))
+    world.until(lambda: world.swapper.told()["state"] == "probation")
+    world.opened[1].odd = odd
+    if odd == "slow":
+        world.shadow._pace.seconds += 100.0
+    swap = world.ended()
+    assert swap.state == "rolled_back"
+    assert swap.reason
+    assert world.models.serving.manifest.version == "1"
+    last = [entry for entry in world.entries if isinstance(entry, ModelChanged)][-1]
+    assert last.after.manifest.version == "1"
+    assert last.why == f"taken back: {swap.reason}"
+    (closed,) = [entry for entry in world.entries if isinstance(entry, ModelClosed)]
+    assert closed.model.manifest.version == "2"
+    world.until(lambda: world.by[-1] == "1")
+    assert [backend.closed for backend in world.opened] == [False, True]
+
+
+def test_without_a_comparison_only_a_fault_takes_a_model_back(world: World) -> None:
+    world.stream()
+    swap = world.swap(world.bundle("other"), now=True)
+    assert (swap.state, swap.report) == ("serving", None)
+    assert world.models.serving.manifest.version == "other"
+    world.ask(world.bundle("3"), now=True)
+    world.until(lambda: world.swapper.told()["state"] == "probation")
+    world.opened[-1].odd = "fails"
+    assert world.ended().state == "rolled_back"
+    assert world.models.serving.manifest.version == "other"
+
+
+def test_too_few_live_cells_are_a_refusal_that_says_so(world: World) -> None:
+    swap = world.swap(world.bundle("2"), wait_s=0.3)
+    assert swap.state == "refused"
+    assert swap.reason == (
+        "0 of 64 live cells came in 0.3 s; ask for fewer, wait longer, or flip without a comparison"
+    )
+
+
+def test_a_probation_without_frames_ends_with_the_time(world: World) -> None:
+    world.ask(world.bundle("2"), now=True, wait_s=0.3)
+    world.until(lambda: world.swapper.told()["in_state_s"] > 0.4)
+    world.models.take_flips()  # the prepare thread looks also when no frame comes
+    assert world.ended().state == "serving"
+
+
+@pytest.mark.parametrize("state", ["comparing", "probation"])
+def test_a_swap_can_be_cancelled_at_any_time_before_its_end(world: World, state: str) -> None:
+    world.stream()
+    world.ask(world.bundle("2"), cells=64 if state == "probation" else 1_000_000)
+    world.until(lambda: world.swapper.told()["state"] == state)
+    assert world.swapper.cancel()["under_way"]
+    swap = world.ended()
+    assert swap.state == ("rolled_back" if state == "probation" else "cancelled")
+    assert swap.reason == "cancelled by an operator"
+    assert world.models.serving.manifest.version == "1"
+    assert [backend.closed for backend in world.opened] == [False, True]
+    with pytest.raises(BadInput, match="no swap is under way"):
+        world.swapper.cancel()
+
+
+def test_one_swap_at_a_time_and_none_when_the_daemon_stops(world: World) -> None:
+    world.stream()
+    world.ask(world.bundle("2"), cells=1_000_000)
+    world.until(lambda: world.swapper.told()["state"] == "comparing")
+    with pytest.raises(BadInput, match=r"swap 1 is under way \(comparing\)"):
+        world.ask(world.bundle("3"))
+    world.swapper.stop()
+    swap = world.ended()
+    assert (swap.state, swap.reason) == ("cancelled", "the daemon stops")
+    with pytest.raises(BadInput, match="the daemon stops"):
+        world.ask(world.bundle("3"))
+
+
+def test_ten_swaps_leave_no_thread_and_no_open_model_behind(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phenostream.daemon.swap.run.PROBATION_FRAMES", 20)
+    world.stream()
+    bundles = [world.bundle("2"), world.bundle("3")]
+    assert world.swap(bundles[0]).state == "serving"
+    before = {thread.name for thread in threading.enumerate()}
+    for number in range(10):
+        assert world.swap(bundles[number % 2]).state == "serving"
+    assert {thread.name for thread in threading.enumerate()} == before
+    assert [backend.closed for backend in world.opened] == [True] * 11 + [False]
+    assert len(world.models._under_way) == len(world.models._done) == 1
+
+
+def test_what_may_be_asked_for_is_what_the_request_says() -> None:
+    request = ModelLoad(v=1, id=1, type="model_load", bundle="/b")
+    for one in fields(SwapSettings)[1:]:
+        assert getattr(request, one.name) == one.default, one.name
