@@ -12,7 +12,8 @@ from phenostream.engine.backends.registry import AUTO_ORDER, NEED_CUDA, PRECISIO
 from phenostream.engine.manifest import Precision
 
 CPU_BATCHES: Final = (16, 32, 64)
-GPU_BATCHES: Final = (64, 256, 1024)
+GPU_BATCHES: Final = (128, 512, 1024)
+"""Sizes that TensorRT pads to anyway."""
 UNMEASURED_BATCH: Final = 32
 """Cells of a batch where neither the configuration nor a measurement says."""
 _GPU_STREAMS: Final = (2, 4)
