@@ -12,9 +12,10 @@ import contextlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from phenostream.engine.backends.tensorrt.capture import captured
 from phenostream.engine.backends.tensorrt.gpu import Gpu, Graph, Memory, Pinned, Stream
@@ -28,11 +29,18 @@ _Freed = TypeVar("_Freed", Memory, Pinned)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One batch size of one side: its graph, and where its tensors lie in the side's buffers."""
+    """One batch size of one side: its graph, and where its tensors lie in the side's buffers.
+
+    Attributes:
+        given: Inputs by name, (bucket, ...) views of the pinned memory.
+        found: Outputs by name, likewise.
+    """
 
     graph: Graph
     inputs: Layout
     outputs: Layout
+    given: Mapping[str, npt.NDArray[Any]]
+    found: Mapping[str, npt.NDArray[Any]]
 
 
 class Lane:
@@ -77,8 +85,7 @@ class Lane:
             self._compute.synchronize()
 
     def close(self) -> None:
-        """Wait for what runs, then free graphs, contexts, memory and streams, in this order."""
-        self.settle()
+        """Free graphs, contexts, memory and streams, in this order; none of its sides is in use."""
         self._resources.close()
 
     def _contexts(
@@ -110,7 +117,7 @@ class Lane:
             }
             graph = captured(self._gpu, context, self._compute, scratch, addresses)
             stack.callback(graph.close)
-            side.steps[context.bucket] = Step(graph, inputs, outputs)
+            side.add(context.bucket, graph, inputs, outputs)
         return side
 
 
@@ -147,6 +154,11 @@ class Side:
         )  # what no batch has filled is finite
         self._copies.synchronize()
 
+    def add(self, bucket: int, graph: Graph, inputs: Layout, outputs: Layout) -> None:
+        """Have batches of up to `bucket` crops run by a graph; larger ones come later."""
+        given, found = inputs.views(self._host_in.array), outputs.views(self._host_out.array)
+        self.steps[bucket] = Step(graph, inputs, outputs, given, found)
+
     def run(self, images: F32, background: F32) -> list[F32]:
         """The eight outputs of a batch of any size, owned by the caller, in the order of `OUTPUT_SHAPES`.
 
@@ -173,8 +185,8 @@ class Side:
         """One batch that fits a step, padded to it; the rows behind it hold what an earlier batch left there."""
         count = len(given["images"])
         step = next(self.steps[bucket] for bucket in self.steps if bucket >= count)
-        for name, view in step.inputs.views(self._host_in.array, count).items():
-            view[:] = given[name]
+        for name, view in step.given.items():
+            view[:count] = given[name]
         self._gpu.copy_in(
             self.device_in, self._host_in.array[: step.inputs.used(count)], self._copies
         )
@@ -186,8 +198,8 @@ class Side:
         )
         self._copies.record(self._left)
         self._left.synchronize()
-        for name, view in step.outputs.views(self._host_out.array, count).items():
-            columns[name][:] = view
+        for name, view in step.found.items():
+            columns[name][:] = view[:count]
 
     def _settle(self) -> None:
         """After a failure: no copy may still read or write the buffers when the next caller has them."""

@@ -41,11 +41,13 @@ class Layout:
     """Tensors of a batch of a fixed size in one buffer.
 
     Attributes:
+        rows: Crops.
         tensors: In the order in which they lie.
         offsets: Of each, by name, bytes.
         nbytes: Length of the whole.
     """
 
+    rows: int
     tensors: tuple[Tensor, ...]
     offsets: Mapping[str, int]
     nbytes: int
@@ -55,12 +57,12 @@ class Layout:
         last = self.tensors[-1]
         return self.offsets[last.name] + count * last.row_bytes
 
-    def views(self, buffer: U8, count: int) -> dict[str, npt.NDArray[Any]]:
-        """The first `count` rows of each tensor as (count, ...) views of a buffer."""
+    def views(self, buffer: U8) -> dict[str, npt.NDArray[Any]]:
+        """Each tensor as a (rows, ...) view of a buffer."""
         return {
-            tensor.name: buffer[self.offsets[tensor.name] :][: count * tensor.row_bytes]
+            tensor.name: buffer[self.offsets[tensor.name] :][: self.rows * tensor.row_bytes]
             .view(tensor.dtype)
-            .reshape(count, *tensor.shape)
+            .reshape(self.rows, *tensor.shape)
             for tensor in self.tensors
         }
 
@@ -72,7 +74,7 @@ def laid_out(tensors: Sequence[Tensor], rows: int) -> Layout:
     for tensor in ordered:
         offsets[tensor.name] = end
         end += _aligned(rows * tensor.row_bytes)
-    return Layout(ordered, offsets, end)
+    return Layout(rows, ordered, offsets, end)
 
 
 def _aligned(nbytes: int) -> int:

@@ -8,11 +8,11 @@ from phenostream.engine.backends.tensorrt.gpu import Event, Graph, Memory, Pinne
 from phenostream.engine.types import U8
 from tests.engine.backends.tensorrt.virtual_gpu import (
     SCRATCH,
-    VirtualEvent,
     VirtualGpu,
     VirtualMemory,
     VirtualPinned,
 )
+from tests.engine.backends.tensorrt.virtual_order import VirtualEvent
 from tests.engine.backends.tensorrt.virtual_trt import (
     AllocationStrategy,
     DataType,

@@ -1,7 +1,6 @@
 """The backend on a virtual GPU: its own cells for every caller, less where memory is short, and an orderly end."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +12,8 @@ from phenostream.engine.backends.options import BackendOptions
 from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.backends.tensorrt import backend as module
 from phenostream.engine.backends.tensorrt.build import BuildSettings
-from phenostream.engine.backends.tensorrt.library import import_library
 from phenostream.engine.backends.tensorrt.plan import plan_facts
-from phenostream.engine.backends.tensorrt.program import Program
-from phenostream.engine.bundle import Bundle, load_bundle
+from phenostream.engine.bundle import Bundle
 from phenostream.engine.engine_cache import KEY_BYTES, EngineCache
 from phenostream.engine.errors import BadBundle, EngineFault, MissingPackage
 from phenostream.engine.types import OUTPUT_SHAPES
@@ -32,27 +29,15 @@ from tests.engine.backends.tensorrt.virtual_box import (
 from tests.engine.backends.tensorrt.virtual_gpu import SCRATCH, VirtualGpu
 from tests.engine.backends.tensorrt.virtual_trt import (
     WEIGHTS,
+    Severity,
     VirtualContext,
+    VirtualEngine,
     VirtualPlan,
     virtual_library,
 )
 
-DEMO = Path(__file__).parents[4] / "deploy" / "demo_bundle"
 WIDE = ((1, 8, 32),)
 LIBRARIES = ["tensorrt", "tensorrt_rtx"]
-
-
-@pytest.fixture(scope="module")
-def bundle() -> Bundle:
-    return load_bundle(DEMO)
-
-
-@pytest.fixture
-def box(monkeypatch: pytest.MonkeyPatch) -> Iterator[VirtualBox]:
-    """At the end of a test nothing was refused, and nothing is left on the GPU."""
-    made = VirtualBox().install(monkeypatch)
-    yield made
-    made.gpu.verify()
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
@@ -170,58 +155,6 @@ def test_a_plan_without_the_background_does_without_it(bundle: Bundle, box: Virt
     backend.close()
 
 
-@pytest.mark.parametrize(
-    ("plan", "says"),
-    [
-        (b"other", "the plan is refused: .*magicTag mismatch"),
-        (VirtualPlan(WIDE, shapes={"marker_z": None}), "the plan lacks marker_z"),
-        (VirtualPlan(WIDE, shapes={"images": None}), "the plan lacks images"),
-        (
-            VirtualPlan(WIDE, shapes={"extra": (2,)}),
-            "the plan has, beside the graph's tensors, extra",
-        ),
-        (
-            VirtualPlan(WIDE, shapes={"images": (4, 32, 32)}),
-            r"images has shape \(-1, 4, 32, 32\), expected \(N, 4, 28, 28\)",
-        ),
-        (
-            VirtualPlan(WIDE, shapes={"marker_interval": (8,)}),
-            r"marker_interval has shape \(-1, 8\), expected \(N, 4, 2\)",
-        ),
-        (VirtualPlan(WIDE, dtypes={"feature": "BF16"}), "feature is .*BF16.*, allowed float32"),
-        (VirtualPlan(WIDE, on_host=("ood_score",)), "ood_score is not in device memory"),
-        (VirtualPlan(((1, 4, 8),)), "the plan takes no batch of 32 crops"),
-        (VirtualPlan(()), "the plan takes no batch of 1 crops"),
-    ],
-)
-def test_a_plan_that_is_not_the_graphs_is_refused_by_name(
-    bundle: Bundle, box: VirtualBox, plan: VirtualPlan | bytes, says: str
-) -> None:
-    box.plan = plan
-    with pytest.raises(EngineFault, match=rf"^tensorrt 11\.4\.0\.106: {says}"):
-        box.open(bundle)
-
-
-def test_the_profile_that_was_made_for_a_batch_is_taken(bundle: Bundle, box: VirtualBox) -> None:
-    """The others fit as well; one of them is the narrowest."""
-    plan = VirtualPlan(((1, 16, 32), (1, 8, 32), (8, 8, 8), (1, 4, 32), (4, 5, 9)))
-    with box.gpu.current():
-        program = Program(virtual_library(box.gpu, fake_outputs), plan.content)
-        assert [program.profile(bucket) for bucket in (8, 16, 4, 5, 6, 30)] == [2, 0, 3, 4, 4, 0]
-        program.close()
-    box.gpu.close()
-
-
-def test_rtx_that_cannot_be_captured_is_refused(
-    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan = VirtualPlan(WIDE, capturable=False)
-    box = VirtualBox(name="tensorrt_rtx", plan=plan).install(monkeypatch)
-    with pytest.raises(EngineFault, match="runs of the plan cannot be captured"):
-        box.open(bundle)
-    box.gpu.verify()
-
-
 def test_a_kept_plan_that_is_refused_is_not_kept_any_longer(
     bundle: Bundle, box: VirtualBox, tmp_path: Path
 ) -> None:
@@ -237,21 +170,34 @@ def test_a_kept_plan_that_is_refused_is_not_kept_any_longer(
     assert cache.get(facts) is None
 
 
-def test_what_the_library_raises_is_a_fault_of_one_line(
-    bundle: Bundle, box: VirtualBox, monkeypatch: pytest.MonkeyPatch
+def test_a_context_that_finds_no_memory_means_fewer_lanes(
+    bundle: Bundle,
+    box: VirtualBox,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def raising() -> list[str]:
-        raise RuntimeError("shape inference\nfailed")
+    """The first lane has a context for each of three batch sizes and two sides."""
+    create, made = VirtualEngine.create_execution_context, iter(range(100))
 
-    monkeypatch.setattr(VirtualContext, "infer_shapes", staticmethod(raising))
-    with pytest.raises(EngineFault, match=r"cannot load the plan: shape inference failed$"):
-        box.open(bundle)
+    def limited(engine: VirtualEngine, how: object) -> VirtualContext | None:
+        if next(made) >= 6:
+            engine.logger.log(Severity.ERROR, "Error Code 2: OutOfMemory (no further information)")
+            return None
+        return create(engine, how)
+
+    monkeypatch.setattr(VirtualEngine, "create_execution_context", limited)
+    backend = box.open(bundle, streams=4)
+    assert backend.streams == 2
+    assert "refused a context for 1 crops: Error Code 2: OutOfMemory" in caplog.text
+    backend.close()
 
 
-def memory_of(bundle: Bundle, monkeypatch: pytest.MonkeyPatch, streams: int) -> int:
+def memory_of(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, streams: int, max_batch: int = 32
+) -> int:
     """Device memory that a backend takes with what it leaves free, bytes."""
     box = VirtualBox(gpu=VirtualGpu(capacity=1 << 40)).install(monkeypatch)
-    backend = box.open(bundle, streams=streams)
+    backend = box.open(bundle, streams=streams, max_batch=max_batch)
     with box.gpu.current():
         taken = box.gpu.capacity - box.gpu.free_bytes()
     backend.close()
@@ -281,14 +227,19 @@ def test_where_memory_is_short_there_are_fewer_lanes(
     box.gpu.verify()
 
 
+@pytest.mark.parametrize(("just_short_of", "parts"), [(32, 8), (8, 1)])
 def test_where_memory_is_shorter_still_a_batch_runs_in_parts(
-    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    bundle: Bundle,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    just_short_of: int,
+    parts: int,
 ) -> None:
-    capacity = memory_of(bundle, monkeypatch, 1) - 1
+    capacity = memory_of(bundle, monkeypatch, 1, just_short_of) - 1
     box = VirtualBox(gpu=VirtualGpu(capacity)).install(monkeypatch)
     backend = box.open(bundle, streams=1)
     assert (backend.streams, backend.max_batch) == (1, 32)
-    assert "for 1 streams of batches of 32: 1 of 8 instead" in caplog.text
+    assert f"for 1 streams of batches of 32: 1 of {parts} instead" in caplog.text
     for count in (32, 27, 8, 3):
         images, background = some_crops(count)
         assert_same(backend.infer(images, background), expected(images, background))
@@ -415,12 +366,3 @@ def test_a_precision_that_the_bundle_has_not_is_refused(bundle: Bundle, box: Vir
     assert backend.precision == "fp32"
     assert box.settings[-1].precision == "fp32"
     backend.close()
-
-
-def test_the_real_library_refuses_a_plan_that_is_none_in_its_own_words() -> None:
-    pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is for x86-64")
-    library = import_library("tensorrt_rtx")
-    with pytest.raises(
-        EngineFault, match=rf"^tensorrt_rtx {library.version}: the plan is refused: Err"
-    ):
-        Program(library, b"none")

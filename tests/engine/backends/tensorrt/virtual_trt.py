@@ -20,7 +20,8 @@ import numpy.typing as npt
 from phenostream.engine.backends.tensorrt.gpu import ALIGNMENT
 from phenostream.engine.backends.tensorrt.library import Library
 from phenostream.engine.types import F32, OUTPUT_SHAPES
-from tests.engine.backends.tensorrt.virtual_gpu import SCRATCH, Block, Use, VirtualGpu, Work
+from tests.engine.backends.tensorrt.virtual_gpu import SCRATCH, VirtualGpu
+from tests.engine.backends.tensorrt.virtual_order import Block, Use, Work
 
 Faulty = tuple["type[VirtualEngine]", "type[VirtualContext]"]
 Compute = Callable[[F32, F32], Mapping[str, F32]]
