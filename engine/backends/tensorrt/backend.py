@@ -17,6 +17,7 @@ from phenostream.engine.backends.options import BackendOptions
 from phenostream.engine.backends.tensorrt.build import BuildSettings, best_precision
 from phenostream.engine.backends.tensorrt.cuda import open_gpu
 from phenostream.engine.backends.tensorrt.gpu import Gpu, OutOfMemory
+from phenostream.engine.backends.tensorrt.kernels import KeptKernels
 from phenostream.engine.backends.tensorrt.lane import Lane, Side
 from phenostream.engine.backends.tensorrt.library import Library, import_library, one_line
 from phenostream.engine.backends.tensorrt.plan import obtained_plan, plan_facts
@@ -80,18 +81,20 @@ class TensorRtBackend:
         self._closed = self._ended = False
         self._ending = threading.Lock()
         self._idle: queue.SimpleQueue[Side] = queue.SimpleQueue()
-        settings = BuildSettings(
-            options.precision or best_precision(bundle), buckets_for(options.max_batch)
-        )
+        buckets = buckets_for(options.max_batch)
+        self._buckets = used_buckets(buckets, options.max_batch)
+        settings = BuildSettings(options.precision or best_precision(bundle), buckets)
+        cache = options.cache
         with contextlib.ExitStack() as failing:
             failing.callback(_quietly, gpu.close, self.name)
-            plan = obtained_plan(bundle, library, settings, device, options.cache)
-            buckets = used_buckets(settings.buckets, options.max_batch)
+            plan = obtained_plan(bundle, library, settings, device, cache)
+            facts = plan_facts(bundle, library, settings, device)
+            kernels = KeptKernels.of(cache, facts, device, self._buckets)
             try:
-                lanes = self._load(library, plan, buckets, min(options.streams, _MOST_STREAMS))
+                lanes = self._load(library, plan, kernels, options.streams)
             except RefusedPlan:
-                if options.cache is not None:  # the next start builds another
-                    options.cache.drop(plan_facts(bundle, library, settings, device))
+                if cache is not None:  # the next start builds another
+                    cache.drop(facts)
                 raise
             failing.pop_all()
         for side in [side for lane in lanes for side in lane.sides]:
@@ -121,14 +124,15 @@ class TensorRtBackend:
         self._end_if_idle()
 
     def _load(
-        self, library: Library, plan: bytes, buckets: tuple[int, ...], streams: int
+        self, library: Library, plan: bytes, kernels: KeptKernels, streams: int
     ) -> list[Lane]:
         """The lanes; `_resources` holds what they stand on."""
         try:
             with self._gpu.current(), contextlib.ExitStack() as stack:
-                program = Program(library, plan)
+                program = Program(library, plan, kernels.content() if library.is_rtx else None)
                 stack.callback(program.close)
-                lanes = self._lanes(stack, program, buckets, streams)
+                lanes = self._lanes(stack, program, min(streams, _MOST_STREAMS))
+                kernels.keep(program)
                 self._resources = stack.pop_all()
         except PhenostreamError:
             raise
@@ -150,17 +154,11 @@ class TensorRtBackend:
         with self._gpu.current():
             self._resources.close()
 
-    def _lanes(
-        self,
-        stack: contextlib.ExitStack,
-        program: Program,
-        buckets: tuple[int, ...],
-        streams: int,
-    ) -> list[Lane]:
+    def _lanes(self, stack: contextlib.ExitStack, program: Program, streams: int) -> list[Lane]:
         """Lanes for so many callers, as far as there is room; without room for one, a lane of smaller batches."""
         lanes: list[Lane] = []
         refused: str | None = None
-        for sides, sizes in _shrinking(min(streams, _SIDES), buckets):
+        for sides, sizes in _shrinking(min(streams, _SIDES), self._buckets):
             try:
                 lanes.append(self._lane(stack, program, sizes, sides))
                 break
@@ -171,7 +169,7 @@ class TensorRtBackend:
         while refused is None and len(lanes) * _SIDES < streams:
             sides = min(_SIDES, streams - len(lanes) * _SIDES)
             try:
-                lanes.append(self._lane(stack, program, buckets, sides))
+                lanes.append(self._lane(stack, program, self._buckets, sides))
             except OutOfMemory as err:
                 refused = str(err)
         if refused is not None:
@@ -179,7 +177,7 @@ class TensorRtBackend:
                 "%s: not enough GPU memory for %d streams of batches of %d: %d of %d instead (%s)",
                 self.name,
                 streams,
-                buckets[-1],
+                self._buckets[-1],
                 sum(len(lane.sides) for lane in lanes),
                 max(lanes[0].sides[0].steps),
                 refused,

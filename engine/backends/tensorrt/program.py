@@ -5,6 +5,7 @@ therefore compared with what the graph must have before anything is run. The lib
 answer of it is looked at here.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from phenostream.engine.backends.tensorrt.library import Library, Messages, list
 from phenostream.engine.backends.tensorrt.profile import INPUT_SHAPES
 from phenostream.engine.errors import EngineFault
 from phenostream.engine.types import OUTPUT_SHAPES
+
+logger = logging.getLogger(__name__)
 
 _MUST_READ: Final = "images"
 """The input without which a graph says nothing; an affine graph has no use for the other, and a library may drop it."""
@@ -33,12 +36,13 @@ class Program:
         outputs: Tensors it writes.
     """
 
-    def __init__(self, library: Library, plan: bytes) -> None:
+    def __init__(self, library: Library, plan: bytes, kernels: bytes | None = None) -> None:
         """Deserialise a plan, in the context that is current.
 
         Args:
             library: Of the very version that built the plan.
             plan: As built, verified.
+            kernels: What `compiled` gave in an earlier process; the library looks whether it can use it here.
 
         Raises:
             RefusedPlan: The library does not take it, or its tensors are not the graph's.
@@ -49,6 +53,8 @@ class Program:
         self._listener = listening(
             library, self._messages
         )  # outlives the runtime, which keeps none
+        self._kept = kernels
+        self._kernels: Any = None
         self._runtime: Any = library.trt.Runtime(self._listener)
         self._engine: Any = self._runtime.deserialize_cuda_engine(plan)
         try:
@@ -97,6 +103,12 @@ class Program:
             raise
         return made
 
+    def compiled(self) -> bytes | None:
+        """Kernels that were compiled for the contexts made so far; None: none, or all were there from the beginning."""
+        if self._kernels is None or self._kept is not None:
+            return None
+        return bytes(self._kernels.serialize())
+
     def input_layout(self, bucket: int) -> Layout:
         """Where the inputs of a batch lie."""
         return laid_out(self.inputs, bucket)
@@ -106,7 +118,8 @@ class Program:
         return laid_out(self.outputs, bucket)
 
     def close(self) -> None:
-        """Let go of the engine, then of the runtime; all its contexts are closed already."""
+        """Let go of kernels, engine and runtime, in this order; all its contexts are closed already."""
+        self._kernels = None
         self._engine = None
         self._runtime = None
 
@@ -114,7 +127,8 @@ class Program:
         """A context whose memory is ours to give, as a stream that is captured needs.
 
         TensorRT-RTX compiles kernels for the shapes it meets, by default some time after it met them: a captured graph
-        would keep the makeshift ones for good. It is told to compile them at once, and to leave capturing to us.
+        would keep the makeshift ones for good. It is told to compile them at once, for all contexts together, and to
+        leave capturing to us.
         """
         trt = self._library.trt
         ours = trt.ExecutionContextAllocationStrategy.USER_MANAGED
@@ -126,6 +140,12 @@ class Program:
             trt.DynamicShapesKernelSpecializationStrategy.EAGER
         )
         config.cuda_graph_strategy = trt.CudaGraphStrategy.DISABLED
+        if self._kernels is None:
+            self._kernels = config.create_runtime_cache()
+            if self._kept is not None and not self._kernels.deserialize(self._kept):
+                logger.info("%s: kept kernels are of another box; compiled anew", self._library)
+                self._kept = None
+        config.set_runtime_cache(self._kernels)
         return self._engine.create_execution_context(config)
 
     def _tensors(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:

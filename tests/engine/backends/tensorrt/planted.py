@@ -13,9 +13,9 @@ from tests.engine.backends.tensorrt.virtual_gpu import (
     VirtualPinned,
 )
 from tests.engine.backends.tensorrt.virtual_order import VirtualEvent
+from tests.engine.backends.tensorrt.virtual_plan import DataType
 from tests.engine.backends.tensorrt.virtual_trt import (
     AllocationStrategy,
-    DataType,
     Faulty,
     VirtualContext,
     VirtualEngine,

@@ -27,12 +27,12 @@ from tests.engine.backends.tensorrt.virtual_box import (
     some_crops,
 )
 from tests.engine.backends.tensorrt.virtual_gpu import SCRATCH, VirtualGpu
+from tests.engine.backends.tensorrt.virtual_plan import VirtualPlan
 from tests.engine.backends.tensorrt.virtual_trt import (
     WEIGHTS,
     Severity,
     VirtualContext,
     VirtualEngine,
-    VirtualPlan,
     virtual_library,
 )
 

@@ -25,7 +25,8 @@ from tests.engine.backends.tensorrt.virtual_box import (
     some_crops,
 )
 from tests.engine.backends.tensorrt.virtual_gpu import VirtualGpu
-from tests.engine.backends.tensorrt.virtual_trt import VirtualPlan, virtual_library
+from tests.engine.backends.tensorrt.virtual_plan import VirtualPlan
+from tests.engine.backends.tensorrt.virtual_trt import virtual_library
 
 DEMO = Path(__file__).parents[4] / "deploy" / "demo_bundle"
 WRONG = "Mismatched elements|nan location mismatch"

@@ -10,12 +10,8 @@ from tests.engine.backends.tensorrt.virtual_box import (
     VirtualBox,
     fake_outputs,
 )
-from tests.engine.backends.tensorrt.virtual_trt import (
-    Severity,
-    VirtualContext,
-    VirtualPlan,
-    virtual_library,
-)
+from tests.engine.backends.tensorrt.virtual_plan import VirtualPlan
+from tests.engine.backends.tensorrt.virtual_trt import Severity, VirtualContext, virtual_library
 
 WIDE = ((1, 8, 32),)
 

@@ -5,21 +5,22 @@ from typing import Any
 import pytest
 
 from tests.engine.backends.tensorrt import virtual_trt
+from tests.engine.backends.tensorrt.virtual_plan import DataType
 from tests.engine.backends.tensorrt.virtual_trt import (
     AllocationStrategy,
     CudaGraphStrategy,
-    DataType,
     Severity,
     Specialization,
     TensorIOMode,
     TensorLocation,
     VirtualContext,
     VirtualEngine,
+    VirtualKernels,
     VirtualRuntime,
 )
 
 trt: Any = pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is for x86-64")
-OUR_OWN = {"plan", "logger", "box", "token"}
+OUR_OWN = {"plan", "logger", "box", "token", "known", "use"}
 """Attributes of the stand-in that are for the tests."""
 
 
@@ -29,6 +30,7 @@ OUR_OWN = {"plan", "logger", "box", "token"}
         (VirtualRuntime, "Runtime"),
         (VirtualEngine, "ICudaEngine"),
         (VirtualContext, "IExecutionContext"),
+        (VirtualKernels, "IRuntimeCache"),
         (virtual_trt._RuntimeConfig, "IRuntimeConfig"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -17,7 +17,8 @@ from phenostream.engine.bundle import Bundle
 from phenostream.engine.errors import MissingPackage
 from phenostream.engine.types import F32, OUTPUT_SHAPES, Outputs
 from tests.engine.backends.tensorrt.virtual_gpu import VirtualGpu
-from tests.engine.backends.tensorrt.virtual_trt import Compute, Faulty, VirtualPlan, virtual_library
+from tests.engine.backends.tensorrt.virtual_plan import VirtualPlan
+from tests.engine.backends.tensorrt.virtual_trt import Compute, Faulty, virtual_library
 
 DEVICE = DeviceFacts("virtual", "9.0", "580.159.04", 1 << 30)
 

@@ -52,6 +52,7 @@ class VirtualGpu:
         refusals: All that was refused, also where the refusal itself was swallowed.
         gone: The driver has vanished: every call fails from now on.
         fails_at: This call fails.
+        compiled: Batch sizes that a library compiled kernels for while it loaded.
         together: Where it is set, waits of the host for an event meet here first.
     """
 
@@ -62,6 +63,7 @@ class VirtualGpu:
         self.refusals: list[str] = []
         self.gone = False
         self.fails_at = ""
+        self.compiled: list[int] = []
         self.closed = 0
         self.together: threading.Barrier | None = None
         self.blocks: list[Block] = []

@@ -10,7 +10,7 @@ import enum
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,20 +22,15 @@ from phenostream.engine.backends.tensorrt.library import Library
 from phenostream.engine.types import F32, OUTPUT_SHAPES
 from tests.engine.backends.tensorrt.virtual_gpu import SCRATCH, VirtualGpu
 from tests.engine.backends.tensorrt.virtual_order import Block, Use, Work
+from tests.engine.backends.tensorrt.virtual_plan import INPUTS, DataType, VirtualPlan
 
 Faulty = tuple["type[VirtualEngine]", "type[VirtualContext]"]
 Compute = Callable[[F32, F32], Mapping[str, F32]]
 """Crops and background of a batch to its outputs, by name."""
-INPUTS = {"images": (4, 28, 28), "background": (4,)}
 VERSION = "11.4.0.106"
 ROW_SCRATCH = 4096
 WEIGHTS = 1 << 22
-
-
-class DataType(enum.Enum):
-    FLOAT = "float32"
-    HALF = "float16"
-    BF16 = "bfloat16"
+_KERNELS = b"kernels of virtual "
 
 
 class Severity(enum.Enum):
@@ -62,52 +57,6 @@ AllocationStrategy = enum.Enum(
 )
 Specialization = enum.Enum("Specialization", ["LAZY", "EAGER", "NONE"])
 CudaGraphStrategy = enum.Enum("CudaGraphStrategy", ["DISABLED", "WHOLE_GRAPH_CAPTURE"])
-
-
-@dataclass
-class VirtualPlan:
-    """Facts of a plan; `content` is what a cache would keep.
-
-    Attributes:
-        profiles: Least, best and most crops of each.
-        shapes: After the batch axis, where it is not the graph's; None: the tensor is not there.
-        dtypes: Where it is not float32.
-        on_host: Tensors in host memory.
-        capturable: What RTX says of itself.
-    """
-
-    profiles: tuple[tuple[int, int, int], ...]
-    shapes: dict[str, tuple[int, ...] | None] = field(default_factory=dict)
-    dtypes: dict[str, str] = field(default_factory=dict)
-    on_host: tuple[str, ...] = ()
-    capturable: bool = True
-
-    @property
-    def content(self) -> bytes:
-        return b"virtual plan " + json.dumps(asdict(self)).encode()
-
-    @staticmethod
-    def of(content: bytes) -> "VirtualPlan | None":
-        try:
-            facts = json.loads(content.removeprefix(b"virtual plan "))
-        except ValueError:
-            return None
-        facts["profiles"] = tuple(map(tuple, facts["profiles"]))
-        facts["shapes"] = {
-            name: None if shape is None else tuple(shape) for name, shape in facts["shapes"].items()
-        }
-        return VirtualPlan(**facts)
-
-    def tensors(self) -> dict[str, tuple[int, ...]]:
-        """Shapes after the batch axis; outputs first and backwards, for nothing may count on an order."""
-        known = {**dict(reversed(list(OUTPUT_SHAPES.items()))), **INPUTS, **self.shapes}
-        return {name: shape for name, shape in known.items() if shape is not None}
-
-    def dtype(self, name: str) -> DataType:
-        return DataType[self.dtypes.get(name, "FLOAT")]
-
-    def numpy_dtype(self, name: str) -> np.dtype[Any]:
-        return np.dtype(self.dtype(name).value)
 
 
 def virtual_library(
@@ -198,14 +147,41 @@ class VirtualRuntime(_Thing):
         return self.box.engine(self.box, plan, self._logger, self)
 
 
+class VirtualKernels(_Thing):
+    """What RTX compiled for the batch sizes it met; must outlive the contexts that use it."""
+
+    def __init__(self, box: Box) -> None:
+        super().__init__(box, "a cache of kernels")
+        self.known: set[int] = set()
+
+    def deserialize(self, content: bytes) -> bool:
+        self.box.gpu.enter_outside_capture("deserialize of kernels")
+        if not content.startswith(_KERNELS):
+            return False
+        self.known |= set(json.loads(content.removeprefix(_KERNELS)))
+        return True
+
+    def serialize(self) -> bytes:
+        return _KERNELS + json.dumps(sorted(self.known)).encode()
+
+
 class _RuntimeConfig:
-    def __init__(self) -> None:
+    def __init__(self, box: Box | None = None) -> None:
+        self.kernels: VirtualKernels | None = None
+        self._box = box
         self.dynamic_shapes_kernel_specialization_strategy = Specialization.LAZY
         self.cuda_graph_strategy = CudaGraphStrategy.DISABLED
         self.strategy = AllocationStrategy.STATIC
 
     def set_execution_context_allocation_strategy(self, strategy: AllocationStrategy) -> None:
         self.strategy = strategy
+
+    def create_runtime_cache(self) -> VirtualKernels:
+        assert self._box is not None
+        return VirtualKernels(self._box)
+
+    def set_runtime_cache(self, kernels: VirtualKernels) -> None:
+        self.kernels = kernels
 
 
 class VirtualEngine(_Thing):
@@ -249,20 +225,24 @@ class VirtualEngine(_Thing):
     def create_runtime_config(self) -> _RuntimeConfig:
         if not self.box.is_rtx:
             raise AttributeError("create_runtime_config")
-        return _RuntimeConfig()
+        return _RuntimeConfig(self.box)
 
     def create_execution_context(self, how: Any) -> "VirtualContext | None":
-        gpu = self.box.gpu
+        gpu, kernels = self.box.gpu, None
         if self.box.is_rtx:
             assert isinstance(how, _RuntimeConfig)
             if how.dynamic_shapes_kernel_specialization_strategy is not Specialization.EAGER:
                 raise gpu.refuse("kernels that are made later would not be in the graph")
             if how.cuda_graph_strategy is not CudaGraphStrategy.DISABLED:
                 raise gpu.refuse("two that capture")
-            how = how.strategy
+            kernels, how = how.kernels, how.strategy
         if how is not AllocationStrategy.USER_MANAGED:
             raise gpu.refuse("a context that takes memory of its own")
-        return self.box.context(self.box, self)
+        made = self.box.context(self.box, self)
+        if self.box.is_rtx:
+            assert kernels is not None
+            made.use(kernels)
+        return made
 
 
 class VirtualContext(_Thing):
@@ -276,8 +256,16 @@ class VirtualContext(_Thing):
         self._scratch: Use | None = None
         self._block = Block("context", 0, np.zeros(1, np.uint8))
         self._runs = 0
+        self._kernels = ""
+        self._known: set[int] | None = None
+
+    def use(self, kernels: VirtualKernels) -> None:
+        self._kernels, self._known = kernels.token, kernels.known
+        self.box.made[self._kernels] += 1
 
     def __del__(self) -> None:
+        if self._kernels:
+            self.box.made[self._kernels] -= 1
         if self._block.held_by:
             self.box.gpu.refuse("a context is destroyed before the graph that was captured from it")
         if self._scratch is not None:
@@ -343,6 +331,9 @@ class VirtualContext(_Thing):
         if self._scratch is None or self._addresses.keys() != self._plan.tensors().keys():
             raise gpu.refuse("a run without memory, or without an address of every tensor")
         self._runs += 1
+        if self._known is not None and self._rows not in self._known:
+            self._known.add(self._rows)
+            gpu.compiled.append(self._rows)
         uses = {name: self._used(name) for name in self._addresses}
         work = Work(
             "a run",
