@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from phenostream.engine.backends.openvino import NORMALISED
+from phenostream.engine.backends.openvino.compiling import NORMALISED
 from phenostream.engine.errors import EngineFault
 from phenostream.engine.types import CROP_PX, OUTPUT_SHAPES
 from phenostream.trainer.network.graph import BundleGraph

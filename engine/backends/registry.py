@@ -31,7 +31,7 @@ Factory = Callable[[Bundle, BackendOptions], Backend]
 
 
 def _openvino(bundle: Bundle, options: BackendOptions) -> Backend:
-    from phenostream.engine.backends.openvino import OpenVinoBackend
+    from phenostream.engine.backends.openvino.backend import OpenVinoBackend
 
     return OpenVinoBackend(bundle, options)
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from phenostream.engine.backends import openvino as openvino_backend
+from phenostream.engine.backends.openvino import backend as openvino_backend
+from phenostream.engine.backends.openvino.compiling import compile_model
 from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.bundle import load_bundle
 from phenostream.engine.engine_cache import MOST_ENTRIES, EngineCache
@@ -139,13 +140,13 @@ def test_openvino_gives_the_same_bits_from_the_cache_and_compiles_no_more(
 ) -> None:
     bundle = load_bundle(DEMO)
     compiled: list[int] = []
-    true = openvino_backend._compile
+    true = compile_model
 
     def counted(*args: Any) -> Any:
         compiled.append(1)
         return true(*args)
 
-    monkeypatch.setattr(openvino_backend, "_compile", counted)
+    monkeypatch.setattr(openvino_backend, "compile_model", counted)
     images, background = bundle.golden.crops.images[:8], bundle.golden.crops.background[:8]
     said = []
     for _ in range(2):
@@ -164,11 +165,11 @@ def test_an_altered_engine_never_reaches_openvino_and_is_made_again(
     bundle, imported = load_bundle(DEMO), []
     open_backend(bundle, "openvino", streams=1, max_batch=4, cache=cache).close()
 
-    def spy(*_: object) -> list[object]:
+    def spy(*_: object) -> object:
         imported.append(1)
         raise RuntimeError("not one of mine")
 
-    monkeypatch.setattr(openvino_backend, "_imported", spy)
+    monkeypatch.setattr(openvino_backend, "import_model", spy)
     before = entry(cache).read_bytes()
     if damage == "altered":
         entry(cache).write_bytes(before[:-1] + bytes([before[-1] ^ 1]))

@@ -18,7 +18,7 @@ import numpy as np
 from phenostream.deploy.cli.main import main
 from phenostream.engine.backends.fake import FakeBackend
 from phenostream.engine.backends.onnxruntime import OnnxRuntimeBackend
-from phenostream.engine.backends.openvino import OpenVinoBackend
+from phenostream.engine.backends.openvino.backend import OpenVinoBackend
 from phenostream.engine.errors import EngineFault
 from phenostream.engine.types import F32, Outputs
 from tests.system.daemon_process import DaemonProcess

@@ -15,7 +15,7 @@ from phenostream.daemon.lifecycle import DEGRADED, GOOD
 from phenostream.daemon.recordings.replay import replay
 from phenostream.daemon.wire.results import FrameRecord, decode_frame
 from phenostream.engine.backends.golden_difference import INTERVAL_Z, golden_difference
-from phenostream.engine.backends.openvino import OpenVinoBackend
+from phenostream.engine.backends.openvino.backend import OpenVinoBackend
 from phenostream.engine.bundle import load_bundle
 from phenostream.engine.errors import EngineFault
 from phenostream.engine.types import F32, Outputs
