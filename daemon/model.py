@@ -13,6 +13,7 @@ import numpy as np
 from phenostream.daemon.config import ModelConfig
 from phenostream.daemon.engine_cache import opened_cache
 from phenostream.daemon.engines import Engine, Engines, weakest
+from phenostream.daemon.priority import runtime_threads
 from phenostream.daemon.security.trusted_keys import read_trusted_keys
 from phenostream.daemon.tuning.apart import measure_apart
 from phenostream.daemon.tuning.choice import Measure, tuning
@@ -51,6 +52,7 @@ class ServedModel:
         max_batch: Cells a batch may hold.
         signed_by: Name (if it is a trusted one) and fingerprint of the key that signed the bundle; None: unsigned.
         choice: Why the backend that was opened first is the one, for a person.
+        threads: Of the runtime, by the system's number, as far as they were born while it was opened.
     """
 
     manifest: Manifest
@@ -59,6 +61,7 @@ class ServedModel:
     max_batch: int
     signed_by: str | None = None
     choice: str = ""
+    threads: frozenset[int] = frozenset()
 
     @property
     def identity(self) -> Identity:
@@ -176,7 +179,9 @@ def opened_model(bundle: Bundle, config: ModelConfig, measure: Measure | None) -
     tuned = tuning(bundle, config, cache, measure)
     max_batch = tuned.max_batch(config)
     opener = BundleOpener(bundle, config, cache, tuned.rows, max_batch)
+    before = runtime_threads()
     primary, batch_s = opener.open(config.backend)
+    threads = runtime_threads() - before
     choice = tuned.explain(primary.name, primary.precision, config.backend)
     logger.info("backend chosen: %s", choice)
     engines = Engines(
@@ -187,7 +192,9 @@ def opened_model(bundle: Bundle, config: ModelConfig, measure: Measure | None) -
         call_timeout_s=config.call_timeout_s,
     )
     signed_by = str(bundle.signed_by) if bundle.signed_by else None
-    return ServedModel(bundle.manifest, bundle.sha256, engines, max_batch, signed_by, choice)
+    return ServedModel(
+        bundle.manifest, bundle.sha256, engines, max_batch, signed_by, choice, threads
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from phenostream.daemon.config import ModelConfig
 from phenostream.daemon.model import ServedModel, opened_model
-from phenostream.daemon.swap import priority
+from phenostream.daemon.priority import let_forward, may_be_behind, newborn_behind, put_behind
 from phenostream.daemon.swap.comparison import comparable
 from phenostream.daemon.swap.shadow import Sample
 from phenostream.engine.bundle import Bundle
@@ -26,23 +26,16 @@ _SHARE: Final = 0.05
 
 
 class Candidate:
-    """One model, and how its calls are kept from costing frames.
+    """One model that does not serve, and how its calls are kept from costing frames.
 
     Attributes:
-        behind: Its threads run only when nobody else wants the core.
+        behind: Its threads run only when nobody else wants the core. Else it has small calls and a share of a core.
     """
 
-    def __init__(self, model: ServedModel, *, behind: bool, here: bool) -> None:
-        """Begin.
-
-        Args:
-            model: Warm.
-            behind: See above.
-            here: It computes in the thread that calls it, which has to go behind by itself.
-        """
+    def __init__(self, model: ServedModel) -> None:
+        """Begin with its threads as they are."""
         self.model = model
-        self.behind = behind
-        self._here = here
+        self.behind = False
         self._rest_until_s = 0.0
 
     @property
@@ -61,8 +54,7 @@ class Candidate:
             return None
         images, background = sample.images[rows], sample.background[rows]
         began_s = time.monotonic()
-        with priority.idle(wanted=self.behind and self._here):
-            said = self.infer(images, background)
+        said = self.infer(images, background)
         took_s = time.monotonic() - began_s
         if not self.behind:
             self._rest_until_s = time.monotonic() + took_s * (1 / _SHARE - 1)
@@ -75,10 +67,15 @@ class Candidate:
             raise EngineFault(self.model.engines.reason())
         return row.opened.infer(images, background)
 
+    def step_back(self) -> None:
+        """Let its threads run only when nobody else wants the core, where it has any and they could come back."""
+        if self.model.threads and may_be_behind():
+            put_behind(self.model.threads)
+            self.behind = True
+
     def step_forward(self) -> None:
         """Its threads are like all others from now on."""
-        if self.behind:
-            priority.let_forward()
+        let_forward(self.model.threads if self.behind else ())
         self.behind = False
 
 
@@ -93,12 +90,11 @@ def load_candidate(bundle: Bundle, config: ModelConfig, streams: int) -> Candida
     Raises:
         PhenostreamError: See `opened_model`.
     """
-    behind = priority.may_be_idle()
     wanted = config.model_copy(update={"bundle": str(bundle.path), "streams": streams})
-    with priority.idle(wanted=behind):
-        model = opened_model(bundle, wanted, None)
-    here = behind and not priority.idle_threads()
-    return Candidate(model, behind=behind, here=here)
+    with newborn_behind(wanted=may_be_behind()):
+        candidate = Candidate(opened_model(bundle, wanted, None))
+    candidate.step_back()
+    return candidate
 
 
 class Race:

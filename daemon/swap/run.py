@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any, Final
 
+from phenostream.daemon.channel import Aborted
 from phenostream.daemon.config import ModelConfig
 from phenostream.daemon.model import ServedModel, verified_bundle
 from phenostream.daemon.pipeline.entries import Entry, ModelClosed
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 PROBATION_FRAMES: Final = 200
 """Frames of the new model that are on disk before the one before it is closed."""
 _LOOK_S: Final = 0.2
+_TELL_S: Final = 0.5
+"""Between two reports while cells are compared: to make one takes as long as to compare a batch."""
 _FEW: Final = 200
 """Cells from which on a limit is judged during the probation."""
 _LEAST_PAIRS: Final = 8
@@ -73,6 +76,7 @@ class SwapRun:
         self._settings = settings
         self._before_cell_s: float | None = None
         self._confirmations = _CONFIRMATIONS
+        self._tell_at_s = 0.0
 
     def run(self) -> None:
         """From the bundle to the end; raises nothing."""
@@ -93,7 +97,7 @@ class SwapRun:
             return
         self._stage.shadow.watch(None)
         if candidate is not None:
-            candidate.model.close()
+            _close(candidate.model)
         logger.warning("model swap: %s: %s", state.now.state, state.now.reason)
 
     def _loaded(self) -> Candidate:
@@ -126,13 +130,15 @@ class SwapRun:
                     "ask for fewer, wait longer, or flip without a comparison"
                 )
             last = self._see(candidate, comparison) or last
-            stage.state.note(cells=comparison.cells, report=comparison.told())
+            stage.state.note(cells=comparison.cells)
+            self._tell(report=comparison)
         self._before_cell_s = stage.shadow.pace.cell_s
+        stage.state.note(report=comparison.told())
         breach = comparison.breach(settings)
         if breach is not None:
             raise _Refused(breach)
         candidate.step_forward()
-        reference = Candidate(serving, behind=False, here=False)
+        reference = Candidate(serving)
         race = self._raced(reference, candidate, last)
         stage.state.note(
             report={
@@ -167,8 +173,10 @@ class SwapRun:
         stage.state.enter(
             "probation", of_frames=PROBATION_FRAMES, standing_by=facts_of(old), model=facts_of(new)
         )
+        before = Candidate(old)
+        before.step_back()
         try:
-            breach = self._on_probation(old, new)
+            breach = self._on_probation(before, new)
         except _Cancelled:
             if stage.stopping.is_set():
                 return  # both are closed with the daemon
@@ -178,6 +186,7 @@ class SwapRun:
             breach = f"{type(err).__name__}: {err}"[:200]
         stage.shadow.watch(None)
         if breach is not None:
+            before.step_forward()
             stage.models.flip(old, f"taken back: {breach}", {"number": stage.state.now.number})
             logger.error("model %s serves again: %s", old.in_words(), breach)
         self._close_the_one_that_stands_by()
@@ -186,11 +195,10 @@ class SwapRun:
         else:
             stage.state.enter("rolled_back", reason=breach, standing_by=None)
 
-    def _on_probation(self, old: ServedModel, new: ServedModel) -> str | None:
+    def _on_probation(self, before: Candidate, new: ServedModel) -> str | None:
         """The first breach; None when there was none to the end."""
         stage, settings = self._stage, self._settings
-        before = Candidate(old, behind=False, here=False)
-        comparison = Comparison(new.manifest, old.manifest)
+        comparison = Comparison(new.manifest, before.model.manifest)
         stage.shadow.watch(None if settings.now else new)
         end_s = time.monotonic() + settings.wait_s
         while (frames := stage.models.done(new)) < PROBATION_FRAMES and time.monotonic() < end_s:
@@ -202,12 +210,15 @@ class SwapRun:
             sample = self._see(before, comparison)
             if settings.now or sample is None:
                 continue
-            stage.state.note(probation=comparison.told())
+            self._tell(probation=comparison)
             breach = comparison.breach(settings) if comparison.cells >= _FEW else None
             breach = breach or self._slower(before, new, sample)
             if breach is not None:
+                stage.state.note(probation=comparison.told())
                 return breach
         stage.state.note(frames=frames)
+        if comparison.cells:
+            stage.state.note(probation=comparison.told())
         return None
 
     def _see(self, model: Candidate, comparison: Comparison) -> Sample | None:
@@ -218,6 +229,13 @@ class SwapRun:
             return None
         comparison.add(*seen)
         return sample
+
+    def _tell(self, **found: Comparison) -> None:
+        """Have everybody see what was found so far, now and then."""
+        now_s = time.monotonic()
+        if now_s >= self._tell_at_s:
+            self._stage.state.note(**{name: one.told() for name, one in found.items()})
+            self._tell_at_s = now_s + _TELL_S
 
     def _slower(self, before: Candidate, new: ServedModel, sample: Sample) -> str | None:
         """A line if live cells take too long, and timed against the model before they do too.
@@ -231,7 +249,9 @@ class SwapRun:
         if live_s is None or live_s <= settings.max_slowdown * self._before_cell_s:
             return None
         self._confirmations -= 1
-        race = self._raced(before, Candidate(new, behind=False, here=False), sample)
+        before.step_forward()
+        race = self._raced(before, Candidate(new), sample)
+        before.step_back()
         self._stage.shadow.watch(new)
         return _slow(race, settings) if race.ratio > settings.max_slowdown else None
 
@@ -241,8 +261,11 @@ class SwapRun:
         while (gone := stage.models.let_go()) is None:
             if stage.stopping.is_set():
                 return  # it is closed with the daemon
-        stage.enter(ModelClosed(gone))
-        gone.close()
+        try:
+            stage.enter(ModelClosed(gone))
+        except Aborted:  # the daemon is torn down
+            return
+        _close(gone)
         stage.models.forget(gone)
 
     def _go_on(self) -> None:
@@ -258,6 +281,14 @@ def facts_of(model: ServedModel) -> dict[str, Any]:
     said = model.describe()
     keys = ("name", "version", "sha256", "signed_by", "backend", "device", "precision")
     return {key: said[key] for key in keys}
+
+
+def _close(model: ServedModel) -> None:
+    """Close a model that sees no frame any more; one that cannot be closed costs its memory and nothing else."""
+    try:
+        model.close()
+    except Exception:  # a runtime may raise anything
+        logger.exception("model %s cannot be closed", model.in_words())
 
 
 def _why_flipped(report: dict[str, Any] | None) -> str:

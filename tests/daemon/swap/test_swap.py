@@ -107,8 +107,9 @@ def test_a_folder_without_a_bundle_an_edited_one_and_an_untrusted_one_are_refuse
 
 @pytest.mark.parametrize("odd", ["fails", "other", "shifted", "slow"])
 def test_a_model_that_breaks_its_promise_while_it_serves_is_taken_back(
-    world: World, odd: str
+    world: World, odd: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("phenostream.daemon.swap.run.PROBATION_FRAMES", 1_000_000)
     world.stream()
     world.ask(world.bundle("2"))
     world.until(lambda: world.swapper.told()["state"] == "probation")
@@ -153,6 +154,18 @@ def test_a_probation_without_frames_ends_with_the_time(world: World) -> None:
     world.until(lambda: world.swapper.told()["in_state_s"] > 0.4)
     world.models.take_flips()  # the prepare thread looks also when no frame comes
     assert world.ended().state == "serving"
+
+
+def test_a_model_that_cannot_be_closed_costs_no_further_swap(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise OSError("device is gone")
+
+    world.stream()
+    monkeypatch.setattr(world.opened[0], "close", refuse)
+    assert world.swap(world.bundle("2"), now=True).state == "serving"
+    assert world.swap(world.bundle("3"), now=True).state == "serving"
 
 
 @pytest.mark.parametrize("state", ["comparing", "probation"])
