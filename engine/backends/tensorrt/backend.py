@@ -129,7 +129,7 @@ class TensorRtBackend:
         """The lanes; `_resources` holds what they stand on."""
         try:
             with self._gpu.current(), contextlib.ExitStack() as stack:
-                program = Program(library, plan, kernels.content() if library.is_rtx else None)
+                program = Program(library, plan, kernels.content())
                 stack.callback(program.close)
                 lanes = self._lanes(stack, program, min(streams, _MOST_STREAMS))
                 kernels.keep(program)
