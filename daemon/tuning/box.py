@@ -51,12 +51,12 @@ def runtime_versions() -> dict[str, str]:
 
 def cpu_model() -> str:
     """What the kernel calls the CPU; the machine's name where it does not say."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.machine()
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.machine())
+    return _cpuinfo().get("model name", platform.machine())
+
+
+def cpu_flags() -> set[str]:
+    """What the kernel says the CPU can do, such as ``amx_bf16``."""
+    return set(_cpuinfo().get("flags", "").split())
 
 
 def gpu() -> str:
@@ -65,6 +65,16 @@ def gpu() -> str:
         return ""
     facts = device_facts()
     return f"{facts.name} {facts.compute_capability}, driver {facts.driver_version}"
+
+
+def _cpuinfo() -> dict[str, str]:
+    """What the kernel says of the first core."""
+    try:
+        first, _, _ = Path("/proc/cpuinfo").read_text().partition("\n\n")
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _graphs(bundle: Bundle) -> str:

@@ -4,18 +4,19 @@ import os
 import platform
 from collections.abc import Iterator
 from importlib import metadata
-from pathlib import Path
 from typing import Any
+
+from phenostream.daemon.tuning.box import cpu_flags, cpu_model
 
 _PACKAGES = ("numpy", "opencv-python-headless", "openvino", "onnxruntime", "pyzmq", "torch")
 
 
 def describe_box() -> dict[str, Any]:
     """CPU, cores, matrix extensions, memory, load, versions; no name that would identify the site."""
-    model, flags = _cpu()
+    flags = cpu_flags()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
-        "cpu": model,
+        "cpu": cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
         "extensions": [
             flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags
@@ -43,15 +44,3 @@ def _versions() -> Iterator[tuple[str, str]]:
             yield name, metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-
-
-def _cpu() -> tuple[str, set[str]]:
-    model, flags = platform.machine(), set[str]()
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == "model name":
-            model = value.strip()
-        elif key.strip() == "flags":
-            flags = set(value.split())
-            break
-    return model, flags
