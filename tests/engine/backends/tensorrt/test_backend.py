@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from phenostream.engine.backends.options import BackendOptions
+from phenostream.engine.backends import registry
+from phenostream.engine.backends.options import BackendOptions, usable_cores
 from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.backends.tensorrt import backend as module
 from phenostream.engine.backends.tensorrt.build import BuildSettings
@@ -48,6 +49,31 @@ def test_either_library_passes_the_golden_test_in_float16(
     backend = open_backend(bundle, name, streams=4, max_batch=64)
     assert (backend.name, backend.precision, backend.device) == (name, "fp16", "CUDA (virtual)")
     assert (backend.streams, backend.max_batch) == (4, 64)
+    backend.close()
+    box.gpu.verify()
+
+
+def test_auto_takes_tensorrt_first_where_there_is_a_gpu(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "cuda_devices", lambda: 1)
+    box = VirtualBox(compute=golden_or_fake(bundle)).install(monkeypatch)
+    backend = open_backend(bundle, max_batch=64)
+    assert (backend.name, backend.streams) == ("tensorrt", min(4, usable_cores()))
+    backend.close()
+    box.gpu.verify()
+
+
+def test_auto_goes_on_where_the_card_is_none_for_the_library(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(registry, "cuda_devices", lambda: 1)
+    monkeypatch.setitem(registry.BACKENDS, "torch", registry.BACKENDS["onnxruntime"])
+    box = VirtualBox(name="tensorrt_rtx", plan=b"for another card").install(monkeypatch)
+    backend = open_backend(bundle, streams=1, max_batch=64)
+    assert backend.name == "onnxruntime"
+    assert "backend tensorrt passed over: tensorrt is not installed: pip install" in caplog.text
+    assert "backend tensorrt_rtx passed over: tensorrt_rtx 11.4.0.106: the plan is" in caplog.text
     backend.close()
     box.gpu.verify()
 
