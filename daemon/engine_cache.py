@@ -11,8 +11,8 @@ from phenostream.engine.errors import BadConfig
 _KEY: Final = "model.engine_cache"
 
 
-def opened_cache(directory: Path | None) -> EngineCache | None:
-    """The cache in a folder; None where none is wanted.
+def opened_cache(directory: Path | None, named: str = _KEY) -> EngineCache | None:
+    """The cache in a folder, `named` in messages as its user knows it; None where none is wanted.
 
     The key is the systemd credential DIRECTORY.key where there is one, else the file of that name beside the folder,
     made at the first start. Whoever loses it loses the entries, which are then made again.
@@ -29,18 +29,17 @@ def opened_cache(directory: Path | None) -> EngineCache | None:
             write_secret(path, secrets.token_bytes(KEY_BYTES))
         key = read_secret(path)
     except OSError as err:
-        raise BadConfig(f"{_KEY}: {path}: {(err.strerror or str(err)).lower()}") from err
+        raise BadConfig(f"{named}: {path}: {(err.strerror or str(err)).lower()}") from err
     except BadConfig as err:
-        raise BadConfig(f"{_KEY}: {err}") from err
+        raise BadConfig(f"{named}: {err}") from err
     if len(key) != KEY_BYTES:
-        raise BadConfig(f"{_KEY}: {path}: {len(key)} bytes, expected a key of {KEY_BYTES}")
-    check_folder(
-        directory
-    )  # at once: a backend that cannot use it would be passed over for a slower one
+        raise BadConfig(f"{named}: {path}: {len(key)} bytes, expected a key of {KEY_BYTES}")
+    # At once: a backend that cannot use it would be passed over for a slower one.
+    check_folder(directory, named)
     return EngineCache(directory, key)
 
 
-def check_folder(directory: Path) -> None:
+def check_folder(directory: Path, named: str = _KEY) -> None:
     """See that the folder can be a cache; it is made where it is not there.
 
     Raises:
@@ -49,4 +48,4 @@ def check_folder(directory: Path) -> None:
     try:
         EngineCache(directory, bytes(KEY_BYTES)).check()
     except BadConfig as err:
-        raise BadConfig(f"{_KEY}: {err}") from err
+        raise BadConfig(f"{named}: {err}") from err

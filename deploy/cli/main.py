@@ -61,6 +61,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "reproduce",
         "BSCCM to a report: pack, train, evaluate under one protocol; reproduced or not",
     ),
+    "build-engine": (
+        "build_engine",
+        "build what TensorRT runs of a bundle, before the daemon needs it",
+    ),
     "export-model": ("export_model", "write a trained model as a bundle"),
     "import-checkpoint": ("import_checkpoint", "write a bundle from published weights"),
 }

@@ -1,19 +1,23 @@
 """Only what was put under the same facts and the same key comes back; all else is as if there were nothing."""
 
+import errno
+import fcntl
 import logging
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from phenostream.engine import engine_cache
 from phenostream.engine.backends.openvino import backend as openvino_backend
 from phenostream.engine.backends.openvino.compiling import compile_model
 from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.bundle import load_bundle
 from phenostream.engine.engine_cache import MOST_ENTRIES, EngineCache
-from phenostream.engine.errors import BadConfig
+from phenostream.engine.errors import BadConfig, EngineFault
 from phenostream.engine.types import OUTPUT_SHAPES
 
 DEMO = Path(__file__).parents[2] / "deploy" / "demo_bundle"
@@ -133,6 +137,79 @@ def test_old_entries_give_way(cache: EngineCache) -> None:
     assert len(list(cache.directory.iterdir())) == MOST_ENTRIES
     assert cache.get(FACTS | {"streams": MOST_ENTRIES + 2}) == PARTS
     assert cache.get(FACTS | {"streams": 0}) is None
+
+
+def test_an_entry_that_is_used_outlives_one_that_is_not(cache: EngineCache) -> None:
+    for number in range(MOST_ENTRIES):
+        cache.put(FACTS | {"streams": number}, PARTS)
+        for path in cache.directory.glob("*.engine"):  # an old file system's clock may be coarse
+            stamp = path.stat().st_mtime_ns - 10**9
+            os.utime(path, ns=(stamp, stamp))
+    assert cache.get(FACTS | {"streams": 0}) == PARTS
+    cache.put(FACTS | {"streams": MOST_ENTRIES}, PARTS)
+    assert cache.get(FACTS | {"streams": 0}) == PARTS
+    assert cache.get(FACTS | {"streams": 1}) is None
+
+
+def test_what_a_killed_writer_left_is_swept_and_what_is_being_written_is_not(
+    cache: EngineCache,
+) -> None:
+    cache.check()
+    left, held = cache.directory / ".a.partial", cache.directory / ".b.partial"
+    left.write_bytes(b"half")
+    with held.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        cache.put(FACTS, PARTS)
+        assert (left.exists(), held.exists()) == (False, True)
+    cache.put(FACTS, PARTS)
+    assert not held.exists()
+
+
+def test_whoever_must_keep_an_entry_is_told_where_the_disk_refuses(
+    cache: EngineCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(EngineFault, match=r"\.engine: not kept: No space left on device$"):
+        cache.keep(FACTS, PARTS)
+    monkeypatch.setattr(engine_cache, "MOST_ENTRY_BYTES", 100)
+    with pytest.raises(EngineFault, match=r"not kept: \d+ bytes, allowed 100$"):
+        cache.keep(FACTS, PARTS)
+    assert list(cache.directory.iterdir()) == []
+
+
+def test_one_at_a_time_is_alone_with_the_folder(cache: EngineCache) -> None:
+    waited, order = threading.Event(), []
+
+    def second() -> None:
+        with cache.alone(waited.set):
+            order.append("second")
+
+    other = threading.Thread(target=second)
+    with cache.alone():
+        other.start()
+        assert waited.wait(30)
+        order.append("first")
+    other.join(30)
+    assert order == ["first", "second"]
+    told: list[int] = []
+    with cache.alone(lambda: told.append(1)):
+        assert told == []
+
+
+def test_a_folder_without_locks_is_told_and_used(
+    cache: EngineCache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def without(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", without)
+    with caplog.at_level(logging.WARNING), cache.alone():
+        cache.put(FACTS, PARTS)
+    assert "no locks here: what is built may be built twice" in caplog.text
+    assert cache.get(FACTS) == PARTS
 
 
 def test_openvino_gives_the_same_bits_from_the_cache_and_compiles_no_more(

@@ -40,22 +40,24 @@ class BuildSettings:
     Attributes:
         precision: Which file of the bundle.
         buckets: Batch sizes that it serves, in rising order; see `profile`.
-        workspace_mib: Most device memory that its kernels may use beside the tensors, MiB; 16 to 65536.
+        workspace_mib: Most device memory that one layer of it may use beside the weights, MiB; 16 to 65536; None: the
+            library decides.
         version_compatible: Later versions of the library can run it too; it is slower and carries a runtime.
         hardware_compatible: Every GPU of the same compute capability can run it; it may be slower.
     """
 
     precision: Precision = "fp16"
     buckets: tuple[int, ...] = BUCKETS
-    workspace_mib: int = 1024
+    workspace_mib: int | None = None
     version_compatible: bool = False
     hardware_compatible: bool = False
 
     def __post_init__(self) -> None:
         checked_buckets(self.buckets)
-        if not LEAST_WORKSPACE_MIB <= self.workspace_mib <= MOST_WORKSPACE_MIB:
+        limit = self.workspace_mib
+        if limit is not None and not LEAST_WORKSPACE_MIB <= limit <= MOST_WORKSPACE_MIB:
             raise BadConfig(
-                f"workspace: {self.workspace_mib} MiB is out of range, "
+                f"workspace: {limit} MiB is out of range, "
                 f"allowed {LEAST_WORKSPACE_MIB} to {MOST_WORKSPACE_MIB}"
             )
 
@@ -122,6 +124,8 @@ def build_plan(
     log = listening(library, messages)  # must outlive all that is made with it
     progress = Progress(watch.building) if watch is not None else None
     what = f"{library}: {settings.file}"
+    if watch is not None:
+        watch.building("parsing", 0.0)
     try:
         builder = library.trt.Builder(log)
         network, _parser = parsed_network(library, builder, log, onnx, settings.file)
@@ -140,6 +144,8 @@ def build_plan(
         raise raised
     if plan is None:
         raise EngineFault(_failed(what, settings, messages))
+    if watch is not None:
+        watch.building("built", 1.0)
     return Built(bytes(plan), _timings(library, config))
 
 
@@ -164,7 +170,9 @@ def configured(
     """The builder's configuration: what may be used, for which shapes, and what is known of kernels already."""
     trt = library.trt
     config = builder.create_builder_config()
-    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, settings.workspace_mib * _MIB)
+    if settings.workspace_mib is not None:
+        limit = settings.workspace_mib * _MIB
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, limit)
     config.clear_flag(trt.BuilderFlag.TF32)
     if settings.version_compatible:
         config.set_flag(trt.BuilderFlag.VERSION_COMPATIBLE)
@@ -201,10 +209,12 @@ def _timings(library: Library, config: Any) -> bytes | None:
 
 def _failed(what: str, settings: BuildSettings, messages: Messages) -> str:
     """Why there is no plan, in one line."""
-    for text in messages.errors:
-        if any(words in text for words in _NO_MEMORY):
-            return (
-                f"{what}: not enough memory for buckets {','.join(map(str, settings.buckets))} "
-                f"with a workspace of {settings.workspace_mib} MiB: {text}"
-            )
-    return f"{what}: cannot be built: {messages.reason()}"
+    if not any(words in text for text in messages.errors for words in _NO_MEMORY):
+        return f"{what}: cannot be built: {messages.reason()}"
+    buckets = ",".join(map(str, settings.buckets))
+    if settings.workspace_mib is None:
+        return f"{what}: not enough memory for buckets {buckets}; allow smaller ones"
+    return (
+        f"{what}: a workspace of {settings.workspace_mib} MiB is not enough memory for buckets {buckets}; "
+        "allow more or smaller ones"
+    )

@@ -104,7 +104,7 @@ def listening(library: Library, messages: Messages) -> Any:
             if severity not in (*errors, levels.WARNING):
                 return
             try:
-                text = one_line(_ORIGIN.sub("", message))
+                text = one_line(message)
                 (messages.errors if severity in errors else messages.warnings).append(text)
                 logger.debug("%s: %s", library.name, text)
             except BaseException as err:  # nothing may pass through the library
@@ -114,6 +114,6 @@ def listening(library: Library, messages: Messages) -> Any:
 
 
 def one_line(text: str) -> str:
-    """A message of many lines or words as one short line."""
-    line = " ".join(text.split())
+    """A message of many lines or words as one short line, without its place in the library's source."""
+    line = " ".join(_ORIGIN.sub("", text).split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

@@ -68,7 +68,7 @@ def _check(
     for name, rest in shapes.items():
         tensor = found[name]
         if tensor.dtype != library.trt.float32:
-            kind_found = str(tensor.dtype).rpartition(".")[2]
+            kind_found = str(tensor.dtype).rpartition(".")[2].lower()
             raise BadBundle(f"{file}: {kind} {name} is {kind_found}, expected float32")
         shape = tuple(tensor.shape)
         if shape != (_ANY, *rest):

@@ -20,6 +20,8 @@ from phenostream.engine.errors import EngineFault
 
 logger = logging.getLogger(__name__)
 
+_KIND: Final = "plan 1"
+"""Counted up when the same settings come to build otherwise: what was built before is then no longer found."""
 ANY: Final = "any"
 """GPU and driver of a plan that is finished for the one at hand while loading."""
 
@@ -87,11 +89,11 @@ def plan_facts(
     """
     model = model_of(bundle, settings.precision)
     return {
-        "kind": "plan",
+        "kind": _KIND,
         "model": hashlib.sha256(model).hexdigest(),
         **_where(library, settings, device),
         "buckets": ",".join(map(str, settings.buckets)),
-        "workspace_mib": settings.workspace_mib,
+        "workspace_mib": settings.workspace_mib or 0,
         "version_compatible": int(settings.version_compatible),
         "hardware_compatible": int(settings.hardware_compatible),
     }

@@ -76,8 +76,3 @@ def profiles_of(library: Library, buckets: Sequence[int]) -> tuple[Profile, ...]
     if library.is_rtx:
         return (Profile(buckets[0], buckets[len(buckets) // 2], buckets[-1]),)
     return tuple(Profile(bucket, bucket, bucket) for bucket in buckets)
-
-
-def profile_index(library: Library, buckets: Sequence[int], bucket: int) -> int:
-    """Which profile of the plan serves a bucket."""
-    return 0 if library.is_rtx else list(buckets).index(bucket)

@@ -7,7 +7,6 @@ from phenostream.engine.backends.tensorrt.profile import (
     BUCKETS,
     buckets_for,
     checked_buckets,
-    profile_index,
     profiles_of,
     used_buckets,
 )
@@ -19,11 +18,11 @@ RTX = Library("tensorrt_rtx", None, "1.7")
 
 @pytest.mark.parametrize("library", [TENSORRT, RTX])
 @pytest.mark.parametrize("buckets", [BUCKETS, (1,), (8, 64)])
-def test_every_bucket_is_inside_its_profile(library: Library, buckets: tuple[int, ...]) -> None:
+def test_every_bucket_is_inside_a_profile(library: Library, buckets: tuple[int, ...]) -> None:
     profiles = profiles_of(library, buckets)
     for bucket in buckets:
-        profile = profiles[profile_index(library, buckets, bucket)]
-        assert profile.least <= bucket <= profile.most
+        assert any(profile.least <= bucket <= profile.most for profile in profiles)
+    for profile in profiles:
         assert profile.least <= profile.best <= profile.most
         assert profile.shapes("images")[1] == (profile.best, 4, 28, 28)
         assert profile.shapes("background")[2] == (profile.most, 4)
