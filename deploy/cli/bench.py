@@ -14,6 +14,7 @@ Examples:
   phenostream bench ingest --size 2048 --frames 30
   phenostream bench journal
   phenostream bench soak
+  phenostream bench swap
   phenostream bench detect --truth truth.json --results got.jsonl
   phenostream bench field
   phenostream bench train
@@ -34,6 +35,7 @@ from phenostream.deploy.cli import (
     bench_soak,
     bench_sources,
     bench_stage,
+    bench_swap,
     bench_train,
 )
 from phenostream.deploy.cli.terminal import progress, say, say_json, say_table
@@ -183,6 +185,11 @@ _KINDS: dict[str, tuple[_Declare, _Measure, str]] = {
         bench_soak.declare,
         bench_soak.measure,
         "whether a daemon's memory, descriptors and threads stay the same over 150,000 frames",
+    ),
+    "swap": (
+        bench_swap.declare,
+        bench_swap.measure,
+        "what a change of models costs the frames that come meanwhile",
     ),
     "journal": (
         bench_journal.declare,
