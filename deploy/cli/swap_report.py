@@ -19,6 +19,7 @@ _ENDS: Final = {
     "rolled_back": "ROLLED BACK: {model} was taken back, {before} serves again",
     "cancelled": "CANCELLED: {before} serves",
 }
+_MOST_CHANGES: Final = 5
 
 
 def who(card: Mapping[str, Any] | None) -> str:
@@ -31,13 +32,14 @@ def say_swap(swap: Mapping[str, Any]) -> None:
     for line in _lines(swap):
         say(printable(line))
     for key, title in (
-        ("report", "on live cells, before it served"),
-        ("probation", "on live cells, while it served (the model before it beside it)"),
+        ("report", "live cells, before it served"),
+        ("probation", "live cells, while it served; the model before it beside it"),
     ):
-        if swap.get(key) is not None:
+        report = swap.get(key)
+        if report is not None:
             say()
             say(title)
-            _say_report(swap[key])
+            say_table(["what", "serving", "other", "found"], _rows(report))
 
 
 def _lines(swap: Mapping[str, Any]) -> Iterator[str]:
@@ -57,6 +59,31 @@ def _lines(swap: Mapping[str, Any]) -> Iterator[str]:
         yield f"bundle: {swap['bundle']}; took {swap['elapsed_s']:g} s"
 
 
-def _say_report(report: Mapping[str, Any]) -> None:
-    """What two models said about the same cells."""
-    say_table(["what", "value"], [(key, str(value)) for key, value in report.items()])
+def _rows(report: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """What was found, of the serving model and of the other one, and of both together."""
+    low, high = report["agreement_low"], report["agreement_high"]
+    yield "cells compared", "", "", str(report["cells"])
+    yield "decided alike", "", "", f"{report['agreement']:.2%} [{low:.2%}, {high:.2%}]"
+    for change in report["changes"][:_MOST_CHANGES]:
+        yield "decided otherwise", change["reference"], change["other"], f"{change['cells']} cells"
+    if len(report["changes"]) > _MOST_CHANGES:
+        rest = sum(change["cells"] for change in report["changes"][_MOST_CHANGES:])
+        yield "decided otherwise", "all other pairs", "", f"{rest} cells"
+    for key, what in (("rejected", "rejected"), ("unusual", "unlike the training cells")):
+        first, second = report[key]
+        yield what, f"{first:.2%}", f"{second:.2%}", f"{100 * (second - first):+.2f} points"
+    for marker in report["markers"]:
+        r = "none" if marker["r"] is None else f"{marker['r']:.3f}"
+        moved = (
+            f"shift {marker['shift_sd']:+.3f} sd, rms {marker['rms_difference_sd']:.3f} sd, r {r}"
+        )
+        yield printable(marker["name"]), "", "", moved
+    if "cell_ms" in report:
+        first, second = report["cell_ms"]
+        yield "ms a cell", f"{first:.3g}", f"{second:.3g}", f"{report['slowdown']:.2f} times"
+        yield (
+            "batches passed over",
+            "",
+            "",
+            f"{report['passed_over']} (the box was busy with frames)",
+        )

@@ -113,8 +113,9 @@ def tell_missed(run: str, n: int) -> None:
 
 
 def concerns(record: "Record", run: str | None) -> bool:
-    """Whether a record is of the run that is wanted; every record if none is."""
-    return run is None or str(record.facts.get("run")).endswith(run)
+    """Whether a record is of the run that is wanted, or of no run; every record if none is."""
+    of = record.facts.get("run")
+    return run is None or of is None or str(of).endswith(run)
 
 
 def followed(

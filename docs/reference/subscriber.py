@@ -58,10 +58,10 @@ def main(results, control, runs=-1, since=0):
     starts = {}
     for offset, topic, payload in records(results, control, int(since)):
         body = msgpack.unpackb(payload)
-        run, what = body["run"], body.get("event") or body.get("text")
+        run, what = body.get("run"), body.get("event") or body.get("text")
         if what == "run_started":
             starts[run] = body["start"]
-        elif run not in starts:  # it began before `since`, or its beginning is lost
+        elif run and run not in starts:  # it began before `since`, or its beginning is lost
             starts |= {one["run"]: one["start"] for one in ask(control, type="runs")[0]["runs"]}
             print("run", run, "began before:", starts.setdefault(run), flush=True)
         what = what or f"{body['frame_seq']} {body['fate']}"

@@ -9,6 +9,7 @@ from typing import get_args
 import numpy as np
 import pytest
 from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
 from phenostream.daemon.control import MOST_RECORDS
 from phenostream.daemon.ledger import CELL_COUNTS, FATES, INCIDENTS, Ledger
@@ -29,6 +30,8 @@ from phenostream.daemon.pipeline.records import (
     run_started,
     summary,
 )
+from phenostream.daemon.swap.comparison import Comparison
+from phenostream.daemon.swap.state import State, Swap, SwapSettings
 from phenostream.daemon.wire import ingest
 from phenostream.daemon.wire.codec import (
     MAX_HEADER_BYTES,
@@ -36,7 +39,7 @@ from phenostream.daemon.wire.codec import (
     MOST_VALUES,
     unpack_result,
 )
-from phenostream.daemon.wire.control import MOST_BYTES
+from phenostream.daemon.wire.control import MOST_BYTES, ModelLoad, Request
 from phenostream.daemon.wire.encoding import MOST_BLOCK_BYTES
 from phenostream.daemon.wire.results import TOPICS, WELCOME_TOPIC, decode_frame
 from phenostream.engine.bundle import load_bundle
@@ -220,8 +223,42 @@ def test_a_change_of_the_model_has_the_documented_keys(model: ServedModel) -> No
 
 def test_the_requests_are_those_of_the_code() -> None:
     named = {word for row in table("## Control")[:-1] for word in re.findall("`([^`]+)`", row)[:1]}
-    assert named == {"status", "model", "runs", "drain", "get"}
+    assert named == {
+        get_args(kind.model_fields["type"].annotation)[0] for kind in get_args(Request)
+    }
     assert f"At most {MOST_TOLD} runs" in PAGE
+
+
+def test_the_keys_of_a_load_are_those_of_its_schema_with_their_defaults() -> None:
+    rows = [row.strip("| ").split(" | ") for row in table("### What is asked of a model")]
+    told = {row[0].strip("`"): row[2] for row in rows}
+    fields = {name: field.default for name, field in ModelLoad.model_fields.items()}
+    for name in ("v", "id", "type"):
+        del fields[name]
+    assert (told.pop("bundle"), fields.pop("bundle")) == ("none", PydanticUndefined)
+    assert told == {
+        name: str(default).lower() if isinstance(default, bool) else f"{default:g}"
+        for name, default in fields.items()
+    }
+
+
+def test_a_swaps_keys_are_those_that_are_sent() -> None:
+    told = Swap(1, "comparing", SwapSettings(Path("/b"))).told(0.0)
+    assert words("### A swap's keys") == list(told)
+    rows = {row.split("`")[1]: row for row in table("### A swap's keys")}
+    assert set(re.findall("`([a-z_]+)`", rows["state"])[1:]) == set(get_args(State))
+    for key in ("asked", "progress"):
+        assert set(re.findall("`([a-z_]+)`", rows[key])[1:]) == set(told[key])
+
+
+def test_a_reports_keys_are_those_that_are_sent(model: ServedModel) -> None:
+    told = Comparison(model.manifest, model.manifest).told()
+    at_the_end = ["passed_over", "cell_ms", "slowdown"]
+    assert words("### A swap's report") == [*told, *at_the_end]
+    run = (DOCS.parent / "daemon" / "swap" / "run.py").read_text(encoding="utf-8")
+    assert all(f'"{key}": ' in run for key in at_the_end)
+    (row,) = (row for row in table("### A swap's report") if row.startswith("| `markers`"))
+    assert all(f"`{key}`" in row for key in told["markers"][0])
 
 
 def test_a_marks_keys_and_its_counts_are_those_that_are_sent() -> None:

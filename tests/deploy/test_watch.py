@@ -150,6 +150,23 @@ def test_one_run_of_several_is_shown_by_the_end_of_its_id(
     assert capsys.readouterr().err == ""
 
 
+def test_a_change_of_the_model_concerns_every_run_and_names_both() -> None:
+    card = {"name": "toy", "sha256": "ab" * 32, "backend": "openvino", "precision": "bf16"}
+    body = {
+        "event": "model_changed",
+        "before": card | {"version": "1"},
+        "after": card | {"version": "2"},
+        "why": "asked for",
+    }
+    change = Record("status", 7, body)
+    told = Told((0, 0, change), (0, 0, None))
+    assert list(followed(cast(Subscriber, told), False, lambda: told.now_s, "8057")) == [change]
+    assert record_line(change).endswith(
+        "model: toy 2 (abababababab) on openvino bf16 serves from now on, before it "
+        "toy 1 (abababababab) on openvino bf16; asked for"
+    )
+
+
 @pytest.mark.parametrize(("words", "code"), [([], 0), (["--until-end"], 1)])
 def test_ctrl_c_is_how_an_endless_watch_ends_well(
     words: list[str], code: int, monkeypatch: pytest.MonkeyPatch
