@@ -82,7 +82,7 @@ NEED_CUDA: Final = ("tensorrt", "tensorrt_rtx", "torch")
 PRECISIONS: Final[dict[str, tuple[Precision, ...]]] = {
     "tensorrt": ("int8", "fp16", "fp32"),
     "tensorrt_rtx": ("int8", "fp16", "fp32"),
-    "torch": ("fp16", "fp32"),
+    "torch": ("fp16", "bf16", "fp32"),
     "openvino": ("int8", "bf16", "fp32"),
     "onnxruntime": ("int8", "fp32"),
     "fake": ("fp32",),

@@ -1,5 +1,6 @@
 """What a daemon takes at its start, and that it says why."""
 
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,19 @@ def test_without_a_folder_to_keep_it_in_nothing_is_measured(bundle: Bundle) -> N
         "the first in the table's order that loads and gives the golden outputs: openvino bf16; "
         "not measured: model.engine_cache names no folder to keep a measurement in"
     )
+
+
+def test_systemd_hears_that_a_first_start_takes_longer(
+    bundle: Bundle, cache: EngineCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        tuning(bundle, config(), cache, Measuring())
+        systemd.setblocking(False)
+        assert (
+            systemd.recv(4096) == b"STATUS=measuring backends, once\nEXTEND_TIMEOUT_USEC=114000000"
+        )
 
 
 def test_a_measurement_that_fails_is_no_reason_not_to_start(

@@ -4,6 +4,7 @@ import pytest
 
 from phenostream.daemon.tuning import plan as plan_module
 from phenostream.daemon.tuning.plan import CPU_BATCHES, GPU_BATCHES, Plan, auto_backends
+from phenostream.engine.backends.registry import AUTO_ORDER, BACKENDS, PRECISIONS
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,11 @@ def test_a_gpu_gets_larger_batches_and_fewer_streams() -> None:
     assert plan.batches("torch") == GPU_BATCHES
     assert plan.batches("onnxruntime") == CPU_BATCHES
     assert plan.layouts("torch") == [(2, 2), (4, 4)]
+
+
+def test_every_row_that_may_be_chosen_has_something_to_measure() -> None:
+    assert set(PRECISIONS) == set(BACKENDS)
+    assert all(Plan((name,), cores=2).rows() for name in AUTO_ORDER)
 
 
 def test_a_row_that_needs_a_device_is_left_out_where_there_is_none(
