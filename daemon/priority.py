@@ -1,10 +1,11 @@
 """Keeps the threads of a model that does not serve behind all others of the box, and lets them forward when it does.
 
-Only threads of a runtime are put behind, never one that runs Python: an idle thread that holds the interpreter's lock,
-on a box whose cores are busy, holds up every frame. A runtime's threads are known by when they are born, while a model
-is opened; they are the process's threads that Python did not start.
+Only threads of a runtime are put behind, never one that runs Python: one that waits for a core while it holds the
+interpreter's lock holds up every frame. A runtime's threads are known by when they are born, while a model is opened;
+they are the process's threads that Python did not start. Behind means so nice that a core everybody wants gives them a
+thirtieth of what it gives others; with SCHED_IDLE, a box that is busy for good would never load a model.
 
-To leave SCHED_IDLE takes CAP_SYS_NICE, or a limit on nice of 0 or better (`LimitNICE=+0` of a systemd unit); where
+To become less nice takes CAP_SYS_NICE, or a limit on nice that allows it (`LimitNICE=+0` of a systemd unit); where
 neither is given no thread is put behind, for it could never serve.
 """
 
@@ -15,27 +16,30 @@ from contextlib import contextmanager
 from typing import Final
 
 _TASKS: Final = "/proc/self/task"
-_NORMAL: Final = os.SCHED_OTHER
-_IDLE: Final = os.SCHED_IDLE
+_BEHIND: Final = 15
+"""How much nicer than the daemon."""
+_NICEST: Final = 19
+_LEAST: Final = 5
+"""How much nicer than the daemon it must be possible to be, for being behind to mean anything."""
 _LOOK_S: Final = 0.005
 """Between two looks for newborn threads."""
 
 
 def may_be_behind() -> bool:
     """Whether a thread of this process can be put behind all others and let forward again."""
+    if _own() > _NICEST - _LEAST:
+        return False
     came_back: list[bool] = []
 
     def try_it() -> None:
-        if os.sched_getscheduler(0) != _NORMAL:
-            return  # the whole daemon was started behind others: there is nothing to come back to
         try:
-            _enter(0, _IDLE)
-            _enter(0, _NORMAL)
-        except OSError:
+            put_behind([threading.get_native_id()])
+            let_forward([threading.get_native_id()])
+        except PermissionError:
             return
         came_back.append(True)
 
-    trial = threading.Thread(target=try_it, name="try-idle", daemon=True)
+    trial = threading.Thread(target=try_it, name="try-nice", daemon=True)
     trial.start()
     trial.join()
     return bool(came_back)
@@ -72,22 +76,23 @@ def newborn_behind(*, wanted: bool) -> Iterator[None]:
 
 
 def put_behind(threads: Iterable[int]) -> None:
-    """Let these threads run only when nobody else wants the core; only where `may_be_behind`."""
-    _enter_all(threads, _IDLE)
+    """Let these threads have what others leave of a core; only where `may_be_behind`."""
+    _become(threads, min(_own() + _BEHIND, _NICEST))
 
 
 def let_forward(threads: Iterable[int]) -> None:
-    """Make these threads normal ones."""
-    _enter_all(threads, _NORMAL)
+    """Make these threads like the daemon's others."""
+    _become(threads, _own())
 
 
-def _enter_all(threads: Iterable[int], policy: int) -> None:
+def _become(threads: Iterable[int], nice: int) -> None:
     for number in threads:
         try:
-            _enter(number, policy)
+            os.setpriority(os.PRIO_PROCESS, number, nice)
         except ProcessLookupError:  # it has ended
             continue
 
 
-def _enter(thread: int, policy: int) -> None:
-    os.sched_setscheduler(thread, policy, os.sched_param(0))
+def _own() -> int:
+    """How nice the daemon is: its first thread."""
+    return os.getpriority(os.PRIO_PROCESS, os.getpid())

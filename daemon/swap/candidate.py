@@ -29,7 +29,7 @@ class Candidate:
     """One model that does not serve, and how its calls are kept from costing frames.
 
     Attributes:
-        behind: Its threads run only when nobody else wants the core. Else it has small calls and a share of a core.
+        behind: Its threads have what others leave of a core. Else it has small calls and a share of a core.
     """
 
     def __init__(self, model: ServedModel) -> None:
@@ -68,7 +68,7 @@ class Candidate:
         return row.opened.infer(images, background)
 
     def step_back(self) -> None:
-        """Let its threads run only when nobody else wants the core, where it has any and they could come back."""
+        """Put its threads behind all others, where it has any and they could come back."""
         if self.model.threads and may_be_behind():
             put_behind(self.model.threads)
             self.behind = True

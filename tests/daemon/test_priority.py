@@ -12,7 +12,7 @@ import pytest
 from phenostream.daemon import priority
 
 can = pytest.mark.skipif(
-    not priority.may_be_behind(), reason="this process may not take a thread out of SCHED_IDLE"
+    not priority.may_be_behind(), reason="this process may not make a thread less nice again"
 )
 _LIBC = ctypes.CDLL(None)
 
@@ -33,9 +33,13 @@ def native_thread() -> Iterator[int]:
         _LIBC.pthread_join(handle, None)
 
 
-def becomes(number: int, policy: int) -> bool:
+def nice(number: int) -> int:
+    return os.getpriority(os.PRIO_PROCESS, number)
+
+
+def becomes(number: int, expected: int) -> bool:
     deadline_s = time.monotonic() + 10
-    while os.sched_getscheduler(number) != policy:
+    while nice(number) != expected:
         if time.monotonic() > deadline_s:
             return False
     return True
@@ -43,19 +47,20 @@ def becomes(number: int, policy: int) -> bool:
 
 @can
 def test_a_runtimes_thread_is_put_behind_and_let_forward_and_one_of_pythons_is_not() -> None:
-    over = threading.Event()
+    over, own = threading.Event(), nice(os.getpid())
+    behind = min(own + 15, 19)
     mine = threading.Thread(target=over.wait, args=(20,), daemon=True)
     with priority.newborn_behind(wanted=True):
         mine.start()
         with native_thread() as number:
-            assert becomes(number, os.SCHED_IDLE)
+            assert becomes(number, behind)
             assert mine.native_id is not None
-            assert os.sched_getscheduler(mine.native_id) == os.SCHED_OTHER
-            assert os.sched_getscheduler(0) == os.SCHED_OTHER
+            assert nice(mine.native_id) == own
+            assert nice(threading.get_native_id()) == own
             priority.let_forward([number])
-            assert os.sched_getscheduler(number) == os.SCHED_OTHER
+            assert nice(number) == own
             priority.put_behind([number])
-            assert os.sched_getscheduler(number) == os.SCHED_IDLE
+            assert nice(number) == behind
     priority.let_forward([number])  # it has ended: nothing happens
     over.set()
     mine.join(10)
@@ -64,23 +69,25 @@ def test_a_runtimes_thread_is_put_behind_and_let_forward_and_one_of_pythons_is_n
 def test_where_there_is_no_way_back_no_thread_is_put_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[tuple[int, int]] = []
+    asked: list[int] = []
+    own = 3
+    monkeypatch.setattr(os, "getpriority", lambda kind, number: own)
 
-    def refuse(thread: int, policy: int, param: object) -> None:
-        asked.append((thread, policy))
-        if policy == os.SCHED_OTHER:
-            raise PermissionError(1, "Operation not permitted")
+    def refuse(kind: int, thread: int, value: int) -> None:
+        asked.append(value)
+        if value <= own:
+            raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    monkeypatch.setattr(os, "setpriority", refuse)
     assert not priority.may_be_behind()
-    assert asked == [(0, os.SCHED_IDLE), (0, os.SCHED_OTHER)]
+    assert asked == [18, 3]
     with priority.newborn_behind(wanted=False), native_thread():
         pass
     assert len(asked) == 2
 
 
-def test_a_daemon_that_runs_behind_others_as_a_whole_is_left_as_it_is(
+def test_a_daemon_that_is_nice_itself_has_no_place_behind_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(os, "sched_getscheduler", lambda thread: os.SCHED_IDLE)
+    monkeypatch.setattr(os, "getpriority", lambda kind, number: 15)
     assert not priority.may_be_behind()
