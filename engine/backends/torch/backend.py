@@ -1,8 +1,8 @@
 """The torch backend: the bundle's ONNX graph run by PyTorch, on the first CUDA device or on the CPU.
 
-On a GPU: the float16 graph, its channels aligned and last, one captured CUDA graph per batch size and stream
-(`replay`), compiled first where that is asked for. On a CPU it is the reference, in the graph's own order and
-precision; it is never chosen by itself there.
+On a GPU: the float16 graph (or its products in bfloat16, which rounds eight times as coarsely but cannot overflow), its
+channels aligned and last, one captured CUDA graph per batch size and stream (`replay`), compiled first where that is
+asked for. On a CPU it is the reference, in the graph's own order and precision; it is never chosen by itself there.
 """
 
 import queue
@@ -15,14 +15,15 @@ from phenostream.engine.backends.driver import cuda_devices
 from phenostream.engine.backends.options import BackendOptions
 from phenostream.engine.backends.torch.alignment import align_channels
 from phenostream.engine.backends.torch.graph import read_graph
+from phenostream.engine.backends.torch.narrowing import to_bfloat16
 from phenostream.engine.backends.torch.replay import Replay
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.errors import BadConfig, EngineFault
 from phenostream.engine.manifest import Precision
 from phenostream.engine.types import F32, OUTPUT_SHAPES, Outputs
 
-_FILES: Final = {"fp32": "model.onnx", "fp16": "model.fp16.onnx"}
-
+_FILES: Final = {"fp32": "model.onnx", "fp16": "model.fp16.onnx", "bf16": "model.fp16.onnx"}
+"""The file whose graph is run; bf16 takes from the float16 one what is narrow, and the weights from the float32 one."""
 
 _MOST_LANES: Final = 4
 """Streams of one GPU: more only hold memory, each is busy with a batch of its own."""
@@ -63,6 +64,8 @@ class TorchBackend:
                 f"{', '.join(key for key, name in _FILES.items() if name in bundle.files)}"
             )
         graph = read_graph(bundle.files[file])
+        if self.precision == "bf16":
+            graph = to_bfloat16(graph, read_graph(bundle.files[_FILES["fp32"]]))
         self._closed = False
         self._idle: queue.SimpleQueue[Lane] = queue.SimpleQueue()
         try:
@@ -74,9 +77,8 @@ class TorchBackend:
                     self._idle.put(Replay(module, options.max_batch))
             else:
                 self.device = "CPU"
-                torch.set_num_threads(max(1, options.threads // options.streams))
                 for _ in range(options.streams):
-                    self._idle.put(_Eager(graph))
+                    self._idle.put(_Eager(graph, max(1, options.threads // options.streams)))
         except RuntimeError as err:
             raise EngineFault(f"torch: cannot load the model: {_line(err)}") from err
 
@@ -111,10 +113,12 @@ def _on_device(graph: fx.GraphModule, *, compiled: bool) -> torch.nn.Module:
 class _Eager:
     """Op by op in the caller's thread."""
 
-    def __init__(self, module: torch.nn.Module) -> None:
+    def __init__(self, module: torch.nn.Module, threads: int) -> None:
         self._module = module
+        self._threads = threads
 
     def run(self, images: F32, background: F32) -> list[F32]:
+        torch.set_num_threads(self._threads)  # of the caller's thread, which may serve others too
         with torch.inference_mode():
             outputs = self._module(torch.from_numpy(images), torch.from_numpy(background))
         return [

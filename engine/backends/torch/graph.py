@@ -4,7 +4,7 @@ Nothing is traced, and nothing in the file is run: nodes are looked up in `OPERA
 module is a `torch.fx.GraphModule`: plain Python that torch can also compile.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -12,6 +12,9 @@ from torch import Tensor, fx
 
 from phenostream.engine.backends.torch.operators import OPERATORS
 from phenostream.engine.errors import EngineFault, MissingPackage
+
+LABEL: Final = "label"
+"""Key, among what a node that reads a weight is annotated with, of the weight's name in the file."""
 
 Value = fx.Node | tuple[int, ...] | int | None
 
@@ -45,7 +48,8 @@ def read_graph(content: bytes) -> fx.GraphModule:
             continue
         name = f"weight_{number}"
         module.register_buffer(name, _weight(tensor.name, array))
-        values[tensor.name] = graph.get_attr(name)
+        values[tensor.name] = read = graph.get_attr(name)
+        read.meta[LABEL] = tensor.name
     for node in proto.node:
         _add(graph, node, values, onnx)
     try:

@@ -13,7 +13,13 @@ from torch.nn import functional
 
 Ints = tuple[int, ...]
 
-DTYPES: Final = {1: torch.float32, 10: torch.float16, 16: torch.bfloat16, 11: torch.float64}
+FLOAT32, BFLOAT16 = 1, 16
+DTYPES: Final = {
+    FLOAT32: torch.float32,
+    10: torch.float16,
+    BFLOAT16: torch.bfloat16,
+    11: torch.float64,
+}
 """Element types of ONNX that a graph may compute in."""
 
 

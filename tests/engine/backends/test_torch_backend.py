@@ -29,7 +29,7 @@ def bundle() -> Bundle:
     return load_bundle(DEMO)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
 def test_it_passes_the_golden_test(bundle: Bundle, precision: Precision) -> None:
     backend = open_backend(bundle, "torch", streams=2, max_batch=32, precision=precision)
     assert (backend.name, backend.precision) == ("torch", precision)
@@ -58,9 +58,9 @@ def test_a_gpu_computes_in_float32_where_a_bundle_has_no_float16(bundle: Bundle)
 
 def test_it_says_what_it_cannot_do(bundle: Bundle) -> None:
     with pytest.raises(
-        BadConfig, match=r"^torch: precision 'bf16' is not available, allowed fp32, fp16$"
+        BadConfig, match=r"^torch: precision 'int8' is not available, allowed fp32, fp16, bf16$"
     ):
-        open_backend(bundle, "torch", precision="bf16")
+        open_backend(bundle, "torch", precision="int8")
     backend = open_backend(bundle, "torch", streams=1, max_batch=32)
     backend.close()
     backend.close()
