@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from phenostream.engine.backends.driver import cuda_devices
-from phenostream.engine.backends.openvino import import_openvino
+from phenostream.engine.backends.openvino.library import import_openvino
 from phenostream.engine.backends.options import usable_cores
 from phenostream.engine.errors import EngineFault, MissingPackage, PhenostreamError
 

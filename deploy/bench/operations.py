@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from phenostream.engine.backends.openvino import import_openvino
+from phenostream.engine.backends.openvino.library import import_openvino
 from phenostream.engine.errors import BadBundle
 from phenostream.engine.types import CROP_PX
 
