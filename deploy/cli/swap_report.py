@@ -6,8 +6,8 @@ from typing import Any, Final
 from phenostream.deploy.cli.terminal import printable, say, say_table
 
 STATES: Final = {
-    "loading": "the bundle is read, verified and opened beside the model that serves",
-    "testing": "golden crops, and whether it fits what this daemon does",
+    "loading": "the bundle is read and verified; does it fit what this daemon does?",
+    "testing": "opened beside the model that serves, it must give its golden outputs",
     "comparing": "it infers live cells beside the model that serves; nobody sees its answers",
     "probation": "it serves; the model before it stands by, warm",
 }
