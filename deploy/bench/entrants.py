@@ -17,7 +17,7 @@ from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.backends.registry import BACKENDS, NEED_CUDA, PRECISIONS
 from phenostream.engine.manifest import Precision
 
-_ALSO: Final[dict[str, tuple[Precision, ...]]] = {"torch": ("bf16",), "onnxruntime": ("fp16",)}
+_ALSO: Final[dict[str, tuple[Precision, ...]]] = {"onnxruntime": ("fp16",)}
 """Precisions that are there and that the daemon does not think worth trying."""
 _LOOKS: Final = 2
 _LOOK_S: Final = 0.2
