@@ -149,9 +149,8 @@ class Side:
         self.arrived, self.computed, self._left = gpu.event(), gpu.event(), gpu.event()
         for event in (self.arrived, self.computed, self._left):
             memory.callback(event.close)
-        gpu.copy_in(
-            self.device_in, self._host_in.array, self._copies
-        )  # what no batch has filled is finite
+        # What no batch has filled yet is computed too, as padding: let it be finite.
+        gpu.copy_in(self.device_in, self._host_in.array, self._copies)
         self._copies.synchronize()
 
     def add(self, bucket: int, graph: Graph, inputs: Layout, outputs: Layout) -> None:
