@@ -192,6 +192,11 @@ def test_roles_open_their_own_sockets_only(site: Site, small_start: Callable[...
         assert control.status()["state"] == "ready"
         with pytest.raises(Refusal, match="drain: the key of a subscriber, allowed an operator's"):
             control.drain()
+        with pytest.raises(Refusal, match="model_load: the key of a subscriber, allowed an op"):
+            control.load_model("/models/other")
+        with pytest.raises(Refusal, match="model_cancel: the key of a subscriber, allowed an op"):
+            control.cancel_swap()
+        assert control.model_swap()["state"] == "none"
     with site.control() as control:
         control.drain()
     assert site.daemon.wait() == 0

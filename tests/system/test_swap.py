@@ -3,7 +3,11 @@
 The models are fakes that behave on command; `test_swap_engines` does it with a real runtime.
 """
 
+import csv
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
@@ -17,6 +21,7 @@ from phenostream.daemon.client.errors import Refusal
 from phenostream.daemon.client.swapping import follow_swap
 from phenostream.daemon.wire.codec import unpack_meta
 from phenostream.deploy.bundle_signing import make_signing_keys, sign_bundle
+from phenostream.deploy.cli.main import main
 from phenostream.engine.bundle import load_bundle
 from tests.system.patience import becomes
 from tests.system.small_camera import small_frame, small_start
@@ -24,6 +29,7 @@ from tests.system.streaming_microscope import Microscope
 from tests.system.swappable_daemon import SwappableDaemon, copied, write_toy
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "subscriber.py"
 FEW_CELLS = 60
 CELLS_A_FRAME = 4
 FOR_EVER = 10**6
@@ -184,6 +190,42 @@ def test_the_journal_says_when_the_model_changed_and_why(
     assert models_before == 1
     assert (change["before"]["version"], change["after"]["version"]) == ("1", "2")
     assert change["why"].startswith("decides like the model before it for 100.00% of")
+
+
+def test_a_journal_with_two_models_is_read_exported_and_compacted_like_any_other(
+    daemon: SwappableDaemon, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Control(daemon.ready["control"]) as control, streaming(daemon) as microscope:
+        end = swapped(control, write_toy(tmp_path / "b", "2"), cells=FEW_CELLS)
+        assert end["state"] == "serving"
+    reader = [
+        sys.executable,
+        str(REFERENCE),
+        daemon.ready["results"],
+        daemon.ready["control"],
+        "1",
+        "0",
+    ]
+    read = subprocess.run(reader, capture_output=True, text=True, timeout=60, check=True)
+    assert read.stdout.count(" model_changed ") == 1
+    daemon.send(signal.SIGTERM)
+    assert daemon.wait() == 0
+    journal, table = str(daemon.folder / "journal"), tmp_path / "cells.csv"
+    assert main(["journal", "verify", journal]) == 0
+    assert main(["export", journal, str(table)]) == 0
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == CELLS_A_FRAME * microscope.sent
+    assert {(row["model_version"], row["model_sha256"]) for row in rows} == {
+        ("1", end["before"]["sha256"]),
+        ("2", end["model"]["sha256"]),
+    }
+    assert main(["journal", "compact", journal, "--drop-run", microscope.start_message.run]) == 0
+    assert main(["journal", "verify", journal]) == 0
+    capsys.readouterr()
+    daemon.start()
+    with Control(daemon.ready["control"]) as control, streaming(daemon):
+        assert serving(control)[0] == "1"
 
 
 def with_a_bit_flipped(bundle: Path) -> None:
