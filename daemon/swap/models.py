@@ -106,6 +106,11 @@ class Models:
             self._changed.notify_all()
             return flips
 
+    def is_over(self, model: ServedModel) -> bool:
+        """Whether no frame is under way of a model that does not serve."""
+        with self._changed:
+            return self._followed is not model and not self._under_way[model]
+
     def let_go(self, timeout_s: float = _LOOK_S) -> ServedModel | None:
         """The model that stands by, if no frame is under way of it nor can be again, now or within the time.
 

@@ -174,7 +174,6 @@ class SwapRun:
             "probation", of_frames=PROBATION_FRAMES, standing_by=facts_of(old), model=facts_of(new)
         )
         before = Candidate(old)
-        before.step_back()
         try:
             breach = self._on_probation(before, new)
         except _Cancelled:
@@ -198,7 +197,7 @@ class SwapRun:
     def _on_probation(self, before: Candidate, new: ServedModel) -> str | None:
         """The first breach; None when there was none to the end."""
         stage, settings = self._stage, self._settings
-        comparison = Comparison(new.manifest, before.model.manifest)
+        comparison, waiting = Comparison(new.manifest, before.model.manifest), True
         stage.shadow.watch(None if settings.now else new)
         end_s = time.monotonic() + settings.wait_s
         while (frames := stage.models.done(new)) < PROBATION_FRAMES and time.monotonic() < end_s:
@@ -207,6 +206,9 @@ class SwapRun:
             fault = new.engines.fault()
             if fault is not None:
                 return f"fault: {fault}"
+            if waiting and stage.models.is_over(before.model):
+                before.step_back()  # not earlier: its last frames would be slow
+                waiting = False
             sample = self._see(before, comparison)
             if settings.now or sample is None:
                 continue

@@ -60,6 +60,19 @@ def test_a_model_that_takes_frames_over_stays_until_they_are_on_disk() -> None:
     assert models.take_over(new, 1) is None
 
 
+def test_a_model_is_over_for_now_when_its_last_frame_is_on_disk() -> None:
+    old, new = toy_model(), toy_model()
+    models = Models(old)
+    models.enter(old)
+    models.flip(new, "better")
+    assert not models.is_over(old)
+    models.take_flips()
+    assert not models.is_over(old)
+    models.leave(old)
+    assert models.is_over(old)
+    assert models.standby is old
+
+
 def test_there_and_back_between_two_looks_is_told_twice_and_nothing_is_lost() -> None:
     old, new = toy_model(), toy_model()
     models = Models(old)
