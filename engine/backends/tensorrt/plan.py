@@ -53,12 +53,22 @@ def obtained_plan(
         BadConfig: The bundle has no such precision, a setting is not allowed, or the cache is not ours alone.
     """
     facts = plan_facts(bundle, library, settings, device)
+    model = model_of(bundle, settings.precision)
     if cache is None:
-        return build_plan(library, model_of(bundle, settings.precision), settings, watch=watch).plan
+        logger.info(
+            "%s: building a plan of %s; without a cache it is not kept", library, settings.file
+        )
+        return build_plan(library, model, settings, watch=watch).plan
     kept = cache.get(facts)
     if kept is not None:
         return kept[0]
-    with cache.alone(watch.waiting if watch is not None else None):
+
+    def waiting() -> None:
+        logger.info("%s: another process builds into %s: waiting", library, cache.directory)
+        if watch is not None:
+            watch.waiting()
+
+    with cache.alone(waiting):
         kept = cache.get(facts)  # whoever was before us may have made it
         if kept is not None:
             return kept[0]
@@ -67,7 +77,7 @@ def obtained_plan(
         timings = cache.get(learned)
         built = build_plan(
             library,
-            model_of(bundle, settings.precision),
+            model,
             settings,
             timings=timings[0] if timings else None,
             watch=watch,
