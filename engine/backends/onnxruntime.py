@@ -1,6 +1,7 @@
-"""ONNX Runtime on the CPU: the parity reference, float32 or the float16 file.
+"""ONNX Runtime on the CPU: the parity reference, float32, or the bundle's float16 or int8 file.
 
-One session serves all callers: `run` is thread-safe, and each caller's thread does its own arithmetic.
+One session serves all callers: `run` is thread-safe, and each caller's thread does its own arithmetic. Its settings are
+the defaults, because nothing else was faster: `docs/measurements/cpu.md` has what was tried.
 """
 
 import os
@@ -14,7 +15,7 @@ from phenostream.engine.bundle import Bundle
 from phenostream.engine.errors import BadConfig, EngineFault, MissingPackage
 from phenostream.engine.types import F32, OUTPUT_SHAPES, Outputs
 
-_FILES = {"fp32": "model.onnx", "fp16": "model.fp16.onnx"}
+_FILES = {"fp32": "model.onnx", "fp16": "model.fp16.onnx", "int8": "model.int8.onnx"}
 
 
 class OnnxRuntimeBackend:

@@ -1,18 +1,20 @@
 """OpenVINO: neither padding, nor cutting, nor what runs beside it shows in a cell's outputs."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from phenostream.engine.backends.onnxruntime import OnnxRuntimeBackend
 from phenostream.engine.backends.openvino import compiling
 from phenostream.engine.backends.openvino.backend import OpenVinoBackend
 from phenostream.engine.backends.openvino.library import import_openvino
 from phenostream.engine.backends.openvino.stream import Stream
 from phenostream.engine.backends.options import BackendOptions
-from phenostream.engine.backends.registry import open_backend
+from phenostream.engine.backends.registry import Factory, open_backend
 from phenostream.engine.bundle import Bundle, load_bundle
 from phenostream.engine.errors import BadConfig, EngineFault
 from phenostream.engine.types import OUTPUT_SHAPES, Crops, Outputs
@@ -115,3 +117,21 @@ def test_rewritten_or_not_float32_says_the_same(bundle: Bundle) -> None:
 def test_a_precision_that_the_bundle_has_no_file_for_is_refused(bundle: Bundle) -> None:
     with pytest.raises(BadConfig, match="'fp16' is not available, allowed fp32, bf16"):
         OpenVinoBackend(bundle, BackendOptions(1, 1, 1, "fp16"))
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+def test_int8_is_the_bundles_own_graph(bundle: Bundle, backend: str) -> None:
+    rows: dict[str, Factory] = {"openvino": OpenVinoBackend, "onnxruntime": OnnxRuntimeBackend}
+    plain = replace(bundle, files={k: v for k, v in bundle.files.items() if k != "model.int8.onnx"})
+    options = BackendOptions(1, 1, 4, "int8")
+    with pytest.raises(BadConfig, match="'int8' is not available"):
+        rows[backend](plain, options)
+    given = replace(plain, files={**plain.files, "model.int8.onnx": b"not a graph"})
+    with pytest.raises(EngineFault, match=f"{backend}: cannot load the model"):
+        rows[backend](given, options)
+    given = replace(plain, files={**plain.files, "model.int8.onnx": bundle.files["model.onnx"]})
+    opened = rows[backend](given, options)
+    found = opened.infer(bundle.golden.crops.images[:4], bundle.golden.crops.background[:4])
+    opened.close()
+    assert opened.precision == "int8"
+    np.testing.assert_allclose(found.marker_z, bundle.golden.outputs.marker_z[:4], atol=0.05)

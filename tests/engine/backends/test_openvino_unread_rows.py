@@ -50,6 +50,21 @@ ALONE: dict[str, tuple[Callable[[Any], Any], str, int, list[int]]] = {
         1,
         [1],
     ),
+    "through a quantiser": (
+        lambda x: taken(
+            OPS.matmul(
+                OPS.fake_quantize(
+                    x, *(OPS.constant(np.float32(end)) for end in (-4, 4, -4, 4)), 256
+                ),
+                draw(WIDTH, 3),
+                False,
+                False,
+            )
+        ),
+        "FakeQuantize",
+        1,
+        [1],
+    ),
     "a perceptron": (lambda x: taken(perceptron(x)), "Gelu", 1, [1]),
     "queries of an attention, keys and values not": (
         lambda x: taken(attention(x)),
