@@ -20,7 +20,7 @@ from phenostream.engine.backends.registry import NEED_CUDA
 from phenostream.engine.errors import EngineFault
 
 PROGRAM: Final = (sys.executable, "-m", "phenostream.daemon.tuning.measuring")
-LOADING_S: Final = 60.0
+LOADING_S: Final = 120.0
 """Beyond twice the budget, for loading and for ways that are slower than their share."""
 ON_GPU_S: Final = 240.0
 """Beyond that, where graphs are captured on a GPU."""

@@ -37,6 +37,8 @@ _SHORTEST_S: Final = 0.05
 _LONGEST_S: Final = 0.5
 _LONE_CALLS: Final = 8
 """With one crop, each round: at most a few hundred in all, the median of which is steady."""
+_PATIENCE_S: Final = 20.0
+"""Beyond the budget: later than this, what is left to try is tried in its usual layout only, and once."""
 _WORSE: Final = 1 - 2 * TIE
 """A batch that is slower than this share of the best so far: larger ones are not tried."""
 
@@ -107,8 +109,8 @@ def calibrate(
         bundle: What the backends are opened with; its golden crops are asked once more.
         plan: What to try.
         open_way: Opens one way.
-        budget_s: Time for all timings together. Loading comes on top; each way is timed at least five times, so that
-            very slow ones may take longer.
+        budget_s: Time for all timings together. Loading comes on top; each way is timed at least four times, so that
+            very slow ones may take longer. Where that takes 20 s more than the budget, less is tried.
         on_step: Called after each timing.
     """
     return _Calibrating(bundle, plan, open_way, budget_s, on_step).run()
@@ -168,6 +170,7 @@ class _Calibrating:
         trials = sum(len(plan.layouts(name)) * len(plan.batches(name)) for name, _ in rows)
         self._trial_s = _between(_TRIAL_SHARE * budget_s / max(2 * trials, 1))
         self._turns_s = (1 - _TRIAL_SHARE) * budget_s
+        self._late_s = time.monotonic() + budget_s + _PATIENCE_S
         self._steps = 2 * trials + (_FINALISTS + 1) * ROUNDS * len(rows)
         self._done = 0
         self._loaded: list[Loaded] = []
@@ -197,10 +200,11 @@ class _Calibrating:
         backends: list[Backend] = []
         largest = max(self._plan.batches(name))
         try:
-            for streams, threads in self._plan.layouts(name):
+            layouts = self._plan.layouts(name)
+            for streams, threads in layouts[:1] if self._is_late() else layouts:
                 backends.append(self._open(name, precision, streams, threads, largest))
                 ways += self._trials(backends[-1], precision, threads)
-            for way in reversed(ways):
+            for way in () if self._is_late() else reversed(ways):
                 way.trial = max(way.trial, self._trial(way.backend, way.batch))
             golden = golden_test(backends[0], self._bundle)
             self._loaded.append(Loaded(name, precision, backends[0].device, golden))
@@ -232,6 +236,10 @@ class _Calibrating:
         rate, _ = time_backend(backend, backend.streams, batch, self._trial_s)
         self._step(backend, batch)
         return rate
+
+    def _is_late(self) -> bool:
+        """Whether loading and trying took so long already that the rest is cut short: the box is very busy."""
+        return time.monotonic() >= self._late_s
 
     def _take_turns(self, ways: list[_Way]) -> None:
         """Rounds over all of them, every second one backwards, until the time is up."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from phenostream.daemon.tuning import calibration
 from phenostream.daemon.tuning.calibration import ROUNDS, Calibration, OnStep, calibrate
 from phenostream.daemon.tuning.plan import Plan
 from phenostream.deploy.bundles import demo_bundle
@@ -135,6 +136,16 @@ def test_progress_ends_where_it_said_it_would(
     assert [done for done, _ in steps] == list(range(1, len(steps) + 1))
     assert steps[-1][0] == steps[-1][1]
     assert all(done <= of for done, of in steps)
+
+
+def test_on_a_box_that_takes_too_long_only_the_usual_layout_is_tried(
+    monkeypatch: pytest.MonkeyPatch, bundle: Bundle
+) -> None:
+    monkeypatch.setattr(calibration, "_PATIENCE_S", -1e9)
+    script = Script(monkeypatch, SPEEDS)
+    found = calibrated(bundle, script)
+    assert [backend.streams for backend in script.opened] == [2] * len(SPEEDS)
+    assert {(row.backend, row.precision) for row in found.rows} == set(SPEEDS)
 
 
 def test_no_budget_makes_a_figure_of_one_timing(

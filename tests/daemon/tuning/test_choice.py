@@ -122,7 +122,7 @@ def test_systemd_hears_that_a_first_start_takes_longer(
         tuning(bundle, config(), cache, Measuring())
         systemd.setblocking(False)
         assert (
-            systemd.recv(4096) == b"STATUS=measuring backends, once\nEXTEND_TIMEOUT_USEC=114000000"
+            systemd.recv(4096) == b"STATUS=measuring backends, once\nEXTEND_TIMEOUT_USEC=174000000"
         )
 
 
