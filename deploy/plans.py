@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import signal
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -19,6 +21,8 @@ from phenostream.engine.errors import BadInput, MissingPackage
 
 Origin = Literal["built", "kept", "taken"]
 _MODE: Final = 0o644
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+"""Whose handlers raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +60,63 @@ class Result:
     origin: Origin
 
 
-class _Noticing:
-    """Passes on what is told of a build, and remembers that there was one."""
+class _Cancelled(Exception):
+    """Raised in the builder's thread, so that the library stops."""
 
-    def __init__(self, inner: Watch) -> None:
+
+class _Builder:
+    """A build in a thread of its own, which is where the handlers of signals never run.
+
+    In the main thread they would raise where the library calls back, and the library swallows what is raised there.
+    """
+
+    def __init__(self, order: PlanOrder, cache: EngineCache | None, watch: Watch) -> None:
         self.built = False
-        self._inner = inner
+        self._order, self._cache, self._watch = order, cache, watch
+        self._stop, self._ended = threading.Event(), threading.Event()
+        self._waits = False
+        self._plan = b""
+        self._error: BaseException | None = None
+
+    def run(self) -> bytes:
+        """The plan, or what was raised instead; raised here (Ctrl-C, SIGTERM), the build is stopped first."""
+        thread = threading.Thread(target=self._work, name="build-engine", daemon=True)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        thread.start()  # undisturbed: from here on there is something to stop
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            self._ended.wait()  # not `join`, which takes a thread for ended once a signal broke in
+        except BaseException:
+            self._stop.set()
+            if not self._waits:  # whoever waits for another process has nothing to stop
+                self._ended.wait()
+            raise
+        if self._error is not None:
+            raise self._error
+        return self._plan
 
     def waiting(self) -> None:
-        """Pass on."""
-        self._inner.waiting()
+        """Pass on; see `Watch`."""
+        self._waits = True
+        self._watch.waiting()
 
     def building(self, phase: str, share: float) -> None:
-        """Pass on."""
-        self.built = True
-        self._inner.building(phase, share)
+        """Pass on; see `Watch`."""
+        if self._stop.is_set():
+            raise _Cancelled
+        self.built, self._waits = True, False
+        self._watch.building(phase, share)
+
+    def _work(self) -> None:
+        order = self._order
+        try:
+            self._plan = obtained_plan(
+                order.bundle, order.library, order.settings, order.device, self._cache, self
+            )
+        except BaseException as err:  # raised where the plan is wanted
+            self._error = err
+        finally:
+            self._ended.set()
 
 
 def settled_library(name: str | None) -> Library:
@@ -101,11 +147,11 @@ def fetched(order: PlanOrder, cache: EngineCache | None, watch: Watch) -> Result
     Raises:
         EngineFault: The cache does not keep it; else as `obtained_plan`.
     """
-    noticing = _Noticing(watch)
-    plan = obtained_plan(order.bundle, order.library, order.settings, order.device, cache, noticing)
-    if cache is not None and noticing.built and cache.get(order.facts) is None:
+    builder = _Builder(order, cache, watch)
+    plan = builder.run()
+    if cache is not None and builder.built and cache.get(order.facts) is None:
         cache.keep(order.facts, [plan])  # it was refused before: say why
-    return Result(plan, "built" if noticing.built or cache is None else "kept")
+    return Result(plan, "built" if builder.built else "kept")
 
 
 def taken(order: PlanOrder, path: Path, cache: EngineCache) -> Result:

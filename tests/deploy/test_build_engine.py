@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import pytest
 
 pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx has no wheel for this machine")
 
-from phenostream.deploy.cli.main import BAD_USAGE, FAILED, GOOD, main
+from phenostream.daemon.engine_cache import opened_cache
+from phenostream.deploy.cli import build_engine
+from phenostream.deploy.cli.main import BAD_USAGE, FAILED, GOOD, TERMINATED, main
 from phenostream.engine.backends.tensorrt.build import BuildSettings
 
 DEMO = Path(__file__).parents[2] / "deploy" / "demo_bundle"
@@ -117,6 +121,44 @@ def test_a_folder_that_others_may_use_is_no_cache(capsys: Capture, tmp_path: Pat
     open_to_all.chmod(0o755)
     said = refused(capsys, BAD_USAGE, *SMALL, "--cache", open_to_all)
     assert said == f"--cache: engine cache: {open_to_all}: mode 0755, allowed 0700 or stricter"
+
+
+@pytest.mark.parametrize("at", [0.0, 0.5])
+def test_a_signal_stops_a_build_and_nothing_is_kept(
+    at: float, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = build_engine._Shown.building
+    seen: list[float] = []
+
+    def building(self: build_engine._Shown, phase: str, share: float) -> None:
+        shown(self, phase, share)
+        seen.append(share)
+        if share >= at and len(seen) < 1000:
+            seen.extend([share] * 1000)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(build_engine._Shown, "building", building)
+    cache = tmp_path / "engines"
+    assert build("--library", "tensorrt_rtx", "--cache", cache) == TERMINATED
+    assert capfd.readouterr().err == "phenostream build-engine: terminated\n"
+    assert seen[-1] < 1.0
+    assert [path.name for path in cache.iterdir()] == [".building.lock"]
+
+
+def test_a_signal_ends_the_waiting_for_another_builder(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = opened_cache(tmp_path / "engines")
+    assert cache is not None
+    monkeypatch.setattr(
+        build_engine._Shown, "waiting", lambda _self: os.kill(os.getpid(), signal.SIGTERM)
+    )
+    with cache.alone():
+        assert build(*SMALL, "--cache", cache.directory) == TERMINATED
+        (waits,) = [thread for thread in threading.enumerate() if thread.name == "build-engine"]
+    waits.join(30)
+    assert capfd.readouterr().err == "phenostream build-engine: terminated\n"
+    assert [path.name for path in cache.directory.iterdir()] == [".building.lock"]
 
 
 def test_a_disk_without_space_is_one_line_and_leaves_no_file(

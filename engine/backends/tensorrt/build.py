@@ -106,6 +106,7 @@ def build_plan(
     """Make a plan; takes seconds (RTX) to minutes, in the caller's thread, without the GIL.
 
     TensorRT itself needs the device that the plan is for, and crashes without: see that there is one. RTX needs none.
+    Not for the main thread of a program whose signals' handlers raise, see `progress`.
 
     Args:
         library: What builds.

@@ -1,7 +1,8 @@
 """How far a build has come, of a library that reports phases within phases; and stopping it from outside.
 
-The library calls in from its own code, through which no exception finds its way: one that is raised meanwhile (Ctrl-C,
-a signal's handler, a caller's own) is held, the build is cancelled, and the exception goes on where the library ends.
+The library calls in from its own code, through which no exception finds its way: what a watch raises is held, the build
+is cancelled, and the exception goes on where the library ends. A signal's handler that raises does so at the very
+entrance of a call, where nothing can hold it, and the library swallows it: build in a thread that is not the main one.
 """
 
 from collections.abc import Callable
