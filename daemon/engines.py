@@ -8,6 +8,7 @@ the golden outputs of the same bundle. Knows backends and one monotonic clock; k
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -49,7 +50,7 @@ class Row:
     """One row of the table, as this process stands to it.
 
     Attributes:
-        engines: Whose row it is.
+        owner: Whose row it is; no more than that, so that engines nobody needs any more are freed at once.
         backend: None until it was opened.
         limit_s: Longest time one call may take.
         reason: Why it is down; None while it is up.
@@ -61,7 +62,7 @@ class Row:
     """
 
     name: str
-    engines: "Engines"
+    owner: "weakref.ref[Engines]"
     backend: Backend | None = None
     limit_s: float = LEAST_LIMIT_S
     reason: str | None = None
@@ -71,6 +72,18 @@ class Row:
     outages: int = 0
     stuck: int = 0
     trying: bool = False
+
+    @property
+    def engines(self) -> "Engines":
+        """Whose row it is.
+
+        Raises:
+            EngineFault: They are gone.
+        """
+        engines = self.owner()
+        if engines is None:
+            raise EngineFault(f"{self.name}: closed")
+        return engines
 
     @property
     def engine(self) -> Engine:
@@ -115,8 +128,9 @@ class Engines:
         self._call_timeout_s = call_timeout_s
         self._lock = threading.Lock()
         self._opening = threading.Lock()
-        first = Row(primary.name, self, primary, self._limit_s(batch_s))
-        self._rows = (first, *(Row(name, self) for name in fallbacks))
+        owner = weakref.ref(self)
+        first = Row(primary.name, owner, primary, self._limit_s(batch_s))
+        self._rows = (first, *(Row(name, owner) for name in fallbacks))
         self._closed = False
 
     @property

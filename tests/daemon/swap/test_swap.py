@@ -1,6 +1,8 @@
 """A swap from its bundle to its end: whatever goes wrong, the model that works serves, and nothing is left behind."""
 
+import gc
 import threading
+import weakref
 from dataclasses import fields
 from itertools import groupby
 from pathlib import Path
@@ -209,6 +211,23 @@ def test_ten_swaps_leave_no_thread_and_no_open_model_behind(
     assert {thread.name for thread in threading.enumerate()} == before
     assert [backend.closed for backend in world.opened] == [True] * 11 + [False]
     assert len(world.models._under_way) == len(world.models._done) == 1
+
+
+def test_a_model_that_left_is_freed_at_once_and_not_when_the_garbage_collector_comes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phenostream.daemon.swap.run.PROBATION_FRAMES", 20)
+    world.stream()
+    gc.collect()
+    gc.disable()
+    try:
+        assert world.swap(world.bundle("2")).state == "serving"
+        second = weakref.ref(world.models.serving.engines)
+        assert world.swap(world.bundle("3")).state == "serving"
+        world.entries.clear()
+        world.until(lambda: second() is None)
+    finally:
+        gc.enable()
 
 
 def test_what_may_be_asked_for_is_what_the_request_says() -> None:
