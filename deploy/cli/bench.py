@@ -5,6 +5,8 @@ absolutes: the machine may be busy.
 
 Examples:
   phenostream bench engine
+  phenostream bench engine --all --json
+  phenostream bench engine --roofline --picture roofline.svg
   phenostream bench pipeline --size 2048 --cells 200
   phenostream bench latency
   phenostream bench latency --stopped-subscriber
