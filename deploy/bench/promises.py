@@ -1,12 +1,13 @@
 """Whether this box gives what was promised of the engine: ratios in one run, the time of a lone cell.
 
-The figures are those of issue and design: on a CPU with AMX bf16 other ratios are promised than elsewhere.
+On a CPU that computes bf16 in matrix units other ratios are promised than elsewhere.
 """
 
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from phenostream.deploy.bench.contest import ONNXRUNTIME, TORCH, Contest, Spread, Standing
+from phenostream.deploy.bench.entrants import Entrant
 
 LONE_CELL_MS: Final = 1.5
 _WITH_AMX: Final = (6.0, 4.0)
@@ -72,7 +73,7 @@ def _fastest(contest: Contest, backend: str) -> Standing | None:
     return next((one for one in contest.standings if one.entrant.backend == backend), None)
 
 
-def _ratio(contest: Contest, best: Standing | None, reference: Any, bound: float) -> Promise:
+def _ratio(contest: Contest, best: Standing | None, reference: Entrant, bound: float) -> Promise:
     what = f"openvino ÷ {reference.label}, cells/s"
     other = contest.of(reference)
     if best is None or other is None:
