@@ -16,6 +16,7 @@ from phenostream.engine.errors import BadInput
 
 _WIDTH, _HEIGHT = 920, 560
 _LEFT, _RIGHT, _TOP, _BOTTOM = 90, 250, 30, 60
+_LINE_PX: Final = 14
 _INK, _GRID = "#222222", "#dddddd"
 _COLOURS: Final = ("#1f5fa8", "#b3541e", "#3b7d3b", "#7a3f94", "#a8821f", "#277f86", "#a02c4a")
 
@@ -63,8 +64,10 @@ def drawn(found: Roofline) -> str:
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
         *_grid(axes),
     ]
-    for number, roof in enumerate(matrix):
-        parts += _matrix_roof(axes, roof, memory, number)
+    lowest = 0.0
+    for number, roof in enumerate(sorted(matrix, key=lambda roof: -roof.per_s.median)):
+        lowest = max(axes.y(roof.per_s.median), lowest + _LINE_PX)  # no words over other words
+        parts += _matrix_roof(axes, roof, memory, (number, lowest))
     for roof in memory:
         parts += _memory_roof(axes, roof, matrix)
     for number, place in enumerate(found.places):
@@ -103,15 +106,18 @@ def _grid(axes: _Axes) -> list[str]:
     return parts
 
 
-def _matrix_roof(axes: _Axes, roof: Roof, memory: list[Roof], number: int) -> list[str]:
-    """Level, from where its device's memory would allow it."""
+def _matrix_roof(
+    axes: _Axes, roof: Roof, memory: list[Roof], place: tuple[int, float]
+) -> list[str]:
+    """Level, from where its device's memory would allow it; `place` is its number, and the height of its words."""
     speed, right = roof.per_s.median, _WIDTH - _RIGHT
     device = roof.label.split()[0]
     slopes = [one.per_s.median for one in memory if one.label.split()[0] == device]
     begins = axes.x(max(speed / slopes[0], 10.0**axes.x_from)) if slopes else _LEFT
-    y, colour = axes.y(speed), _COLOURS[number % len(_COLOURS)]
+    y, colour = axes.y(speed), _COLOURS[place[0] % len(_COLOURS)]
     words = f"{roof.label}: {_per_s(speed)}"
-    return [_line(min(begins, right), y, right, y, colour, 2), _text(right + 8, y + 4, words)]
+    line = _line(min(begins, right), y, right, y, colour, 2)
+    return [line, _text(right + 8, place[1] + 4, words)]
 
 
 def _memory_roof(axes: _Axes, roof: Roof, matrix: list[Roof]) -> list[str]:
@@ -126,7 +132,7 @@ def _memory_roof(axes: _Axes, roof: Roof, matrix: list[Roof]) -> list[str]:
     words = f"{device} {MEMORY}: {speed / 1e9:,.1f} GB/s"
     return [
         _line(x, y, axes.x(most), axes.y(most * speed), _INK, 2),
-        _text(x + 8, max(y - 6, _TOP + 12), words),
+        _text(x + 24, max(y - 6, _TOP + 12), words),
     ]
 
 
@@ -138,8 +144,8 @@ def _bar(axes: _Axes, place: Place, number: int) -> list[str]:
     words = f"{number + 1} {place.label}: {_per_s(place.operations_per_s)}{share}"
     return [
         f'<rect x="{low:.1f}" y="{y - 3:.1f}" width="{high - low:.1f}" height="6" '
-        f'fill="{_INK}" fill-opacity="0.55"/>',
-        _text(high + 4, y + 4, str(number + 1)),
+        f'fill="{_COLOURS[number % len(_COLOURS)]}" fill-opacity="0.55"/>',
+        _text(high + 4 + 14 * (number % 3), y + 4, str(number + 1)),
         f'<text x="{_WIDTH - _RIGHT + 8}" y="{line}" font-size="10">{escape(words)}</text>',
     ]
 
