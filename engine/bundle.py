@@ -41,6 +41,7 @@ from phenostream.engine.types import (
 )
 
 MANIFEST: Final = "manifest.json"
+GOLDEN_INT8: Final = "golden.int8.npz"
 _MANIFEST_LIMIT = 1 << 20
 _GOLDEN_LIMIT = 64 << 20
 _MOST_FILES = 32
@@ -67,6 +68,7 @@ class Bundle:
         golden: Inputs and outputs of the self-test.
         sha256: Hash of the manifest, which holds the hashes of all else: the identity of the model.
         text: The manifest as its file has it, which is what a signature is of.
+        golden_int8: What the int8 graph must say about the golden crops, where it is known.
         signed_by: Whose signature of `text` holds; None: the bundle is unsigned. A key has a name only where it was
             given as trusted.
     """
@@ -78,6 +80,7 @@ class Bundle:
     sha256: str
     text: bytes
     signed_by: PublicKey | None
+    golden_int8: Outputs | None = None
 
     @property
     def identity(self) -> str:
@@ -117,8 +120,10 @@ def load_bundle(path: Path, trusted: Sequence[PublicKey] = ()) -> Bundle:
         if name.endswith(".onnx"):
             _check_confined(name, content)
     golden = _parse_golden(files["golden.npz"])
+    rounded = files.get(GOLDEN_INT8)
+    golden_int8 = None if rounded is None else _parse_int8(rounded, len(golden.crops))
     sha256 = hashlib.sha256(text).hexdigest()
-    return Bundle(path, manifest, files, golden, sha256, text, signed_by)
+    return Bundle(path, manifest, files, golden, sha256, text, signed_by, golden_int8)
 
 
 def _judged(
@@ -231,16 +236,35 @@ def _check_confined(name: str, content: bytes) -> None:
 
 def _parse_golden(content: bytes) -> Golden:
     name = "golden.npz"
+    shapes = {"images": (4, CROP_PX, CROP_PX), "background": (4,), **OUTPUT_SHAPES}
+    columns = _columns(name, content, shapes)
+    _check_rows(name, columns, shapes, len(columns["images"]) if columns["images"].ndim else 0)
+    crops = Crops(columns.pop("images"), columns.pop("background"))
+    return Golden(crops, Outputs(**columns))
+
+
+def _parse_int8(content: bytes, count: int) -> Outputs:
+    """Outputs alone, of the `count` crops of `golden.npz`."""
+    columns = _columns(GOLDEN_INT8, content, OUTPUT_SHAPES)
+    _check_rows(GOLDEN_INT8, columns, OUTPUT_SHAPES, count)
+    return Outputs(**columns)
+
+
+def _columns(name: str, content: bytes, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, F32]:
     try:
         with ArrayArchive(io.BytesIO(content), _GOLDEN_LIMIT) as archive:
             columns: dict[str, F32] = {key: archive.read(key) for key in archive.sizes}
     except BadInput as err:
         raise BadBundle(f"{name}: not a plain array archive: {err}") from err
-    shapes = {"images": (4, CROP_PX, CROP_PX), "background": (4,), **OUTPUT_SHAPES}
     if set(columns) != set(shapes):
         odd = ", ".join(sorted(set(columns) ^ set(shapes)))
         raise BadBundle(f"{name}: arrays missing or unknown: {odd}")
-    count = len(columns["images"]) if columns["images"].ndim else 0
+    return columns
+
+
+def _check_rows(
+    name: str, columns: Mapping[str, F32], shapes: Mapping[str, tuple[int, ...]], count: int
+) -> None:
     for key, shape in shapes.items():
         array = columns[key]
         if array.dtype != np.float32 or array.shape != (count, *shape) or not 1 <= count <= 1024:
@@ -250,5 +274,3 @@ def _parse_golden(content: bytes) -> Golden:
             )
         if not np.isfinite(array).all():
             raise BadBundle(f"{name}: {key}: holds values that are not finite")
-    crops = Crops(columns.pop("images"), columns.pop("background"))
-    return Golden(crops, Outputs(**columns))

@@ -15,6 +15,8 @@ from phenostream.engine.types import SHOTS, ReductionKernel
 
 FORMAT_VERSION = 1
 
+INT8_FILES: Final = frozenset({"model.int8.onnx", "golden.int8.npz"})
+"""What a bundle with an int8 graph of this program has: the graph, and what it says of the golden crops."""
 SEAL: Final = "seal_sha256"
 """Key of the file that guards the manifest itself: a changed digit is found like a changed byte of a model."""
 
@@ -23,6 +25,7 @@ _HalfWidth = Annotated[float, Field(ge=0)]
 _PerMarker = tuple[_HalfWidth, _HalfWidth, _HalfWidth, _HalfWidth]
 _Share = Annotated[float, Field(ge=0.001, lt=1)]
 _SetThreshold = Annotated[float, Field(ge=0, le=1 / 3)]
+_Part = Annotated[float, Field(ge=0, le=1)]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 COVERAGE_METRIC: Final = "interval coverage"
 """Name of a metric, followed by a marker's: share of true values inside the marker's interval."""
@@ -160,6 +163,47 @@ class GoldenTolerance(_Closed):
     tolerance: dict[str, Annotated[float, Field(gt=0)]]
 
 
+class JudgedInt8(_Closed):
+    """How far the int8 graph, in one runtime, is from the float32 one, on cells it was not calibrated on.
+
+    Attributes:
+        runtime: Name of the backend, and the precision of what is not int8.
+        class_agreement: Share of the white cells that keep their class.
+        rejection_agreement: Share of all cells that stay rejected or not.
+        flag_agreement: Share of all cells that stay flagged out of distribution or not.
+        marker_r_loss: By marker, how much less its estimate correlates with the measured level; negative: more. None
+            where too few cells have a level.
+    """
+
+    runtime: str
+    class_agreement: _Part
+    rejection_agreement: _Part
+    flag_agreement: _Part
+    marker_r_loss: tuple[float | None, float | None, float | None, float | None]
+
+
+class Int8Facts(_Closed):
+    """Where `model.int8.onnx` comes from, and what the gate it passed measured.
+
+    Attributes:
+        calibrated_on: The cells its scales were fitted to, in words.
+        calibration_cells: How many.
+        judged_on: The cells it was judged on, in words; none of them is among those above.
+        judged_cells: How many, of any kind.
+        judged_white: Those with a class.
+        synthetic: Simulated cells; None: the file they are from does not say.
+        judged: By runtime.
+    """
+
+    calibrated_on: str
+    calibration_cells: Annotated[int, Field(gt=0)]
+    judged_on: str
+    judged_cells: Annotated[int, Field(gt=0)]
+    judged_white: Annotated[int, Field(gt=0)]
+    synthetic: bool | None
+    judged: Annotated[tuple[JudgedInt8, ...], Field(min_length=1)]
+
+
 class Manifest(_Closed):
     """`manifest.json` of a bundle.
 
@@ -170,7 +214,8 @@ class Manifest(_Closed):
         shots: Order of the shots in the model's input.
         shot_sets: Which sets of shots a source may send, in any order; shots outside the set are flat for the model.
         preprocess: ``ratio`` (crop / background - 1) or ``affine`` (a * v + b), inside the graph.
-        golden: Tolerances of the self-test per precision.
+        golden: Tolerances of the self-test per precision; of ``int8`` to what its own graph is to say.
+        int8: Of `model.int8.onnx`; None where nothing is known of it, or it is not there.
         files: Every other file of the directory, no more and no fewer.
         metrics: What was measured, on what, with intervals.
         training: Settings of the training, by name; empty where they are not known.
@@ -197,6 +242,7 @@ class Manifest(_Closed):
     preprocess: Literal["ratio", "affine"]
     calibration: Calibration
     golden: dict[Precision, GoldenTolerance]
+    int8: Int8Facts | None = None
     metrics: tuple[Metric, ...] = ()
     training: dict[str, JsonValue] = {}
     data_sha256: Sha256
@@ -238,7 +284,8 @@ class Manifest(_Closed):
 
     @model_validator(mode="after")
     def _files_complete(self) -> "Manifest":
-        missing = {"model.onnx", "golden.npz"} - set(self.files)
+        needed = {"model.onnx", "golden.npz"} | (set() if self.int8 is None else INT8_FILES)
+        missing = needed - set(self.files)
         if missing:
             raise ValueError(f"files: {', '.join(sorted(missing))} missing")
         return self

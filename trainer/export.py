@@ -83,7 +83,6 @@ def write_bundle(
         EngineFault: An exported file does not give the golden outputs.
     """
     refuse_foreign_folder(out_dir)
-    out_dir.parent.mkdir(parents=True, exist_ok=True)
     graph = fold_batchnorm(checkpoint.graph)
     golden = run_graph(graph, checkpoint.golden)
     transform = checkpoint.card.marker_transform
@@ -106,6 +105,20 @@ def write_bundle(
         logger.warning("float16 is left out: %s", err)
         del contents["model.fp16.onnx"]
     manifest = _manifest(checkpoint, contents, allowed)
+    write_folder(contents, manifest, out_dir)
+    logger.info("bundle %s: %d KiB", out_dir, sum(map(len, contents.values())) >> 10)
+    return out_dir
+
+
+def write_folder(contents: Mapping[str, bytes], manifest: Manifest, out_dir: Path) -> None:
+    """Write a bundle's files and its manifest; the folder appears complete or not at all.
+
+    Args:
+        contents: Of every file but the manifest, by name.
+        manifest: Of just these files.
+        out_dir: Nothing, an empty folder, or an earlier bundle, which it replaces.
+    """
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out_dir.parent) as scratch:
         fresh = Path(scratch) / "bundle"
         fresh.mkdir()
@@ -114,8 +127,14 @@ def write_bundle(
         text = json.dumps(sealed(manifest.model_dump(mode="json")), indent=1)
         (fresh / MANIFEST).write_text(text + "\n")
         replace_bundle(fresh, out_dir)
-    logger.info("bundle %s: %d KiB", out_dir, sum(map(len, contents.values())) >> 10)
-    return out_dir
+
+
+def file_entries(contents: Mapping[str, bytes]) -> dict[str, FileEntry]:
+    """What a manifest says of these files."""
+    return {
+        name: FileEntry(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+        for name, content in sorted(contents.items())
+    }
 
 
 def replace_bundle(fresh: Path, out_dir: Path) -> None:
@@ -202,10 +221,6 @@ def _manifest(
     checkpoint: Checkpoint, contents: Mapping[str, bytes], allowed: Mapping[str, dict[str, float]]
 ) -> Manifest:
     card = checkpoint.card
-    files = {
-        name: FileEntry(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
-        for name, content in sorted(contents.items())
-    }
     return Manifest(
         format_version=1,
         name=card.name,
@@ -230,5 +245,5 @@ def _manifest(
         training=card.settings,
         data_sha256=card.data_sha256,
         parameters=sum(p.numel() for p in checkpoint.graph.phenotyper.network.parameters()),
-        files=files,
+        files=file_entries(contents),
     )

@@ -1,0 +1,60 @@
+"""How large values inside a graph become on cells: what the scales of int8 are fitted to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import onnx
+
+from phenostream.engine.backends.onnxruntime import import_onnxruntime
+from phenostream.trainer.data.cell_set import CellSet
+
+_BATCH: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Of one value over all cells: the lowest and the highest number."""
+
+    low: float
+    high: float
+
+
+def measure_ranges(model: bytes, values: Sequence[str], cells: CellSet) -> dict[str, Range]:
+    """Run a float32 graph on cells and look at values inside it.
+
+    Args:
+        model: The graph.
+        values: Names of values in it.
+        cells: At least one.
+
+    Returns:
+        Ranges by name.
+    """
+    session = _session(model, values)
+    low = dict.fromkeys(values, np.inf)
+    high = dict.fromkeys(values, -np.inf)
+    for start in range(0, len(cells), _BATCH):
+        rows = slice(start, start + _BATCH)
+        feeds = {"images": cells.images[rows], "background": cells.background[rows]}
+        for name, found in zip(values, session.run(list(values), feeds), strict=True):
+            low[name] = min(low[name], float(found.min()))
+            high[name] = max(high[name], float(found.max()))
+    return {name: Range(low[name], high[name]) for name in values}
+
+
+def _session(content: bytes, values: Sequence[str]) -> Any:
+    model = onnx.load_model_from_string(content)
+    del model.graph.output[:]
+    for name in values:
+        model.graph.output.append(
+            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+        )
+    onnxruntime = import_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
