@@ -5,8 +5,8 @@ SOURCE is the folder of a checkpoint, or of a bundle, which keeps its files and 
 
 With --int8 DATA the graph is also quantised after training: scales are fitted to some cells of DATA and the graph
 judged on others, in ONNX Runtime and in OpenVINO. It must keep the class, rejection and flag of 99.5 % of them and lose
-at most 0.005 of any marker's r; else nothing is written and exit code 1 says by how much. DATA is `simulated`, a file of
-cells, or one of `phenostream bsccm pack`. A signature of SOURCE is dropped: sign again with `phenostream keys`.
+at most 0.005 of any marker's r; else nothing is written and exit code 1 says by how much. DATA is `simulated`, a file
+of cells, or one of `phenostream bsccm pack`. A signature of SOURCE is dropped: sign again with `phenostream keys`.
 
 With --prior its probabilities, intervals and sets of classes are calibrated again, for cells of other class shares than
 the calibration cells had; manifest and description say so, and the figures measured for those are left out.

@@ -7,7 +7,7 @@ import numpy as np
 
 from phenostream.engine.errors import EngineFault
 from phenostream.engine.manifest import Calibration, JudgedInt8
-from phenostream.engine.types import F32, MARKERS, Bool, Outputs
+from phenostream.engine.types import F32, I32, MARKERS, Bool, Outputs
 from phenostream.trainer.data.cell_set import CellSet
 from phenostream.trainer.evaluation.served import serve
 
@@ -88,7 +88,7 @@ def refuse(figures: JudgedInt8) -> None:
         raise EngineFault(f"int8 is not written: on {figures.runtime} it {'; it '.join(faults)}")
 
 
-def _same(before: F32 | Bool | None, after: F32 | Bool | None) -> float:
+def _same(before: I32 | Bool | None, after: I32 | Bool | None) -> float:
     """Share of equal decisions; all of those that the model does not make."""
     if before is None or after is None or not len(before):
         return 1.0

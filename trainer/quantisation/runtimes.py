@@ -7,7 +7,7 @@ import numpy as np
 
 from phenostream.engine.backends.checked import CheckedBackend
 from phenostream.engine.backends.onnxruntime import OnnxRuntimeBackend
-from phenostream.engine.backends.openvino import OpenVinoBackend
+from phenostream.engine.backends.openvino.backend import OpenVinoBackend
 from phenostream.engine.backends.options import BackendOptions
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.types import OUTPUT_SHAPES, Crops, Outputs

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from phenostream.engine.backends.checked import self_test
+from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.bundle import Bundle, load_bundle
 from phenostream.engine.errors import BadBundle
 from phenostream.engine.manifest import ClassSets, GoldenTolerance, Precision
@@ -134,6 +135,49 @@ def test_an_int8_graph_must_keep_every_kind_of_decision(bundle: Bundle, name: st
     def turn(column: F32) -> None:
         column[:] = column[::-1] if column.ndim == 1 else column[:, ::-1]
 
+    bundle = replace(bundle, golden_int8=None)
     assert self_test(Recited(bundle.golden.outputs, "int8"), bundle) == 0
     with pytest.raises(BadBundle, match=r"int8 keeps the .* of the golden crops, expected"):
         self_test(Recited(altered(bundle, name, turn), "int8"), bundle)
+
+
+def test_an_int8_graph_may_call_a_rejected_object_another_class(bundle: Bundle) -> None:
+    rejected = np.flatnonzero(bundle.golden.outputs.reject_probability > 0.99)[0]
+    kept = np.flatnonzero(bundle.golden.outputs.reject_probability < 0.01)[0]
+
+    def turned(row: int) -> Outputs:
+        def turn(column: F32) -> None:
+            column[row] = np.roll(column[row], 1)
+
+        return altered(bundle, "class_probability", turn)
+
+    bundle = replace(bundle, golden_int8=None)
+    assert self_test(Recited(turned(rejected), "int8"), bundle) == 0
+    with pytest.raises(BadBundle, match="int8 keeps the class of"):
+        self_test(Recited(turned(kept), "int8"), bundle)
+
+
+@pytest.mark.parametrize("name", ["class_logits", "marker_z", "feature", "ood_score"])
+def test_int8_is_held_to_what_its_own_graph_is_to_say(bundle: Bundle, name: str) -> None:
+    own = bundle.golden_int8
+    assert own is not None
+    assert self_test(Recited(own, "int8"), bundle) <= 0.005
+    allowed = bundle.manifest.golden["int8"].tolerance[name]
+
+    def moved(by: float) -> Outputs:
+        columns = {key: getattr(own, key).copy() for key in OUTPUT_SHAPES}
+        columns[name][0] += by
+        return Outputs(**columns)
+
+    self_test(Recited(moved(0.9 * allowed), "int8"), bundle)
+    with pytest.raises(BadBundle, match=f"golden {name} differs by .* on recited int8"):
+        self_test(Recited(moved(1.1 * allowed), "int8"), bundle)
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_the_shipped_int8_graph_passes_its_own_test(bundle: Bundle, name: str) -> None:
+    backend = open_backend(bundle, name, precision="int8", streams=1, max_batch=32)
+    try:
+        assert backend.precision == "int8"
+    finally:
+        backend.close()

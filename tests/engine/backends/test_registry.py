@@ -235,12 +235,12 @@ def test_a_model_that_the_runtime_cannot_load_is_a_fault(bundle: Bundle) -> None
         (
             "onnxruntime",
             {"precision": "bf16"},
-            r"precision 'bf16' is not available, allowed fp32, fp16$",
+            r"precision 'bf16' is not available, allowed fp32, fp16, int8$",
         ),
         (
             "openvino",
-            {"precision": "int8"},
-            r"precision 'int8' is not available, allowed fp32, bf16$",
+            {"precision": "fp16"},
+            r"precision 'fp16' is not available, allowed fp32, bf16, int8$",
         ),
     ],
 )
