@@ -55,7 +55,7 @@ reference: $(DEMO)/.ready  ## the reference programs of docs/reference (Python, 
 bundle: $(TEST)/.ready  ## train the demo model again from its fixed seed (45 minutes on one core with AMX, longer without)
 	@$(THREADS) $(TEST)/bin/phenostream train --out work/train --seed 1 --objects 24000 --crops 40000 --epochs 4 \
 		--held-out 9000 --levels expected --marker-unit within-class
-	@$(THREADS) $(TEST)/bin/phenostream export-model work/train deploy/demo_bundle
+	@$(THREADS) $(TEST)/bin/phenostream export-model work/train deploy/demo_bundle --int8 simulated
 
 clean:  ## remove what these commands made
 	rm -rf $(DEMO) $(TEST) .view build *.egg-info
