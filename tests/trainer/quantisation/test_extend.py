@@ -10,6 +10,7 @@ pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 pytestmark = [pytest.mark.trainer, pytest.mark.timeout(180)]
 
+from phenostream.deploy.cli import main  # noqa: E402
 from phenostream.engine.backends.checked import self_test  # noqa: E402
 from phenostream.engine.backends.onnxruntime import OnnxRuntimeBackend  # noqa: E402
 from phenostream.engine.backends.options import BackendOptions  # noqa: E402
@@ -18,12 +19,14 @@ from phenostream.engine.errors import BadInput, EngineFault  # noqa: E402
 from phenostream.engine.manifest import JudgedInt8  # noqa: E402
 from phenostream.engine.types import F32  # noqa: E402
 from phenostream.trainer.data.cell_set import CellSet, save_cells  # noqa: E402
+from phenostream.trainer.data.packed import save_packed  # noqa: E402
 from phenostream.trainer.quantisation.cells import QuantisationCells, quantisation_cells  # noqa: E402
 from phenostream.trainer.quantisation.extend import add_int8, quantise  # noqa: E402
 from phenostream.trainer.quantisation.gate import refuse  # noqa: E402
 from phenostream.trainer.quantisation.placement import Placement, place  # noqa: E402
 from phenostream.trainer.quantisation.qdq import quantised, scales  # noqa: E402
 from phenostream.trainer.quantisation.ranges import Range, measure_ranges  # noqa: E402
+from tests.trainer.data.toy_packed import toy_packed  # noqa: E402
 
 DEMO = Path(__file__).parents[3] / "deploy" / "demo_bundle"
 
@@ -215,3 +218,41 @@ def test_cells_of_a_file_are_parted_by_field(bundle: Bundle, tmp_path: Path) -> 
     path.write_text("no array file")
     with pytest.raises(BadInput, match="neither a file of cells nor of packed cells"):
         quantisation_cells(str(path), 600, tmp_path)
+
+
+def test_packed_cells_say_themselves_that_they_are_synthetic(tmp_path: Path) -> None:
+    path = tmp_path / "packed.npz"
+    save_packed(toy_packed((300, 500, 200, 100)), path)
+    parted = quantisation_cells(str(path), 600, tmp_path)
+    assert parted.synthetic is True
+    assert parted.calibrated_on == "synthetic toy, a fifth of its fields"
+    assert parted.judged_on == "synthetic toy, its other fields"
+    assert not set(parted.calibrate.group) & set(parted.judge.group)
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "says"),
+    [
+        ("demo", [], "--int8: needed where SOURCE is a bundle, as "),
+        ("demo", ["--int8=simulated", "--prior=0.3,0.6,0.1"], "--prior: not allowed where SOURCE"),
+        (
+            "/nowhere",
+            ["--int8=simulated", "--crops=50"],
+            "--crops 50: out of range, allowed 600 to ",
+        ),
+        ("demo", ["--int8=/nowhere/cells.npz"], "/nowhere/cells.npz: neither a file of cells nor"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_writes_nothing(
+    source: str,
+    options: list[str],
+    says: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    assert main(["export-model", source, str(out), *options]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"phenostream export-model: {says}")
+    assert said.count("\n") == 1
+    assert not out.exists()
