@@ -18,7 +18,7 @@ from phenostream.engine.backends.openvino.compiling import (
     computes_bf16,
     import_model,
 )
-from phenostream.engine.backends.openvino.library import import_openvino
+from phenostream.engine.backends.openvino.library import import_openvino, openvino_core
 from phenostream.engine.backends.openvino.pieces import Piece, cut, most_pieces, padded_sizes
 from phenostream.engine.backends.openvino.stream import Stream
 from phenostream.engine.backends.options import BackendOptions
@@ -38,7 +38,7 @@ class OpenVinoBackend:
         self.streams = options.streams
         self.max_batch = options.max_batch
         openvino = import_openvino()
-        core = openvino.Core()
+        core = openvino_core()
         self.precision: str = options.precision or ("bf16" if computes_bf16(core) else "fp32")
         there = [key for key, file in FILES.items() if file in bundle.files]
         if self.precision not in there:

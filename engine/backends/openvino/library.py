@@ -1,5 +1,6 @@
 """The openvino module, imported so that it stays silent."""
 
+import functools
 import sys
 from typing import Any
 
@@ -21,3 +22,16 @@ def import_openvino() -> Any:
     except ImportError as err:
         raise MissingPackage("openvino is not installed: pip install phenostream") from err
     return openvino
+
+
+@functools.cache
+def openvino_core() -> Any:
+    """The one core of the process, never let go.
+
+    Its CPU plugin gives the thread that loads it a stack for signals, and frees that when the last of it goes, from
+    whatever thread: the next signal would then end the process.
+
+    Raises:
+        MissingPackage: openvino is not installed.
+    """
+    return import_openvino().Core()
