@@ -13,6 +13,8 @@ from phenostream.engine.manifest import Precision
 TIE: Final = 0.05
 """Of two ways that differ by less than this share, the one with other merits is taken."""
 FINEST_FIRST: Final[tuple[Precision, ...]] = ("fp32", "fp16", "bf16", "int8")
+ONLY_ASKED_FOR: Final[Precision] = "int8"
+"""Changes a decision here and there (the gate allows 0.5 % of them): speed alone is no reason to compute in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ def ranked(rows: Iterable[Measured]) -> tuple[Measured, ...]:
 
     The fastest first; but of ways that tie, the one with the finest arithmetic, and of the ways of one backend and
     precision that tie, the one with the smallest batch, which makes a cell wait least, in the most streams, which
-    stand in each other's way least when the box is busy.
+    stand in each other's way least when the box is busy. int8 is behind all others, however fast: only who asks for it
+    has nothing else in the rows.
     """
     of_a_row: dict[tuple[str, Precision], list[Measured]] = {}
     for row in rows:
@@ -58,8 +61,9 @@ def ranked(rows: Iterable[Measured]) -> tuple[Measured, ...]:
     ]
     order: list[Measured] = []
     while left:
+        fine = [row for row in left if row.precision != ONLY_ASKED_FOR]
         best = min(
-            _near_the_fastest(left),
+            _near_the_fastest(fine or left),
             key=lambda row: (FINEST_FIRST.index(row.precision), -row.cells_per_s),
         )
         left.remove(best)
@@ -95,6 +99,14 @@ def explained(backend: str, precision: str, rows: Iterable[Measured]) -> str:
     speed = f"{rival.backend} {rival.precision} {rival.cells_per_s:,.0f}"
     if order.index(own) > 0:
         return f"{described(own)}, although {speed} was measured on this box"
+    fastest = max(others, key=lambda row: row.cells_per_s)
+    if own not in _near_the_fastest(
+        [own, fastest]
+    ):  # only what must be asked for is faster and not first
+        return (
+            f"{described(own)}; {fastest.backend} {fastest.precision} {fastest.cells_per_s:,.0f} is taken only "
+            f"where model.precision asks for it"
+        )
     if rival.cells_per_s > own.cells_per_s:
         return f"{described(own)}, the finest arithmetic of those as fast on this box; next {speed}"
     return f"{described(own)}, the fastest measured on this box; next {speed}"
