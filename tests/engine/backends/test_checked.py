@@ -60,6 +60,34 @@ def test_the_golden_outputs_themselves_pass(bundle: Bundle, precision: Precision
     assert self_test(Recited(bundle.golden.outputs, precision), bundle) == 0
 
 
+@dataclass
+class InTurns(Recited):
+    """One stream after the other says what is its own; a batch has at most four crops."""
+
+    others: tuple[Outputs, ...] = ()
+    max_batch: int = 4
+    rows: int = 0
+
+    def infer(self, images: F32, background: F32) -> Outputs:
+        said = (self.outputs, *self.others)[self.rows // len(self.outputs)]
+        at = self.rows % len(self.outputs)
+        self.rows += len(images)
+        return said.take(slice(at, at + len(images)))
+
+
+@pytest.mark.parametrize("wrong", [0, -1])
+def test_every_crop_is_tested_in_every_stream_however_small_the_batch(
+    bundle: Bundle, wrong: int
+) -> None:
+    def add(column: F32) -> None:
+        column[wrong] += 1
+
+    said, off = bundle.golden.outputs, altered(bundle, "class_logits", add)
+    assert self_test(InTurns(said, streams=3, others=(said, said)), bundle) == 0
+    with pytest.raises(BadBundle, match="class_logits differs by 1 "):
+        self_test(InTurns(said, streams=3, others=(said, off)), bundle)
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", sorted(set(OUTPUT_SHAPES) - LOGITS))
 def test_a_tenth_of_the_spread_of_any_output_is_refused(

@@ -135,3 +135,18 @@ def test_int8_is_the_bundles_own_graph(bundle: Bundle, backend: str) -> None:
     opened.close()
     assert opened.precision == "int8"
     np.testing.assert_allclose(found.marker_z, bundle.golden.outputs.marker_z[:4], atol=0.05)
+
+
+def test_int8_says_the_same_in_two_streams_as_in_one(bundle: Bundle) -> None:
+    crops = bundle.golden.crops
+    alone = OpenVinoBackend(bundle, BackendOptions(1, 1, 32, "int8"))
+    expected = alone.infer(crops.images, crops.background)
+    alone.close()
+    for _ in range(
+        6
+    ):  # with a rewrite that the plugin mistakes, two compilations of three were wrong
+        pair = OpenVinoBackend(bundle, BackendOptions(2, 2, 32, "int8"))
+        found = pair.infer(crops.images, crops.background)
+        pair.close()
+        np.testing.assert_array_equal(found.class_logits, expected.class_logits)
+        np.testing.assert_array_equal(found.marker_z, expected.marker_z)
