@@ -3,10 +3,12 @@
 Knows outputs and tolerances; knows no runtime.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from phenostream.engine.backends.golden_difference import INTERVAL_Z, golden_difference
 from phenostream.engine.backends.protocol import Backend
@@ -84,12 +86,13 @@ class CheckedBackend:
         self._inner.close()
 
 
-def self_test(backend: Backend, bundle: Bundle) -> float:
+def self_test(backend: Backend, bundle: Bundle, sizes: Sequence[int] = ()) -> float:
     """Compare what the backend says about the golden crops with what it must say, as often as it has streams.
 
     Args:
         backend: A loaded backend.
         bundle: The bundle it was loaded from.
+        sizes: Of batches, none above the backend's largest: all golden crops must also come right in calls of so many.
 
     Returns:
         The largest difference of class_logits and marker_z (for int8: the share of changed decisions).
@@ -100,16 +103,25 @@ def self_test(backend: Backend, bundle: Bundle) -> float:
             that graph's tolerance, where the bundle tells; or too many decisions changed.
         EngineFault: The backend failed on the golden crops.
     """
-    return max(_tested(backend, bundle) for _ in range(max(1, backend.streams)))
+    at_once = min(len(bundle.golden.crops), backend.max_batch)
+    return max(
+        _tested(backend, bundle, size)
+        for size in dict.fromkeys((at_once, *sizes))
+        for _ in range(max(1, backend.streams))
+    )
 
 
-def _tested(backend: Backend, bundle: Bundle) -> float:
-    """One of the self-test's rounds; a backend that takes its streams in turn is tested in each of them."""
-    found = _golden_said(backend, bundle)
-    expected = {name: getattr(bundle.golden.outputs, name) for name in OUTPUT_SHAPES}
+def _tested(backend: Backend, bundle: Bundle, size: int) -> float:
+    """One of the self-test's rounds; a backend that takes its streams in turn is tested in each of them.
+
+    In calls of `size`; where that is more crops than there are, some are asked again and again.
+    """
+    rows = np.arange(max(len(bundle.golden.crops), size)) % len(bundle.golden.crops)
+    found = _golden_said(backend, bundle, rows, size)
+    expected = {name: getattr(bundle.golden.outputs, name)[rows] for name in OUTPUT_SHAPES}
     if backend.precision == "int8":
         if bundle.golden_int8 is not None:
-            own = {name: getattr(bundle.golden_int8, name) for name in OUTPUT_SHAPES}
+            own = {name: getattr(bundle.golden_int8, name)[rows] for name in OUTPUT_SHAPES}
             _largest_difference(backend, bundle, found, own)
         return _changed_share(backend, bundle, found, expected)
     worst = _largest_difference(backend, bundle, found, expected)
@@ -125,15 +137,13 @@ def _tested(backend: Backend, bundle: Bundle) -> float:
     return worst
 
 
-def _golden_said(backend: Backend, bundle: Bundle) -> Outputs:
-    """What the backend says of all golden crops, in calls as large as it takes."""
+def _golden_said(
+    backend: Backend, bundle: Bundle, rows: npt.NDArray[np.int64], size: int
+) -> Outputs:
+    """What the backend says of golden crops, in calls of `size`."""
     crops = bundle.golden.crops
-    said = [
-        backend.infer(
-            crops.images[at : at + backend.max_batch], crops.background[at : at + backend.max_batch]
-        )
-        for at in range(0, len(crops), backend.max_batch)
-    ]
+    parts = [rows[at : at + size] for at in range(0, len(rows), size)]
+    said = [backend.infer(crops.images[part], crops.background[part]) for part in parts]
     columns = ([getattr(one, name) for one in said] for name in OUTPUT_SHAPES)
     return Outputs(*(np.concatenate(column) for column in columns))
 

@@ -88,6 +88,31 @@ def test_every_crop_is_tested_in_every_stream_however_small_the_batch(
         self_test(InTurns(said, streams=3, others=(said, off)), bundle)
 
 
+@dataclass
+class WrongIn(Recited):
+    """Knows the golden crops, and says something else of one of them in calls of some size."""
+
+    bundle: Bundle | None = None
+    size: int = 0
+
+    def infer(self, images: F32, background: F32) -> Outputs:
+        assert self.bundle is not None
+        known = {image.tobytes(): row for row, image in enumerate(self.bundle.golden.crops.images)}
+        rows = np.array([known[image.tobytes()] for image in images])
+        said = Outputs(*(getattr(self.outputs, name)[rows] for name in OUTPUT_SHAPES))
+        said.marker_z[-1] += np.float32(len(images) == self.size)
+        return said
+
+
+@pytest.mark.parametrize("wrong", [8, 24, 128])
+def test_every_size_that_is_named_must_give_the_golden_outputs(bundle: Bundle, wrong: int) -> None:
+    backend = WrongIn(bundle.golden.outputs, bundle=bundle, size=wrong)
+    with pytest.raises(BadBundle, match="golden marker_z differs by 1 on recited bf16"):
+        self_test(backend, bundle, (1, 8, 128))
+    if wrong != 24:
+        assert self_test(backend, bundle) == 0
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", sorted(set(OUTPUT_SHAPES) - LOGITS))
 def test_a_tenth_of_the_spread_of_any_output_is_refused(

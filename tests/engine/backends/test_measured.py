@@ -134,7 +134,7 @@ class _Openings:
         for name in ("torch", "openvino", "onnxruntime"):
             monkeypatch.setitem(registry.BACKENDS, name, partial(self._fake, name))
 
-        def golden(backend: Any, _bundle: Bundle) -> float:
+        def golden(backend: Any, *_: object) -> float:
             if (backend.name, backend.precision) in wrong:
                 raise BadBundle(f"{backend.name} {backend.precision} differs")
             return 0.0

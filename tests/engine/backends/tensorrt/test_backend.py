@@ -1,6 +1,7 @@
 """The backend on a virtual GPU: its own cells for every caller, less where memory is short, and an orderly end."""
 
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from phenostream.engine.backends.tensorrt.plan import plan_facts
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.engine_cache import KEY_BYTES, EngineCache
 from phenostream.engine.errors import BadBundle, EngineFault, MissingPackage
-from phenostream.engine.types import OUTPUT_SHAPES
+from phenostream.engine.types import F32, OUTPUT_SHAPES
 from tests.engine.backends.tensorrt.virtual_box import (
     DEVICE,
     VirtualBox,
@@ -83,6 +84,23 @@ def test_a_plan_that_computes_something_else_fails_the_golden_test(
 ) -> None:
     with pytest.raises(BadBundle, match=r"golden class_logits differs by .* on tensorrt fp16"):
         open_backend(bundle, "tensorrt", streams=1, max_batch=64, precision="fp16")
+
+
+@pytest.mark.parametrize("bucket", [1, 8, 32, 128])
+def test_a_plan_that_is_wrong_in_one_bucket_fails_the_golden_test(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, bucket: int
+) -> None:
+    right = golden_or_fake(bundle)
+
+    def compute(images: F32, background: F32) -> Mapping[str, F32]:
+        columns = right(images, background)
+        columns["class_logits"][:] += np.float32(len(images) == bucket)
+        return columns
+
+    box = VirtualBox(compute=compute).install(monkeypatch)
+    with pytest.raises(BadBundle, match="golden class_logits differs by 1 on tensorrt fp16"):
+        open_backend(bundle, "tensorrt", streams=1, max_batch=128, precision="fp16")
+    box.gpu.verify()
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
