@@ -16,7 +16,7 @@ import numpy as np
 
 from phenostream.daemon.tuning.timing import time_backend, time_one_cell
 from phenostream.deploy.acceptance.card import Card
-from phenostream.engine.backends.checked import DECISION_AGREEMENT, LOGIT_TOLERANCE
+from phenostream.engine.backends.checked import DECISION_AGREEMENT, LOGIT_TOLERANCE, PoisonedRows
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.errors import BadConfig, EngineFault, MissingPackage, PhenostreamError
 from phenostream.engine.manifest import Precision
@@ -87,7 +87,7 @@ class Outcome:
         memory_bytes: Of the device, taken by loading.
         grown_bytes: Of the device, by further calls.
         kept_bytes: Of the device, after the second close more than after the first.
-        spoilt: Whether it loaded although the kept engine had been edited; None: nothing is kept.
+        spoilt: Whether an edit of the kept engine was found, and it loaded all the same; None: nothing is kept.
     """
 
     backend: str
@@ -122,6 +122,9 @@ def examine(backend: str, precision: Precision, place: Place, effort: Effort) ->
     outcome = Outcome(backend, precision)
     try:
         _first_load(outcome, place, effort)
+    except PoisonedRows as err:  # it loaded, and computes nonsense
+        outcome.fail(str(err))
+        return outcome
     except (MissingPackage, BadConfig, EngineFault) as err:
         outcome.verdict = "refused" if isinstance(err, EngineFault) else "not possible"
         outcome.reasons.append(str(err))
@@ -198,14 +201,21 @@ def _spoilt_load(outcome: Outcome, place: Place, effort: Effort) -> None:
     )
     if not files:
         return
+    edited: dict[Path, bytes] = {}
     for path in files:
         content = bytearray(path.read_bytes())
         if content:
             content[len(content) // 2] ^= 1
             path.write_bytes(content)
+            edited[path] = bytes(content)
     with closing(_opened(outcome, place, effort)) as backend:
         place.golden(backend)
-    outcome.spoilt = True
+    left = [
+        path for path, content in edited.items() if path.exists() and path.read_bytes() == content
+    ]
+    outcome.spoilt = not left
+    if left:
+        outcome.fail("an edited engine was left where it is kept: nobody found the edit")
 
 
 def _opened(outcome: Outcome, place: Place, effort: Effort) -> Backend:

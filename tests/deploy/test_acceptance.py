@@ -18,6 +18,7 @@ from phenostream.deploy.acceptance.card import Card
 from phenostream.deploy.acceptance.examination import Effort, Outcome, Place, examine
 from phenostream.deploy.acceptance.report import Report, write_report
 from phenostream.deploy.bundles import demo_bundle
+from phenostream.engine.backends.checked import PoisonedRows
 from phenostream.engine.backends.driver import DeviceFacts, cuda_devices
 from phenostream.engine.backends.fake import FakeBackend, FakeScript
 from phenostream.engine.backends.protocol import Backend
@@ -36,6 +37,7 @@ from phenostream.engine.types import F32, Crops, Outputs
 FACTS = DeviceFacts("Fake H100", "9.0", "580.0", 80 << 30)
 QUICK = Effort(batches=(1, 8), streams=1, seconds=0.01, lone_calls=4, memory_calls=4)
 ROOT = Path(__file__).parents[2]
+NONE = np.zeros(1, np.bool_)
 
 
 class ScriptedCard:
@@ -97,6 +99,10 @@ def test_a_good_backend_passes_and_is_closed_every_time() -> None:
         (BadConfig("precision 'int8' is not available"), "not possible"),
         (EngineFault("the engine cannot run on this GPU"), "refused"),
         (BadBundle("golden class_logits differs by 0.3"), "failed"),
+        (
+            PoisonedRows("marker_z is not finite", Outputs(*[np.zeros(1, np.float32)] * 8), NONE),
+            "failed",
+        ),
     ],
 )
 def test_what_does_not_load_says_why(error: PhenostreamError, verdict: str) -> None:
@@ -124,11 +130,21 @@ def test_each_fault_is_found(found: Place, reason: str) -> None:
 
 def test_an_edited_plan_must_be_found(tmp_path: Path) -> None:
     plan = tmp_path / "plan"
-    plan.write_bytes(b"a plan as it was built")
-    outcome = examine("tensorrt", "fp16", place(FakeBackend(), cache=tmp_path), QUICK)
-    assert (outcome.verdict, outcome.spoilt) == ("passed", True)
-    assert plan.read_bytes() != b"a plan as it was built"
+    built = b"a plan as it was built"
     good = FakeBackend()
+    blind = place(good, cache=tmp_path)
+
+    def open_way(*_: object) -> Backend:
+        if not plan.exists() or plan.read_bytes() != built:
+            plan.write_bytes(built)
+        return good
+
+    outcome = examine("tensorrt", "fp16", replace(blind, open_way=open_way), QUICK)
+    assert (outcome.verdict, outcome.spoilt, plan.read_bytes()) == ("passed", True, built)
+    outcome = examine("tensorrt", "fp16", blind, QUICK)
+    assert (outcome.verdict, outcome.spoilt) == ("failed", False)
+    assert outcome.reasons == ["an edited engine was left where it is kept: nobody found the edit"]
+    assert plan.read_bytes() != built
     wrong = place(good, good, BadBundle("golden marker_z differs"), cache=tmp_path)
     outcome = examine("tensorrt", "fp16", wrong, QUICK)
     assert (outcome.verdict, outcome.reasons) == ("failed", ["golden marker_z differs"])
