@@ -162,13 +162,16 @@ def verified_bundle(config: ModelConfig) -> Bundle:
     return bundle
 
 
-def opened_model(bundle: Bundle, config: ModelConfig, measure: Measure | None) -> ServedModel:
+def opened_model(
+    bundle: Bundle, config: ModelConfig, measure: Measure | None, streams: int | None = None
+) -> ServedModel:
     """A verified bundle on a backend: loaded, golden, and run once with a full batch.
 
     Args:
         bundle: Verified.
         config: Which backend, and how.
         measure: See `served_model`.
+        streams: Calls at the same time, whatever was measured; None: as configured, or as measured.
 
     Raises:
         BadBundle: It does not give its golden outputs.
@@ -178,7 +181,8 @@ def opened_model(bundle: Bundle, config: ModelConfig, measure: Measure | None) -
     cache = opened_cache(config.engine_cache)
     tuned = tuning(bundle, config, cache, measure)
     max_batch = tuned.max_batch(config)
-    opener = BundleOpener(bundle, config, cache, tuned.rows, max_batch)
+    fixed = config if streams is None else config.model_copy(update={"streams": streams})
+    opener = BundleOpener(bundle, fixed, cache, tuned.rows, max_batch)
     before = runtime_threads()
     primary, batch_s = opener.open(config.backend)
     threads = runtime_threads() - before

@@ -90,9 +90,9 @@ def load_candidate(bundle: Bundle, config: ModelConfig, streams: int) -> Candida
     Raises:
         PhenostreamError: See `opened_model`.
     """
-    wanted = config.model_copy(update={"bundle": str(bundle.path), "streams": streams})
+    wanted = config.model_copy(update={"bundle": str(bundle.path)})
     with newborn_behind(wanted=may_be_behind()):
-        candidate = Candidate(opened_model(bundle, wanted, None))
+        candidate = Candidate(opened_model(bundle, wanted, None, streams))
     candidate.step_back()
     return candidate
 

@@ -31,11 +31,17 @@ def speed_facts(bundle: Bundle) -> Facts:
     """
     return {
         "graphs": _graphs(bundle),
+        "phenostream": own_version(),
         "runtimes": ", ".join(f"{name} {version}" for name, version in runtime_versions().items()),
         "cpu": cpu_model(),
         "cores": usable_cores(),
         "gpu": gpu(),
     }
+
+
+def own_version() -> str:
+    """Ours: how a runtime is used is as much part of its speed."""
+    return metadata.version("phenostream")
 
 
 def runtime_versions() -> dict[str, str]:

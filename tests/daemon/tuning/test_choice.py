@@ -9,6 +9,7 @@ import pytest
 
 from phenostream.daemon.config import ModelConfig
 from phenostream.daemon.model import served_model
+from phenostream.daemon.swap.candidate import load_candidate
 from phenostream.daemon.tuning import choice, plan
 from phenostream.daemon.tuning.calibration import Calibration
 from phenostream.daemon.tuning.choice import plan_of, tuning
@@ -158,3 +159,17 @@ def test_a_daemon_opens_what_was_measured_and_says_why(tmp_path: Path) -> None:
             "the only one measured on this box; measured 2026-11-26T21:00:00+00:00 "
             "while other work took 10% of the CPU"
         )
+
+
+def test_a_model_that_is_loaded_into_a_running_daemon_takes_what_is_kept(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    cached = config(engine_cache=tmp_path / "engines")
+    with served_model(cached, Measuring()) as serving:
+        candidate = load_candidate(bundle, cached, serving.engines.primary.streams)
+        try:
+            primary = candidate.model.engines.primary
+            assert (primary.name, primary.streams) == ("onnxruntime", 1)
+            assert candidate.model.choice == serving.choice
+        finally:
+            candidate.model.close()

@@ -46,6 +46,7 @@ def test_what_was_kept_is_found_again(cache: EngineCache, bundle: Bundle) -> Non
     [
         ("cpu_model", "another CPU"),
         ("usable_cores", 64),
+        ("own_version", "99.0"),
         ("runtime_versions", {"openvino": "2099.1"}),
         ("gpu", "another GPU 9.0, driver 1"),
     ],
