@@ -26,7 +26,7 @@ def opened_cache(directory: Path | None, named: str = _KEY) -> EngineCache | Non
     try:
         if not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_secret(path, secrets.token_bytes(KEY_BYTES))
+            _make_key(path)
         key = read_secret(path)
     except OSError as err:
         raise BadConfig(f"{named}: {path}: {(err.strerror or str(err)).lower()}") from err
@@ -37,6 +37,15 @@ def opened_cache(directory: Path | None, named: str = _KEY) -> EngineCache | Non
     # At once: a backend that cannot use it would be passed over for a slower one.
     check_folder(directory, named)
     return EngineCache(directory, key)
+
+
+def _make_key(path: Path) -> None:
+    """A new key, unless another process that starts at this moment was first: then its key is ours too."""
+    try:
+        write_secret(path, secrets.token_bytes(KEY_BYTES))
+    except BadConfig:
+        if not path.exists():
+            raise
 
 
 def check_folder(directory: Path, named: str = _KEY) -> None:

@@ -183,7 +183,7 @@ def _opened(directory: Path) -> Iterator[int]:
 
 
 def _read(folder: int, name: str) -> bytes | None:
-    """A regular file of the folder, whole; None where there is none, or one that is too large."""
+    """A regular file of the folder, whole; None where there is none, one that is too large, or a disk that fails."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(name, flags, dir_fd=folder)
@@ -193,7 +193,11 @@ def _read(folder: int, name: str) -> bytes | None:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode) or facts.st_size > MOST_ENTRY_BYTES:
             return None
-        return file.read(facts.st_size)
+        try:
+            return file.read(facts.st_size)
+        except OSError as err:
+            logger.warning("engine cache: %s: cannot be read: %s", name, err.strerror)
+            return None
 
 
 def _write_whole(folder: int, name: str, content: bytes) -> None:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from typing import IO, Any, Final
 
 from pydantic import ValidationError
@@ -49,23 +50,28 @@ def measure_apart(
         stopped: Asked several times a second whether to give up.
 
     Raises:
-        EngineFault: It ended without a result, or was ended as it took too long or nobody waits for it; the line says
-            which.
+        EngineFault: It could not begin, ended without a result, or was ended as it took too long or nobody waits for
+            it; the line says which.
     """
     limit_s = limit_s if limit_s is not None else longest_s(request)
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(  # noqa: S603 - our own command, no shell
-            program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said
-        )
-        with process:
-            try:
-                lines = _asked(process, request, time.monotonic() + limit_s, stopped)
-                return _result(lines, on_step)
-            except _Ended as err:
-                reason = str(err) or _last_words(process, said)
-                raise EngineFault(f"measuring ended: {reason}") from err
-            finally:
-                process.kill()
+    with ExitStack() as stack:
+        try:
+            said = stack.enter_context(tempfile.TemporaryFile())
+            process = stack.enter_context(
+                subprocess.Popen(  # noqa: S603 - our own command, no shell
+                    program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said
+                )
+            )
+        except OSError as err:
+            raise EngineFault(f"measuring cannot begin: {err.strerror or err}") from err
+        try:
+            lines = _asked(process, request, time.monotonic() + limit_s, stopped)
+            return _result(lines, on_step)
+        except _Ended as err:
+            reason = str(err) or _last_words(process, said)
+            raise EngineFault(f"measuring ended: {reason}") from err
+        finally:
+            process.kill()
 
 
 def longest_s(request: Request) -> float:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from phenostream.daemon import engine_cache
 from phenostream.daemon.config import ModelConfig
 from phenostream.daemon.engine_cache import opened_cache
 from phenostream.daemon.model import served_model
+from phenostream.daemon.security.secret_file import write_secret
 from phenostream.deploy.bundles import demo_bundle
 from phenostream.engine.errors import BadConfig
 
@@ -23,6 +25,19 @@ def test_the_key_of_the_first_start_is_that_of_the_next(tmp_path: Path) -> None:
     assert second is not None
     assert second.get(FACTS) == (b"part",)
     assert opened_cache(None) is None
+
+
+def test_of_two_that_start_at_once_both_take_the_key_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def second(path: Path, content: bytes) -> None:
+        write_secret(path, bytes(range(32)))  # the other one, a moment before
+        write_secret(path, content)
+
+    monkeypatch.setattr(engine_cache, "write_secret", second)
+    cache = opened_cache(tmp_path / "engines")
+    assert cache is not None
+    assert cache.key == bytes(range(32))
 
 
 def test_a_credential_goes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import io
 import logging
 import os
 import threading
@@ -129,6 +130,27 @@ def test_a_disk_that_refuses_costs_only_the_entry(
     assert "not kept: No space left on device" in caplog.text
     assert list(cache.directory.iterdir()) == []
     assert cache.get(FACTS) is None
+
+
+def test_a_disk_that_cannot_read_an_entry_is_as_if_there_were_none(
+    cache: EngineCache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(io.BytesIO):
+        def read(self, *_: object) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    def broken(descriptor: int, mode: str) -> Broken:
+        closing.append(descriptor)
+        return Broken()
+
+    closing: list[int] = []
+    cache.put(FACTS, PARTS)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdopen", broken)
+        assert cache.get(FACTS) is None
+    os.close(closing[0])
+    assert "cannot be read: Input/output error" in caplog.text
+    assert cache.get(FACTS) == PARTS
 
 
 def test_old_entries_give_way(cache: EngineCache) -> None:

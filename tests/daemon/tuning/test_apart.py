@@ -1,6 +1,7 @@
 """A measuring process that hangs, dies or babbles costs a measurement, never the daemon."""
 
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +35,16 @@ def program(body: str) -> tuple[str, ...]:
 def test_a_process_that_gives_no_result_is_told_of_in_one_line(body: str, says: str) -> None:
     with pytest.raises(EngineFault, match=f"^measuring ended: {says}$"):
         measure_apart(NOTHING, program=program(body))
+
+
+def test_a_process_that_cannot_be_started_is_told_of_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(EngineFault, match=r"^measuring cannot begin: No such file or directory$"):
+        measure_apart(NOTHING, program=("/nowhere/python",))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no folder"))
+    with pytest.raises(EngineFault, match=r"^measuring cannot begin: No such file or directory"):
+        measure_apart(NOTHING, program=program("pass"))
 
 
 def test_a_process_that_hangs_is_ended() -> None:
