@@ -17,12 +17,17 @@ from phenostream.engine.summary.window import Tally, WindowStatistics
 
 @dataclass(slots=True)
 class Part:
-    """What one model saw of one run."""
+    """What one model saw of one run.
+
+    Attributes:
+        closed: That model will see no more of it.
+    """
 
     by: Identity
     whole: WindowStatistics
     window: WindowStatistics
     window_began_s: float | None = None
+    closed: bool = False
 
     @property
     def frames(self) -> int:
@@ -35,7 +40,7 @@ class RunStatistics:
     """One run.
 
     Attributes:
-        parts: By the model's sha256, in the order of their first frames.
+        parts: By the model's sha256, in the order of their last frames.
         elsewhere: Frames that models saw which are closed, or were another process's.
     """
 
@@ -43,6 +48,12 @@ class RunStatistics:
     began_s: float
     parts: dict[str, Part] = field(default_factory=dict)
     elsewhere: int = 0
+
+    @property
+    def superseded(self) -> list[Part]:
+        """Parts that are closed, behind which another model has seen frames."""
+        before = list(self.parts.values())[:-1] if len(self.parts) > 1 else []
+        return [part for part in before if part.closed]
 
 
 @dataclass(slots=True)

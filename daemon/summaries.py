@@ -169,18 +169,20 @@ class SummaryBook:
     def due(self, now_s: float, since: int | None = None) -> list[bytes]:
         """The summaries of windows that are over. Call it when everything that was added is durable.
 
-        That of a run which is let go from memory ends early.
+        That of a run which is let go from memory ends early. Before them, what closed models saw of runs that go on
+        with another one.
 
         Args:
             now_s: Monotonic clock.
             since: Offset of the next record, from which a run that is let go must be read again; else all of it must.
         """
-        over = [
+        told = self._superseded(now_s)
+        told += [
             self._close_window(run, part, now_s)
             for run, part in self._parts()
             if part.window_began_s is not None and now_s - part.window_began_s >= self._window_s
         ]
-        return over + self._let_go(now_s, since)
+        return told + self._let_go(now_s, since)
 
     def end(
         self, start: Start, now_s: float, ledger: Mapping[str, int] | None = None
@@ -207,19 +209,17 @@ class SummaryBook:
         return told
 
     def model_closed(self, by: Identity, now_s: float) -> list[bytes]:
-        """What a model saw of each run that is open; it will see no more, and its statistics are let go."""
-        told: list[bytes] = []
+        """What a model saw of each run that is open; it will see no more, and its statistics are let go.
+
+        Where it saw the newest frames of a run, that waits: for another model's first frame, or for the run's end.
+        """
         for run in self._runs.values():
             part = run.parts.get(by.sha256)
-            if part is None:
-                continue
-            if part.frames:
-                told += self._told(run, part, now_s, "part")
-            del run.parts[by.sha256]
-            run.elsewhere += part.frames
+            if part is not None:
+                part.closed = True
         if by.sha256 != self._configured.sha256:
             self._known.pop(by.sha256, None)
-        return told
+        return self._superseded(now_s)
 
     def close_windows(self, now_s: float) -> list[bytes]:
         """The summaries of the windows that have begun, for a daemon that stops while runs are open."""
@@ -236,6 +236,17 @@ class SummaryBook:
         ]
         return max(0.0, min(begins) + self._window_s - now_s) if begins else 86400.0
 
+    def _superseded(self, now_s: float) -> list[bytes]:
+        """What closed models saw of runs that others go on with; let go."""
+        told: list[bytes] = []
+        for run in self._runs.values():
+            for part in run.superseded:
+                if part.frames:
+                    told += self._told(run, part, now_s, "part")
+                del run.parts[part.by.sha256]
+                run.elsewhere += part.frames
+        return told
+
     def _parts(self) -> Iterator[tuple[RunStatistics, Part]]:
         for run in self._runs.values():
             for part in run.parts.values():
@@ -248,11 +259,13 @@ class SummaryBook:
         return run
 
     def _part(self, run: RunStatistics, by: Identity) -> Part:
-        part = run.parts.get(by.sha256)
+        """What a model saw of a run and goes on to see: the newest part of it."""
+        self._known[by.sha256] = by
+        part = run.parts.pop(by.sha256, None)
         if part is None:
-            self._known[by.sha256] = by
             part = Part(by, self._empty(run.start, by), self._empty(run.start, by))
-            run.parts[by.sha256] = part
+        run.parts[by.sha256] = part
+        part.closed = False
         return part
 
     def _inferred_by(self, meta: Mapping[str, Any]) -> Identity | None:

@@ -230,6 +230,41 @@ def test_a_model_that_is_closed_tells_what_it_saw_and_is_let_go(
     assert told(book.end(other, 2.0)) == [("run", 1, 0, NEW)]
 
 
+def test_a_run_that_ends_after_its_model_was_closed_has_its_summary_all_the_same(
+    book: SummaryBook,
+    frame: Callable[[int], Frame],
+    make_start: Callable[..., Start],
+    make_model: Callable[..., ServedModel],
+) -> None:
+    quiet, busy = make_start(), make_start()
+    old, new = make_model(sha256=OLD).identity, make_model(sha256=NEW).identity
+    for start in (quiet, busy):
+        book.add(start, frame(2), 0.0)
+    assert book.model_closed(old, 1.0) == []
+    book.add(busy, frame(1), 1.0, by=new)
+    assert told(book.due(1.5)) == [("part", 1, 1, OLD)]
+    assert book.due(1.6) == []
+    assert told(book.end(busy, 2.0)) == [("run", 1, 1, NEW)]
+    assert told(book.end(quiet, 2.0)) == [("run", 1, 0, OLD)]
+
+
+def test_the_summary_of_a_run_is_of_the_model_that_saw_its_end_also_if_that_was_taken_back(
+    book: SummaryBook,
+    frame: Callable[[int], Frame],
+    make_start: Callable[..., Start],
+    make_model: Callable[..., ServedModel],
+) -> None:
+    first, second = make_start(), make_start()
+    taken_back = make_model(sha256=NEW).identity
+    for start in (first, second):
+        book.add(start, frame(2), 0.0)
+        book.add(start, frame(2), 0.0, by=taken_back)
+        book.add(start, frame(2), 0.0)
+    assert told(book.end(first, 1.0)) == [("part", 1, 2, NEW), ("run", 2, 1, OLD)]
+    assert told(book.model_closed(taken_back, 1.0)) == [("part", 1, 2, NEW)]
+    assert told(book.end(second, 1.0)) == [("run", 2, 1, OLD)]
+
+
 def test_frames_of_a_model_that_this_process_does_not_know_are_counted_as_such(
     book: SummaryBook,
     frame: Callable[[int], Frame],
