@@ -28,7 +28,7 @@ from phenostream.daemon.health import Health
 from phenostream.daemon.journal.loss import describe_losses
 from phenostream.daemon.ledger import FATES
 from phenostream.daemon.memory import keep_large_blocks
-from phenostream.daemon.model import served_model
+from phenostream.daemon.model import opened_model, verified_bundle
 from phenostream.daemon.notify import notify, watchdog_s
 from phenostream.daemon.recovery import recover
 from phenostream.daemon.security.consent import say_what_is_plain
@@ -131,7 +131,8 @@ def _start(
         health.degrade(DAMAGE, describe_losses(journal.losses))
     if found.unknown is not None:
         health.degrade(FORGOTTEN, found.unknown)
-    models = Models(stack.enter_context(served_model(config.model, measure)))
+    # Held by nobody else: the bundle of a model that gave way is freed.
+    models = Models(opened_model(verified_bundle(config.model), config.model, measure))
     stack.callback(models.close)
     assembly = Assembly(config, models, found, guard, health, wake)
     try:

@@ -175,8 +175,7 @@ class Preparation:
                 received = self._frames.get(BEAT_S)
             except Closed:
                 break
-            for change in self._gathered.follow(send):
-                self._entries.put(change, beat)
+            self._follow(send, beat)
             if received is not None:
                 self._take(received, send, beat)
             self._send_due(send)
@@ -184,6 +183,11 @@ class Preparation:
         self._gathered.flush(send)
         self._batches.close()
         self._entries.close()
+
+    def _follow(self, send: Send, beat: Beat) -> None:
+        """Go over to the model that serves now; nothing here holds the one before any longer."""
+        for change in self._gathered.follow(send):
+            self._entries.put(change, beat)
 
     def _send_due(self, send: Send) -> None:
         if not self._batches.starved:

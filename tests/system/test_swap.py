@@ -4,10 +4,12 @@ The models are fakes that behave on command; `test_swap_engines` does it with a 
 """
 
 import csv
+import gc
 import os
 import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
@@ -19,11 +21,13 @@ import pytest
 from phenostream.daemon.client.control import Control
 from phenostream.daemon.client.errors import Refusal
 from phenostream.daemon.client.swapping import follow_swap
+from phenostream.daemon.engines import Engines
 from phenostream.daemon.wire.codec import unpack_meta
 from phenostream.deploy.bundle_signing import make_signing_keys, sign_bundle
 from phenostream.deploy.cli.main import main
 from phenostream.engine.bundle import load_bundle
 from tests.system.patience import becomes
+from tests.system.served import Served
 from tests.system.small_camera import small_frame, small_start
 from tests.system.streaming_microscope import Microscope
 from tests.system.swappable_daemon import SwappableDaemon, copied, write_toy
@@ -359,3 +363,30 @@ def test_kill_9_in_any_state_of_a_swap_is_a_kill_like_any_other(
         fates = [meta["fate"] for topic, meta in records(control) if topic == "result"]
     assert versions == {"1", "2"}
     assert fates == ["published"] * microscope.sent
+
+
+def test_a_daemon_frees_the_model_it_began_with_when_another_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[weakref.ref[Engines]] = []
+
+    class Seen(Engines):
+        def __init__(self, *args: Any, **settings: Any) -> None:
+            super().__init__(*args, **settings)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr("phenostream.daemon.model.Engines", Seen)
+    served = Served(tmp_path, write_toy(tmp_path / "first", "1"))
+    served.start()
+    assert served.is_ready.wait(30)
+    assert served.ready is not None
+    gc.disable()
+    try:
+        with Control(served.ready.control) as control:
+            end = swapped(control, write_toy(tmp_path / "second", "2"), now=True, wait_s=0.1)
+        assert end["state"] == "serving"
+        assert becomes(lambda: made[0]() is None)
+        assert made[1]() is not None
+    finally:
+        gc.enable()
+        assert served.drain() == 0
