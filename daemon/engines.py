@@ -145,6 +145,11 @@ class Engines:
         return next(up, self._rows[0]).engine
 
     @property
+    def outages(self) -> int:
+        """How often the primary went down."""
+        return self._rows[0].outages
+
+    @property
     def degraded(self) -> bool:
         """Whether the primary is down."""
         return self._rows[0].reason is not None

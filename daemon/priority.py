@@ -47,8 +47,11 @@ def may_be_behind() -> bool:
 
 def runtime_threads() -> frozenset[int]:
     """Threads of this process that Python did not start, by the system's number."""
-    python = {thread.native_id for thread in threading.enumerate()}
-    return frozenset(int(name) for name in os.listdir(_TASKS)) - python
+    while True:
+        alive = frozenset(int(name) for name in os.listdir(_TASKS))
+        python = {thread.native_id for thread in threading.enumerate()}
+        if None not in python:  # else Python is just starting one, whose number is not known yet
+            return alive - python
 
 
 @contextmanager

@@ -8,7 +8,13 @@ import numpy as np
 
 from phenostream.daemon.config import ModelConfig
 from phenostream.daemon.model import ServedModel, opened_model
-from phenostream.daemon.priority import let_forward, may_be_behind, newborn_behind, put_behind
+from phenostream.daemon.priority import (
+    let_forward,
+    may_be_behind,
+    newborn_behind,
+    put_behind,
+    runtime_threads,
+)
 from phenostream.daemon.swap.comparison import comparable
 from phenostream.daemon.swap.shadow import Sample
 from phenostream.engine.bundle import Bundle
@@ -49,7 +55,8 @@ class Candidate:
         Raises:
             EngineFault: It fails on cells that the serving model has finite numbers of.
         """
-        rows = _some(comparable(sample.outputs), _PIECE_BEHIND if self.behind else PIECE)
+        most = min(_PIECE_BEHIND if self.behind else PIECE, self.model.max_batch)
+        rows = _some(comparable(sample.outputs), most)
         if not rows.any():
             return None
         images, background = sample.images[rows], sample.background[rows]
@@ -70,13 +77,17 @@ class Candidate:
     def step_back(self) -> None:
         """Put its threads behind all others, where it has any and they could come back."""
         if self.model.threads and may_be_behind():
-            put_behind(self.model.threads)
+            put_behind(self._threads())
             self.behind = True
 
     def step_forward(self) -> None:
         """Its threads are like all others from now on."""
-        let_forward(self.model.threads if self.behind else ())
+        let_forward(self._threads() if self.behind else ())
         self.behind = False
+
+    def _threads(self) -> frozenset[int]:
+        """Those that are still there: the number of one that has ended may be anybody's by now."""
+        return self.model.threads & runtime_threads()
 
 
 def load_candidate(bundle: Bundle, config: ModelConfig, streams: int) -> Candidate:
@@ -108,7 +119,8 @@ class Race:
 
     def __init__(self, first: Candidate, second: Candidate, sample: Sample) -> None:
         """Take at most `PIECE` cells of a sample."""
-        rows = _some(comparable(sample.outputs), PIECE)
+        most = min(PIECE, first.model.max_batch, second.model.max_batch)
+        rows = _some(comparable(sample.outputs), most)
         self._images, self._background = sample.images[rows], sample.background[rows]
         self._models = first, second
         self.pairs = 0

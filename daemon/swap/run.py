@@ -8,6 +8,7 @@ is on disk.
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event
 from typing import Any, Final
@@ -22,7 +23,7 @@ from phenostream.daemon.swap.fit import check_fits
 from phenostream.daemon.swap.models import Models
 from phenostream.daemon.swap.shadow import Sample, Shadow
 from phenostream.daemon.swap.state import SwapSettings, SwapState
-from phenostream.engine.errors import PhenostreamError
+from phenostream.engine.errors import EngineFault, PhenostreamError
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ class SwapRun:
             candidate = self._loaded()
             if not self._settings.now:
                 self._compare(candidate)
+            self._go_on()  # it was loading for a while, or was timed
         except _Cancelled:
             state.enter("cancelled", reason=self._why_cancelled())
         except (PhenostreamError, _Refused) as err:
@@ -203,25 +205,34 @@ class SwapRun:
         while (frames := stage.models.done(new)) < PROBATION_FRAMES and time.monotonic() < end_s:
             self._go_on()
             stage.state.note(frames=frames)
-            fault = new.engines.fault()
-            if fault is not None:
-                return f"fault: {fault}"
+            if (fault := _failed(new)) is not None:
+                return fault
             if waiting and stage.models.is_over(before.model):
                 before.step_back()  # not earlier: its last frames would be slow
                 waiting = False
-            sample = self._see(before, comparison)
-            if settings.now or sample is None:
+            try:
+                breach = self._judged(before, new, comparison)
+            except (
+                EngineFault
+            ) as err:  # of the model before; what the new one fails on is told above
+                logger.debug("the model that stands by fails on live cells: %s", err)
                 continue
-            self._tell(probation=comparison)
-            breach = comparison.breach(settings) if comparison.cells >= _FEW else None
-            breach = breach or self._slower(before, new, sample)
             if breach is not None:
                 stage.state.note(probation=comparison.told())
                 return breach
         stage.state.note(frames=frames)
         if comparison.cells:
             stage.state.note(probation=comparison.told())
-        return None
+        return _failed(new)
+
+    def _judged(self, before: Candidate, new: ServedModel, comparison: Comparison) -> str | None:
+        """What live cells say against the new model, if any came."""
+        sample = self._see(before, comparison)
+        if sample is None:
+            return None
+        self._tell(probation=comparison)
+        breach = comparison.breach(self._settings) if comparison.cells >= _FEW else None
+        return breach or self._slower(before, new, sample)
 
     def _see(self, model: Candidate, comparison: Comparison) -> Sample | None:
         """Wait a little for live cells, and compare what comes; what was compared."""
@@ -252,9 +263,11 @@ class SwapRun:
             return None
         self._confirmations -= 1
         before.step_forward()
-        race = self._raced(before, Candidate(new), sample)
-        before.step_back()
-        self._stage.shadow.watch(new)
+        try:
+            race = self._raced(before, Candidate(new), sample)
+        finally:
+            before.step_back()
+            self._stage.shadow.watch(new)
         return _slow(race, settings) if race.ratio > settings.max_slowdown else None
 
     def _close_the_one_that_stands_by(self) -> None:
@@ -263,10 +276,8 @@ class SwapRun:
         while (gone := stage.models.let_go()) is None:
             if stage.stopping.is_set():
                 return  # it is closed with the daemon
-        try:
+        with suppress(Aborted):  # the daemon is torn down
             stage.enter(ModelClosed(gone))
-        except Aborted:  # the daemon is torn down
-            return
         _close(gone)
         stage.models.forget(gone)
 
@@ -291,6 +302,13 @@ def _close(model: ServedModel) -> None:
         model.close()
     except Exception:  # a runtime may raise anything
         logger.exception("model %s cannot be closed", model.in_words())
+
+
+def _failed(model: ServedModel) -> str | None:
+    """A line if its primary backend was ever down, also where it is up again."""
+    if not model.engines.outages:
+        return None
+    return f"fault: {model.engines.fault() or 'it failed, and works again'}"
 
 
 def _why_flipped(report: dict[str, Any] | None) -> str:

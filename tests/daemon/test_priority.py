@@ -66,6 +66,17 @@ def test_a_runtimes_thread_is_put_behind_and_let_forward_and_one_of_pythons_is_n
     mine.join(10)
 
 
+def test_a_thread_that_python_is_just_starting_is_not_taken_for_a_runtimes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unborn, looks = threading.Thread(), [[threading.Thread()]]
+    assert unborn.native_id is None
+    real = threading.enumerate
+    monkeypatch.setattr(threading, "enumerate", lambda: looks.pop() if looks else real())
+    assert threading.get_native_id() not in priority.runtime_threads()
+    assert looks == []
+
+
 def test_where_there_is_no_way_back_no_thread_is_put_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -14,6 +14,10 @@ from phenostream.daemon.swap.run import PROBATION_FRAMES
 from phenostream.daemon.swap.state import SwapSettings
 from phenostream.daemon.wire.control import ModelLoad
 from phenostream.deploy.bundle_signing import make_signing_keys
+from phenostream.engine.backends import registry
+from phenostream.engine.backends.options import BackendOptions
+from phenostream.engine.backends.protocol import Backend
+from phenostream.engine.bundle import Bundle
 from phenostream.engine.errors import BadInput
 from tests.daemon.swap.conftest import World
 
@@ -141,6 +145,67 @@ def test_without_a_comparison_only_a_fault_takes_a_model_back(world: World) -> N
     world.opened[-1].odd = "fails"
     assert world.ended().state == "rolled_back"
     assert world.models.serving.manifest.version == "other"
+
+
+@pytest.mark.parametrize("ended", ["cancelled", "the daemon stops"])
+def test_a_model_that_needs_no_comparison_does_not_serve_if_it_was_given_up_while_it_loaded(
+    world: World, ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads, go_on = threading.Event(), threading.Event()
+    make = registry.BACKENDS["fake"]
+
+    def wait(bundle: Bundle, options: BackendOptions) -> Backend:
+        loads.set()
+        assert go_on.wait(20)
+        return make(bundle, options)
+
+    monkeypatch.setitem(registry.BACKENDS, "fake", wait)
+    world.stream()
+    world.ask(world.bundle("2"), now=True)
+    assert loads.wait(20)
+    if ended == "cancelled":
+        world.swapper.cancel()
+    else:
+        world.swapper.stop()
+    go_on.set()
+    swap = world.ended()
+    assert swap.state == "cancelled"
+    assert ended in str(swap.reason)
+    world.until(lambda: len(world.by) > 0)
+    assert set(world.by) == {"1"}
+    assert world.entries == []
+    assert [backend.closed for backend in world.opened] == [False, True]
+
+
+def test_a_model_that_serves_well_is_not_taken_back_because_the_one_before_fails(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phenostream.daemon.swap.run.PROBATION_FRAMES", 500)
+    world.stream()
+    world.ask(world.bundle("2"))
+    world.until(lambda: world.swapper.told()["state"] == "probation")
+    world.opened[0].odd = "fails"
+    calls = world.opened[0].calls
+    swap = world.ended()
+    assert world.opened[0].calls > calls  # it was asked
+    assert (swap.state, swap.reason) == ("serving", None)
+    assert world.models.serving.manifest.version == "2"
+
+
+def test_a_failure_that_was_over_before_anybody_looked_takes_a_model_back_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phenostream.daemon.swap.run.PROBATION_FRAMES", 1_000_000)
+    world.stream()
+    world.ask(world.bundle("2"))
+    world.until(lambda: world.swapper.told()["state"] == "probation")
+    engines = world.models.serving.engines
+    row = engines.choose()
+    assert row is not None
+    engines.put_down(row, "fake: gone")
+    engines.test(row, due=False)
+    assert engines.fault() is None
+    assert world.ended().state == "rolled_back"
 
 
 def test_too_few_live_cells_are_a_refusal_that_says_so(world: World) -> None:
