@@ -52,7 +52,7 @@ class ServedModel:
         max_batch: Cells a batch may hold.
         signed_by: Name (if it is a trusted one) and fingerprint of the key that signed the bundle; None: unsigned.
         choice: Why the backend that was opened first is the one, for a person.
-        threads: Of the runtime, by the system's number, as far as they were born while it was opened.
+        threads: Of the runtime, by the system's number, as far as they were born, or idle, when it was opened.
     """
 
     manifest: Manifest

@@ -55,24 +55,36 @@ def runtime_threads() -> frozenset[int]:
 
 
 @contextmanager
-def newborn_behind(*, wanted: bool) -> Iterator[None]:
-    """Threads of runtimes that are born meanwhile are behind all others a few milliseconds later."""
+def newborn_behind(*, wanted: bool, idle: frozenset[int] = frozenset()) -> Iterator[None]:
+    """Threads of runtimes that are born meanwhile are behind all others a few milliseconds later.
+
+    Args:
+        wanted: Else nothing is done.
+        idle: Threads that were born before and may be taken for the same purpose: they go behind too.
+
+    Where the body fails all of them are as before: a runtime may keep them for whatever is opened next.
+    """
     if not wanted:
         yield
         return
-    before, over = runtime_threads(), threading.Event()
+    before, over = runtime_threads() - idle, threading.Event()
+    behind: set[int] = set()
 
     def watch() -> None:
-        seen = before
         while not over.wait(_LOOK_S):
-            born = runtime_threads() - seen
+            born = runtime_threads() - before - behind
             put_behind(born)
-            seen |= born
+            behind.update(born)
 
     watcher = threading.Thread(target=watch, name="newborn-behind", daemon=True)
     watcher.start()
     try:
         yield
+    except BaseException:
+        over.set()
+        watcher.join()
+        let_forward(behind)
+        raise
     finally:
         over.set()
         watcher.join()

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -90,20 +91,25 @@ class Candidate:
         return self.model.threads & runtime_threads()
 
 
-def load_candidate(bundle: Bundle, config: ModelConfig, streams: int) -> Candidate:
+def load_candidate(
+    bundle: Bundle, config: ModelConfig, streams: int, idle: frozenset[int] = frozenset()
+) -> Candidate:
     """Open a bundle beside the model that serves; the box is not measured meanwhile.
 
     Args:
         bundle: Verified.
         config: Of the model that is configured.
         streams: Threads that will call it.
+        idle: Threads that runtimes kept of models that are closed; this one may get them.
 
     Raises:
         PhenostreamError: See `opened_model`.
     """
     wanted = config.model_copy(update={"bundle": str(bundle.path)})
-    with newborn_behind(wanted=may_be_behind()):
-        candidate = Candidate(opened_model(bundle, wanted, None, streams))
+    idle &= runtime_threads()
+    with newborn_behind(wanted=may_be_behind(), idle=idle):
+        model = opened_model(bundle, wanted, None, streams)
+    candidate = Candidate(replace(model, threads=model.threads | idle))
     candidate.step_back()
     return candidate
 

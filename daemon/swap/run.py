@@ -49,6 +49,7 @@ class Stage:
         enter: Hands something to the commit thread.
         cancelled: Set when a person wants the swap to end.
         stopping: Set when the daemon stops.
+        idle: Threads that runtimes kept of models that are closed: the next one may get them.
     """
 
     models: Models
@@ -58,6 +59,7 @@ class Stage:
     enter: Callable[[Entry], None]
     cancelled: Event
     stopping: Event
+    idle: set[int]
 
 
 class _Refused(Exception):
@@ -99,7 +101,8 @@ class SwapRun:
             return
         self._stage.shadow.watch(None)
         if candidate is not None:
-            _close(candidate.model)
+            candidate.step_forward()  # another model may get its threads
+            self._close(candidate.model)
         logger.warning("model swap: %s: %s", state.now.state, state.now.reason)
 
     def _loaded(self) -> Candidate:
@@ -111,7 +114,9 @@ class SwapRun:
         check_fits(bundle.path, bundle.manifest, serving.manifest)
         stage.state.enter("testing")
         self._go_on()
-        candidate = load_candidate(bundle, config, serving.engines.primary.streams)
+        streams, idle = serving.engines.primary.streams, frozenset(stage.idle)
+        candidate = load_candidate(bundle, config, streams, idle)
+        stage.idle.clear()
         stage.state.note(model=facts_of(candidate.model))
         return candidate
 
@@ -186,8 +191,8 @@ class SwapRun:
             logger.exception("model swap: failed")
             breach = f"{type(err).__name__}: {err}"[:200]
         stage.shadow.watch(None)
+        before.step_forward()  # also if it is closed: another model may get its threads
         if breach is not None:
-            before.step_forward()
             stage.models.flip(old, f"taken back: {breach}", {"number": stage.state.now.number})
             logger.error("model %s serves again: %s", old.in_words(), breach)
         self._close_the_one_that_stands_by()
@@ -278,8 +283,16 @@ class SwapRun:
                 return  # it is closed with the daemon
         with suppress(Aborted):  # the daemon is torn down
             stage.enter(ModelClosed(gone))
-        _close(gone)
+        self._close(gone)
         stage.models.forget(gone)
+
+    def _close(self, model: ServedModel) -> None:
+        """Close a model that sees no frame any more; one that cannot be closed costs its memory and nothing else."""
+        try:
+            model.close()
+        except Exception:  # a runtime may raise anything
+            logger.exception("model %s cannot be closed", model.in_words())
+        self._stage.idle.update(model.threads)
 
     def _go_on(self) -> None:
         if self._stage.cancelled.is_set() or self._stage.stopping.is_set():
@@ -294,14 +307,6 @@ def facts_of(model: ServedModel) -> dict[str, Any]:
     said = model.describe()
     keys = ("name", "version", "sha256", "signed_by", "backend", "device", "precision")
     return {key: said[key] for key in keys}
-
-
-def _close(model: ServedModel) -> None:
-    """Close a model that sees no frame any more; one that cannot be closed costs its memory and nothing else."""
-    try:
-        model.close()
-    except Exception:  # a runtime may raise anything
-        logger.exception("model %s cannot be closed", model.in_words())
 
 
 def _failed(model: ServedModel) -> str | None:

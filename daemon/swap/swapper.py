@@ -41,6 +41,7 @@ class Swapper:
         self._state = SwapState()
         self._cancelled = threading.Event()
         self._stopping = threading.Event()
+        self._idle: set[int] = set()
         self._thread: threading.Thread | None = None
 
     def load(self, settings: SwapSettings) -> dict[str, Any]:
@@ -67,6 +68,7 @@ class Swapper:
             self._enter,
             self._cancelled,
             self._stopping,
+            self._idle,
         )
         self._thread = threading.Thread(
             target=SwapRun(stage, settings).run, name="model-swap", daemon=True

@@ -1,36 +1,18 @@
 """Threads of a runtime are put behind others and let forward; where that could not be undone nothing is put behind."""
 
-import ctypes
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, suppress
 
 import pytest
 
 from phenostream.daemon import priority
+from tests.daemon.native_threads import native_thread
 
 can = pytest.mark.skipif(
     not priority.may_be_behind(), reason="this process may not make a thread less nice again"
 )
-_LIBC = ctypes.CDLL(None)
-
-
-@contextmanager
-def native_thread() -> Iterator[int]:
-    """A thread that Python did not start; it waits for a semaphore of the C library."""
-    before = priority.runtime_threads()
-    semaphore, handle = ctypes.create_string_buffer(64), ctypes.c_ulong()
-    assert _LIBC.sem_init(semaphore, 0, 0) == 0
-    body = ctypes.cast(_LIBC.sem_wait, ctypes.c_void_p)
-    assert _LIBC.pthread_create(ctypes.byref(handle), None, body, semaphore) == 0
-    (number,) = priority.runtime_threads() - before
-    try:
-        yield number
-    finally:
-        _LIBC.sem_post(semaphore)
-        _LIBC.pthread_join(handle, None)
 
 
 def nice(number: int) -> int:
@@ -64,6 +46,22 @@ def test_a_runtimes_thread_is_put_behind_and_let_forward_and_one_of_pythons_is_n
     priority.let_forward([number])  # it has ended: nothing happens
     over.set()
     mine.join(10)
+
+
+@can
+def test_what_goes_behind_comes_back_if_nothing_was_opened() -> None:
+    own = nice(os.getpid())
+    behind = min(own + 15, 19)
+    with native_thread() as idle, ExitStack() as born:
+        with (
+            suppress(ZeroDivisionError),
+            priority.newborn_behind(wanted=True, idle=frozenset({idle})),
+        ):
+            new = born.enter_context(native_thread())
+            assert becomes(idle, behind)
+            assert becomes(new, behind)
+            raise ZeroDivisionError
+        assert (nice(idle), nice(new)) == (own, own)
 
 
 def test_a_thread_that_python_is_just_starting_is_not_taken_for_a_runtimes(

@@ -1,14 +1,17 @@
 """A swap from its bundle to its end: whatever goes wrong, the model that works serves, and nothing is left behind."""
 
 import gc
+import os
 import threading
 import weakref
+from contextlib import ExitStack
 from dataclasses import fields
 from itertools import groupby
 from pathlib import Path
 
 import pytest
 
+from phenostream.daemon import priority
 from phenostream.daemon.pipeline.entries import ModelChanged, ModelClosed
 from phenostream.daemon.swap.run import PROBATION_FRAMES
 from phenostream.daemon.swap.state import SwapSettings
@@ -19,6 +22,7 @@ from phenostream.engine.backends.options import BackendOptions
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.errors import BadInput
+from tests.daemon.native_threads import native_thread
 from tests.daemon.swap.conftest import World
 
 
@@ -261,6 +265,41 @@ def test_one_swap_at_a_time_and_none_when_the_daemon_stops(world: World) -> None
     assert (swap.state, swap.reason) == ("cancelled", "the daemon stops")
     with pytest.raises(BadInput, match="the daemon stops"):
         world.ask(world.bundle("3"))
+
+
+@pytest.mark.skipif(
+    not priority.may_be_behind(), reason="this process may not make a thread less nice again"
+)
+def test_a_model_that_gets_the_threads_of_a_closed_one_serves_as_fast_as_any(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenVINO keeps the threads of a closed model and gives them to the next one of the same settings."""
+    make, own = registry.BACKENDS["fake"], os.getpriority(os.PRIO_PROCESS, os.getpid())
+    pool: list[int] = []
+
+    def nicer() -> set[int]:
+        return {os.getpriority(os.PRIO_PROCESS, number) - own for number in pool}
+
+    with ExitStack() as threads:
+
+        def pooled(bundle: Bundle, options: BackendOptions) -> Backend:
+            if not pool:
+                pool.append(threads.enter_context(native_thread()))
+            return make(bundle, options)
+
+        monkeypatch.setitem(registry.BACKENDS, "fake", pooled)
+        world.stream()
+        assert world.swap(world.bundle("other")).state == "refused"
+        assert nicer() == {0}
+        world.ask(world.bundle("2"), cells=1_000_000)
+        world.until(lambda: world.swapper.told()["state"] == "comparing" and nicer() != {0})
+        world.swapper.cancel()
+        assert world.ended().state == "cancelled"
+        assert nicer() == {0}
+        for version in ("2", "3"):
+            assert world.swap(world.bundle(version)).state == "serving"
+            assert nicer() == {0}
+        assert len(pool) == 1
 
 
 def test_ten_swaps_leave_no_thread_and_no_open_model_behind(
