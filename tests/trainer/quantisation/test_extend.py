@@ -14,10 +14,11 @@ from phenostream.deploy.cli import main  # noqa: E402
 from phenostream.engine.backends.checked import self_test  # noqa: E402
 from phenostream.engine.backends.onnxruntime import OnnxRuntimeBackend  # noqa: E402
 from phenostream.engine.backends.options import BackendOptions  # noqa: E402
+from phenostream.engine.backends.registry import open_backend  # noqa: E402
 from phenostream.engine.bundle import Bundle, load_bundle  # noqa: E402
 from phenostream.engine.errors import BadInput, EngineFault  # noqa: E402
 from phenostream.engine.manifest import JudgedInt8  # noqa: E402
-from phenostream.engine.types import F32  # noqa: E402
+from phenostream.engine.types import F32, OUTPUT_SHAPES  # noqa: E402
 from phenostream.trainer.data.cell_set import CellSet, save_cells  # noqa: E402
 from phenostream.trainer.data.packed import save_packed  # noqa: E402
 from phenostream.trainer.quantisation.cells import QuantisationCells, quantisation_cells  # noqa: E402
@@ -26,6 +27,7 @@ from phenostream.trainer.quantisation.gate import refuse  # noqa: E402
 from phenostream.trainer.quantisation.placement import Placement, place  # noqa: E402
 from phenostream.trainer.quantisation.qdq import quantised, scales  # noqa: E402
 from phenostream.trainer.quantisation.ranges import Range, measure_ranges  # noqa: E402
+from phenostream.trainer.quantisation.runtimes import RuntimeName, answers  # noqa: E402
 from tests.trainer.data.toy_packed import toy_packed  # noqa: E402
 
 DEMO = Path(__file__).parents[3] / "deploy" / "demo_bundle"
@@ -190,6 +192,18 @@ def test_a_graph_that_lost_too_much_is_refused_in_one_line() -> None:
         "int8 is not written: on openvino bf16 it keeps the class of 99.30% of the cells, allowed 99.5% or more; "
         "it loses 0.0061 of the r of CD3/CD19/CD56, allowed at most 0.005"
     )
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_what_is_judged_is_what_serves(bundle: Bundle, name: RuntimeName) -> None:
+    crops = bundle.golden.crops
+    said, judged = answers(name, bundle, bundle.files["model.int8.onnx"], crops)
+    backend = open_backend(bundle, name, precision="int8", streams=1, max_batch=64)
+    serves = backend.infer(crops.images, crops.background)
+    backend.close()
+    assert said.removeprefix(f"{name} ") in ("fp32", "bf16")
+    for output in OUTPUT_SHAPES:
+        np.testing.assert_array_equal(getattr(judged, output), getattr(serves, output))
 
 
 def test_a_failed_gate_writes_nothing(
