@@ -60,9 +60,16 @@ class Comparison:
         shift: npt.NDArray[np.float64] = (self._sums[1] - self._sums[0]) / max(self._read, 1)
         return shift
 
-    def breach(self, settings: SwapSettings) -> str | None:
-        """The first limit that is exceeded, in one line."""
-        if self.agreement < settings.min_agreement:
+    def breach(self, settings: SwapSettings, *, looked_often: bool = False) -> str | None:
+        """The first limit that is exceeded, in one line.
+
+        Args:
+            settings: The limits.
+            looked_often: Whoever looks after every few cells sees chance exceed a limit sooner or later: then the
+                agreement counts as too small only where all of its 95 % interval is.
+        """
+        agreement = self._interval()[1] if looked_often else self.agreement
+        if agreement < settings.min_agreement:
             return (
                 f"the models decide alike for {self.agreement:.2%} of {self.cells} cells, "
                 f"allowed {settings.min_agreement:.2%} or more"
@@ -82,7 +89,7 @@ class Comparison:
         ``changes`` has every pair of different decisions that occurred, the most frequent first; the shares of
         rejected and unusual cells are of all compared ones.
         """
-        low, high = wilson_interval(int(self._confusion.trace()), self.cells)
+        low, high = self._interval()
         rejected = int(self._confusion[-1].sum()), int(self._confusion[:, -1].sum())
         return {
             "cells": self.cells,
@@ -95,6 +102,9 @@ class Comparison:
             "rejected": [self._share(n) for n in rejected],
             "unusual": [self._share(int(n)) for n in self._unusual],
         }
+
+    def _interval(self) -> tuple[float, float]:
+        return wilson_interval(int(self._confusion.trace()), self.cells)
 
     def _changes(self) -> list[dict[str, Any]]:
         pairs = [

@@ -236,7 +236,8 @@ class SwapRun:
         if sample is None:
             return None
         self._tell(probation=comparison)
-        breach = comparison.breach(self._settings) if comparison.cells >= _FEW else None
+        enough = comparison.cells >= _FEW
+        breach = comparison.breach(self._settings, looked_often=True) if enough else None
         return breach or self._slower(before, new, sample)
 
     def _see(self, model: Candidate, comparison: Comparison) -> Sample | None:

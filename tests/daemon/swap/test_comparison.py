@@ -59,6 +59,16 @@ def test_a_decision_is_a_class_or_that_it_is_none() -> None:
     assert "alike for 60.00% of 5 cells, allowed 90.00% or more" in str(comparison.breach(SETTINGS))
 
 
+def test_chance_does_not_exceed_a_limit_for_whoever_looks_often() -> None:
+    """Of 200 cells, 24 otherwise: 88 %, which a model of 90 % comes to often; its interval is 83 to 92 %."""
+    comparison = Comparison(manifest(), manifest())
+    comparison.add(outputs([0] * 200), outputs([0] * 176 + [1] * 24))
+    assert comparison.breach(SETTINGS) is not None
+    assert comparison.breach(SETTINGS, looked_often=True) is None
+    comparison.add(outputs([0] * 200), outputs([0] * 164 + [1] * 36))
+    assert "alike for 85.00% of 400 cells" in str(comparison.breach(SETTINGS, looked_often=True))
+
+
 def test_each_model_rejects_and_flags_by_its_own_thresholds() -> None:
     strict = Calibration(
         status="uncalibrated",
