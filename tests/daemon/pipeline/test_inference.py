@@ -308,11 +308,14 @@ def test_many_poisoned_cells_are_a_fault(make_start: StartMaker) -> None:
 
 @pytest.mark.parametrize("old_works", [True, False])
 @pytest.mark.parametrize("batch", [32, 4])
+@pytest.mark.parametrize("most", [256, 8])
 def test_frames_of_a_model_without_a_backend_go_whole_to_the_model_that_stands_by(
-    make_start: StartMaker, batch: int, old_works: bool
+    make_start: StartMaker, batch: int, old_works: bool, most: int
 ) -> None:
+    """Also where that one takes smaller batches."""
+    works = FakeBackend(max_batch=most)
     old = toy_model(
-        engines=Engines(checked(FakeBackend() if old_works else fail_always(), "old"), FakeOpener())
+        engines=Engines(checked(works if old_works else fail_always(), "old"), FakeOpener())
     )
     new = toy_model(engines=Engines(checked(fail_always(), "new"), FakeOpener()))
     models, start = Models(old), make_start()
@@ -346,6 +349,9 @@ def test_frames_of_a_model_without_a_backend_go_whole_to_the_model_that_stands_b
     for entry in done:
         if entry.failure is None:
             assert (entry.model, {engine.backend for engine in entry.engines}) == (old, {"old"})
+            outputs = entry.outputs()
+            assert outputs is not None
+            assert outputs.finite_rows().all()
     for entry in done:
         assert entry.model is not None
         models.leave(entry.model)
