@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -258,3 +259,21 @@ def test_without_the_management_library_it_says_so(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(ctypes, "CDLL", absent)
     with pytest.raises(EngineFault, match=r"libnvidia-ml\.so\.1: cannot open"):
         card_module.ManagedCard()
+
+
+def test_the_command_says_where_it_is_not_installed(tmp_path: Path) -> None:
+    bare = tmp_path / "python"
+    bare.write_text("#!/bin/sh\nexit 1\n")
+    bare.chmod(0o755)
+    done = subprocess.run(
+        [ROOT / "deploy" / "gpu-acceptance"],
+        env={**os.environ, "PYTHON": str(bare)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert (
+        done.stderr == f"gpu-acceptance: phenostream is not installed for {bare}: "
+        "activate its environment, or set PYTHON\n"
+    )
