@@ -25,18 +25,18 @@ from phenostream.engine.types import F32, Bool, Outputs
 logger = logging.getLogger(__name__)
 
 PIECE: Final = 8
-"""Cells of one call, at most: frames may have to wait for one."""
+"""Cells of one call that takes a core from frames, at most."""
+_PIECE_BEHIND: Final = 32
+"""Cells of one call that takes none."""
 _SHARE: Final = 0.05
 """Of one core, for a model whose threads cannot be kept behind others."""
-_SHARE_BEHIND: Final = 0.15
-"""Likewise, where they can: what runs on an idle core still slows the others, which share its caches and units."""
 
 
 class Candidate:
     """One model that does not serve, and how its calls are kept from costing frames.
 
     Attributes:
-        behind: Its threads have what others leave of a core.
+        behind: Its threads have what others leave of a core. Else it has small calls and a share of a core.
     """
 
     def __init__(self, model: ServedModel) -> None:
@@ -56,7 +56,7 @@ class Candidate:
         Raises:
             EngineFault: It fails on cells that the serving model has finite numbers of.
         """
-        most = min(PIECE, self.model.max_batch)
+        most = min(_PIECE_BEHIND if self.behind else PIECE, self.model.max_batch)
         rows = _some(comparable(sample.outputs), most)
         if not rows.any():
             return None
@@ -64,8 +64,8 @@ class Candidate:
         began_s = time.monotonic()
         said = self.infer(images, background)
         took_s = time.monotonic() - began_s
-        share = _SHARE_BEHIND if self.behind else _SHARE
-        self._rest_until_s = time.monotonic() + took_s * (1 / share - 1)
+        if not self.behind:
+            self._rest_until_s = time.monotonic() + took_s * (1 / _SHARE - 1)
         return sample.outputs.take(rows), said
 
     def infer(self, images: F32, background: F32) -> Outputs:
