@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from phenostream.daemon.tuning.apart import measure_apart
 from phenostream.daemon.tuning.choice import Measure, tuning
 from phenostream.daemon.tuning.plan import UNMEASURED_BATCH
 from phenostream.engine.backends.measured import Measured
+from phenostream.engine.backends.options import Pace, full_speed
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.backends.registry import fallbacks, golden_test, open_backend
 from phenostream.engine.bundle import Bundle, load_bundle
@@ -163,7 +164,11 @@ def verified_bundle(config: ModelConfig) -> Bundle:
 
 
 def opened_model(
-    bundle: Bundle, config: ModelConfig, measure: Measure | None, streams: int | None = None
+    bundle: Bundle,
+    config: ModelConfig,
+    measure: Measure | None,
+    streams: int | None = None,
+    pace: Pace = full_speed,
 ) -> ServedModel:
     """A verified bundle on a backend: loaded, golden, and run once with a full batch.
 
@@ -172,6 +177,7 @@ def opened_model(
         config: Which backend, and how.
         measure: See `served_model`.
         streams: Calls at the same time, whatever was measured; None: as configured, or as measured.
+        pace: How it loads, see `BackendOptions`; whatever takes over from it later loads at full speed.
 
     Raises:
         BadBundle: It does not give its golden outputs.
@@ -184,7 +190,7 @@ def opened_model(
     fixed = config if streams is None else config.model_copy(update={"streams": streams})
     opener = BundleOpener(bundle, fixed, cache, tuned.rows, max_batch)
     before = runtime_threads()
-    primary, batch_s = opener.open(config.backend)
+    primary, batch_s = replace(opener, pace=pace).open(config.backend)
     threads = runtime_threads() - before
     choice = tuned.explain(primary.name, primary.precision, config.backend)
     logger.info("backend chosen: %s", choice)
@@ -210,6 +216,7 @@ class BundleOpener:
     cache: EngineCache | None = None
     measured: tuple[Measured, ...] = ()
     max_batch: int = UNMEASURED_BATCH
+    pace: Pace = full_speed
 
     def open(self, name: str) -> tuple[Backend, float]:
         """See `Opener.open`."""
@@ -223,6 +230,7 @@ class BundleOpener:
             compile=config.compile,
             cache=self.cache,
             measured=self.measured,
+            pace=self.pace,
         )
         try:
             if batch > backend.max_batch:

@@ -17,7 +17,9 @@ from phenostream.daemon.priority import (
     runtime_threads,
 )
 from phenostream.daemon.swap.comparison import comparable
+from phenostream.daemon.swap.patient_call import Late, patient_call
 from phenostream.daemon.swap.shadow import Sample
+from phenostream.daemon.swap.share import Share
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.errors import EngineFault
 from phenostream.engine.types import F32, Bool, Outputs
@@ -25,30 +27,29 @@ from phenostream.engine.types import F32, Bool, Outputs
 logger = logging.getLogger(__name__)
 
 PIECE: Final = 8
-"""Cells of one call that takes a core from frames, at most."""
-_PIECE_BEHIND: Final = 32
-"""Cells of one call that takes none."""
-_SHARE: Final = 0.05
-"""Of one core, for a model whose threads cannot be kept behind others."""
+"""Cells of one call, at most: a frame that comes meanwhile waits no longer than they take."""
 
 
 class Candidate:
     """One model that does not serve, and how its calls are kept from costing frames.
 
     Attributes:
-        behind: Its threads have what others leave of a core. Else it has small calls and a share of a core.
+        behind: Its threads have what others leave of a core. That alone is not enough: cores of a virtual machine
+            share units, and then what one leaves idle is what the other is fast with. So it has small calls and a
+            `Share` in any case.
     """
 
     def __init__(self, model: ServedModel) -> None:
         """Begin with its threads as they are."""
         self.model = model
         self.behind = False
-        self._rest_until_s = 0.0
+        self._share = Share()
+        self._cell_s = float("inf")
 
     @property
     def rests(self) -> bool:
         """Whether it has had its share of a core for now."""
-        return time.monotonic() < self._rest_until_s
+        return self._share.rest_s > 0
 
     def see(self, sample: Sample) -> tuple[Outputs, Outputs] | None:
         """What the serving model said of some cells, and what this one says; None where none can be compared.
@@ -56,24 +57,38 @@ class Candidate:
         Raises:
             EngineFault: It fails on cells that the serving model has finite numbers of.
         """
-        most = min(_PIECE_BEHIND if self.behind else PIECE, self.model.max_batch)
-        rows = _some(comparable(sample.outputs), most)
+        rows = _some(comparable(sample.outputs), min(PIECE, self.model.max_batch))
         if not rows.any():
             return None
         images, background = sample.images[rows], sample.background[rows]
         began_s = time.monotonic()
         said = self.infer(images, background)
-        took_s = time.monotonic() - began_s
-        if not self.behind:
-            self._rest_until_s = time.monotonic() + took_s * (1 / _SHARE - 1)
+        took_s = time.monotonic() - began_s  # more than it worked, where it is behind
+        self._cell_s = min(self._cell_s, took_s / len(images))
+        self._share.spend(self._cell_s * len(images))
         return sample.outputs.take(rows), said
 
     def infer(self, images: F32, background: F32) -> Outputs:
-        """Its primary backend, or whatever row of it works."""
-        row = self.model.engines.choose()
+        """Its primary backend, or whatever row of it works.
+
+        Raises:
+            EngineFault: None works, it fails, or it gives no answer within the longest time of a call.
+        """
+        engines = self.model.engines
+        row = engines.choose()
         if row is None:
-            raise EngineFault(self.model.engines.reason())
-        return row.opened.infer(images, background)
+            raise EngineFault(engines.reason())
+        backend = row.opened
+        try:
+            return patient_call(
+                lambda: backend.infer(images, background),
+                row.limit_s,
+                lambda: engines.returned(row),
+            )
+        except Late:
+            reason = f"{row.name}: no answer for {row.limit_s:g} s"
+            engines.put_down(row, reason, stuck=True)
+            raise EngineFault(reason) from None
 
     def step_back(self) -> None:
         """Put its threads behind all others, where it has any and they could come back."""
@@ -108,7 +123,7 @@ def load_candidate(
     wanted = config.model_copy(update={"bundle": str(bundle.path)})
     idle &= runtime_threads()
     with newborn_behind(wanted=may_be_behind(), idle=idle):
-        model = opened_model(bundle, wanted, None, streams)
+        model = opened_model(bundle, wanted, None, streams, Share().step)
     candidate = Candidate(replace(model, threads=model.threads | idle))
     candidate.step_back()
     return candidate

@@ -22,6 +22,7 @@ from phenostream.daemon.swap.comparison import Comparison
 from phenostream.daemon.swap.fit import check_fits
 from phenostream.daemon.swap.models import Models
 from phenostream.daemon.swap.shadow import Sample, Shadow
+from phenostream.daemon.swap.share import Share
 from phenostream.daemon.swap.state import SwapSettings, SwapState
 from phenostream.engine.errors import EngineFault, PhenostreamError
 
@@ -160,13 +161,13 @@ class SwapRun:
 
     def _raced(self, before: Candidate, new: Candidate, sample: Sample) -> Race:
         """Both models on the same live cells; a ratio above what is allowed is measured longer before it counts."""
-        race = Race(before, new, sample)
+        race, share = Race(before, new, sample), Share()
         while race.pairs < _LEAST_PAIRS or (
             race.ratio > self._settings.max_slowdown and race.pairs < _MOST_PAIRS
         ):
             self._go_on()
-            self._stage.shadow.take(_LOOK_S)  # a pair for every live batch, not all at once
-            race.run()
+            with share.step():
+                race.run()
         return race
 
     def _serve(self, candidate: Candidate) -> None:

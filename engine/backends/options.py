@@ -1,6 +1,8 @@
 """How a backend should use the box: what the caller fixed, then what was measured, then what is usual."""
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +14,11 @@ from phenostream.engine.manifest import Precision
 USUAL_BATCH: Final = 256
 """Most crops of a call where nobody said and nothing was measured."""
 MOST_STREAMS: Final = 64
+
+Pace = Callable[[], AbstractContextManager[object]]
+"""Entered for each step of loading; it may rest when the step is over, for others to have the box."""
+full_speed: Final[Pace] = nullcontext
+"""The pace of a model that nobody's frames wait beside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,7 @@ class BackendOptions:
         compile: Of torch on a GPU: compile the graph while loading, which takes a minute and a C compiler. Others
             compile anyway.
         cache: Where a backend may keep what it compiled; None: nowhere.
+        pace: How a backend that warms up on the cores of others loads.
     """
 
     streams: int
@@ -34,6 +42,7 @@ class BackendOptions:
     precision: Precision | None = None
     compile: bool = False
     cache: EngineCache | None = None
+    pace: Pace = full_speed
 
     def __post_init__(self) -> None:
         for key, value, low, high in (
@@ -55,6 +64,7 @@ class Wishes:
     precision: Precision | None = None
     compile: bool = False
     cache: EngineCache | None = None
+    pace: Pace = full_speed
 
     def allow(self, row: Measured) -> bool:
         """Whether a measured way is one of those that are left."""
@@ -80,6 +90,7 @@ class Wishes:
             self.precision or (row.precision if row else None),
             self.compile,
             self.cache,
+            self.pace,
         )
 
 

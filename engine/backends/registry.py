@@ -12,7 +12,7 @@ from typing import Final
 from phenostream.engine.backends.checked import CheckedBackend, self_test
 from phenostream.engine.backends.driver import cuda_devices
 from phenostream.engine.backends.measured import Measured, ranked
-from phenostream.engine.backends.options import BackendOptions, Wishes
+from phenostream.engine.backends.options import BackendOptions, Pace, Wishes, full_speed
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.engine_cache import EngineCache
@@ -101,6 +101,7 @@ def open_backend(
     compile: bool = False,
     cache: EngineCache | None = None,
     measured: Sequence[Measured] = (),
+    pace: Pace = full_speed,
 ) -> Backend:
     """Load a bundle into a backend that has passed the golden self-test.
 
@@ -117,6 +118,7 @@ def open_backend(
         compile: See `BackendOptions`.
         cache: See `BackendOptions`.
         measured: What this box was measured to do with this bundle. What the caller fixed wins over it.
+        pace: See `BackendOptions`.
 
     Returns:
         A warm backend that raises `EngineFault` for outputs that are not finite.
@@ -127,7 +129,7 @@ def open_backend(
         BadBundle: The golden outputs were not reproduced.
         EngineFault: The runtime could not load or run the model.
     """
-    wishes = Wishes(streams, threads, max_batch, precision, compile, cache)
+    wishes = Wishes(streams, threads, max_batch, precision, compile, cache, pace)
     if name == "auto":
         return _first_that_works(bundle, _ways(AUTO_ORDER, wishes, measured), wishes)
     if name not in BACKENDS:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from phenostream.engine.backends.checked import INT8_TOLERANCE, LOGIT_TOLERANCE
 from phenostream.engine.backends.openvino.compiling import (
     FILES,
     REWRITES,
@@ -21,10 +22,11 @@ from phenostream.engine.backends.openvino.compiling import (
 from phenostream.engine.backends.openvino.library import import_openvino, openvino_core
 from phenostream.engine.backends.openvino.pieces import Piece, cut, most_pieces, padded_sizes
 from phenostream.engine.backends.openvino.stream import Stream
+from phenostream.engine.backends.openvino.warm_up import warm_up
 from phenostream.engine.backends.options import BackendOptions
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.errors import BadConfig, EngineFault
-from phenostream.engine.types import CROP_PX, F32, OUTPUT_SHAPES, Outputs
+from phenostream.engine.types import F32, OUTPUT_SHAPES, Outputs
 
 logger = logging.getLogger(__name__)
 
@@ -47,14 +49,17 @@ class OpenVinoBackend:
             )
         self.device = f"CPU ({core.get_property('CPU', 'FULL_DEVICE_NAME')})"
         try:
-            compiled = self._compiled(openvino, core, bundle.files[FILES[self.precision]], options)
+            content = bundle.files[FILES[self.precision]]
+            with options.pace():
+                compiled = self._compiled(openvino, core, content, options)
         except Exception as err:  # the runtime raises its own unrelated types
             raise EngineFault(f"openvino: cannot load the model: {_line(err)}") from err
         self._closed = False
         self._idle: queue.SimpleQueue[Stream] = queue.SimpleQueue()
-        for _ in range(options.streams):
-            self._idle.put(Stream(openvino, compiled))
-        self._warm_up()
+        streams = [Stream(openvino, compiled) for _ in range(options.streams)]
+        self._warm_up(streams, bundle, options)
+        for stream in streams:
+            self._idle.put(stream)
 
     def infer(self, images: F32, background: F32) -> Outputs:
         """Run the graph in a free stream, or in all that are; see `Backend.infer`."""
@@ -101,6 +106,17 @@ class OpenVinoBackend:
         cache.put(facts, [compiled.export_model().getvalue()])
         return compiled
 
+    def _warm_up(self, streams: list[Stream], bundle: Bundle, options: BackendOptions) -> None:
+        precision = self.precision
+        tolerance = INT8_TOLERANCE if precision == "int8" else LOGIT_TOLERANCE[precision]
+        sizes = padded_sizes(options.max_batch)
+        try:
+            warm_up(streams, bundle.golden.crops, sizes, tolerance, options.pace)
+        except EngineFault:
+            raise
+        except Exception as err:  # the runtime raises its own unrelated types
+            raise EngineFault(f"openvino: cannot run the model: {_line(err)}") from err
+
     def _free(self, most: int) -> list[Stream]:
         """One stream, waited for, and up to `most` in all without waiting."""
         streams = [self._idle.get()]
@@ -110,17 +126,6 @@ class OpenVinoBackend:
             except queue.Empty:
                 break
         return streams
-
-    def _warm_up(self) -> None:
-        """Run every size that a piece can have once in every stream."""
-        streams = [self._idle.get() for _ in range(self.streams)]
-        sizes = padded_sizes(self.max_batch)
-        dark = np.zeros((sizes[-1], 4, CROP_PX, CROP_PX), np.float32)
-        lit = np.ones((sizes[-1], 4), np.float32)
-        for stream in streams:
-            for size in sizes:
-                stream.run(Piece(0, size, size), dark, lit)
-            self._idle.put(stream)
 
 
 def _run(streams: list[Stream], images: F32, background: F32) -> list[F32]:

@@ -37,6 +37,7 @@ class Odd(FakeBackend):
         super().__init__(streams=streams, max_batch=max_batch)
         self.odd = version
         self.busy = threading.Event()
+        self.released = threading.Event()
 
     def infer(self, images: F32, background: F32) -> Outputs:
         """As the fake, but for what is odd."""
@@ -49,6 +50,8 @@ class Odd(FakeBackend):
             outputs.class_probability[:] = np.roll(outputs.class_probability, 1, axis=1)
         if self.odd == "shifted":
             outputs.marker_z[:, 2] += np.float32(0.25)
+        if self.odd == "hangs" and self.calls > 3:
+            self.released.wait(WAIT_S)
         if self.odd == "slow":
             self.busy.wait(0.01)
         return outputs
@@ -123,6 +126,8 @@ class World:
     def close(self) -> None:
         """The end."""
         self._over.set()
+        for backend in self.opened:
+            backend.released.set()
         if self._thread is not None:
             self._thread.join(10)
         self.swapper.stop()

@@ -212,6 +212,38 @@ def test_a_failure_that_was_over_before_anybody_looked_takes_a_model_back_all_th
     assert world.ended().state == "rolled_back"
 
 
+def test_a_model_that_hangs_on_live_cells_is_refused_and_closed_when_it_returns(
+    world: World,
+) -> None:
+    world.swapper._config = world.config.model_copy(update={"call_timeout_s": 0.5})
+    world.stream()
+    swap = world.swap(world.bundle("hangs"))
+    assert (swap.state, swap.reason) == ("refused", "fake: no answer for 0.5 s")
+    hung = world.opened[1]
+    assert not hung.closed  # somebody is inside
+    hung.released.set()
+    world.until(lambda: hung.closed)
+    assert world.swap(world.bundle("2")).state == "serving"
+
+
+def test_a_new_model_can_be_taken_back_while_the_one_before_hangs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phenostream.daemon.swap.run.PROBATION_FRAMES", 1_000_000)
+    row = world.models.serving.engines.choose()
+    assert row is not None
+    row.limit_s = 0.5
+    world.stream()
+    world.ask(world.bundle("2"))
+    world.until(lambda: world.swapper.told()["state"] == "probation")
+    world.opened[0].odd = "hangs"
+    world.until(lambda: row.stuck == 1)
+    world.opened[1].odd = "fails"
+    assert world.ended().state == "rolled_back"
+    world.opened[0].released.set()
+    world.until(lambda: row.stuck == 0)
+
+
 def test_too_few_live_cells_are_a_refusal_that_says_so(world: World) -> None:
     swap = world.swap(world.bundle("2"), wait_s=0.3)
     assert swap.state == "refused"
