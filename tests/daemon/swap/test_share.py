@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from phenostream.daemon.swap import share
 from phenostream.daemon.swap.share import Share
 
 
@@ -14,7 +13,7 @@ def test_a_step_is_followed_by_its_rest(
     worked_s: float, rests_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = 100.0
-    monkeypatch.setattr(share.time, "monotonic", lambda: now_s)
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
     one = Share()
     assert one.rest_s == 0
     one.spend(worked_s)
