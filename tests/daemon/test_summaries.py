@@ -202,7 +202,7 @@ def test_cells_of_two_models_are_never_counted_together(
     part, _, whole = (unpack_result(payload) for payload in payloads)
     assert part["facts"]["model"] == "toy 1"
     assert whole["facts"]["model"] == "toy 2"
-    assert "in 5 frames (3 more of the run were seen by another model)." in whole["text"]
+    assert "in 5 frames (3 more of the run were seen by another model)" in whole["text"]
 
 
 def test_a_model_that_is_closed_tells_what_it_saw_and_is_let_go(
