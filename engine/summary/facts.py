@@ -1,10 +1,31 @@
 """The facts of one window of frames: every number a summary may state, and nothing else.
 
 Frozen values with units in their names; a reporter (template or language model) receives these and may not compute.
+They go to other processes as plain values (`Facts.as_dict`) and are checked where they come back (`Facts.from_dict`).
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from functools import cache
+from typing import Annotated, Any, Final
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from phenostream.engine.errors import BadMessage
+from phenostream.engine.summary.changes import Against, Comparison
+from phenostream.engine.summary.consistency import contradiction
+from phenostream.engine.summary.quantities import (
+    MOST_CLASSES,
+    MOST_COMPARISONS,
+    MOST_MARKERS,
+    Count,
+    Flag,
+    Name,
+    Percentile,
+    Real,
+    Scope,
+    Seconds,
+    Share,
+)
 
 INTERVAL_COVERAGE: Final = 0.95
 """Of the intervals of shares (Wilson); cells are taken as independent."""
@@ -22,14 +43,29 @@ class MarkerFacts:
         upper_quartile: Likewise.
         cell_low: Lower end of the interval of one cell whose estimate is the median; None where the model has none.
         cell_high: Upper end.
+        run_percentile: Where the median stands among the same class's cells of the run before this window, 0 to 100; a
+            half counts for each cell at the median. None where there are fewer of them than a percentile needs.
+        reference_percentile: Likewise among those of the saved reference.
     """
 
-    name: str
-    median: float
-    lower_quartile: float
-    upper_quartile: float
-    cell_low: float | None
-    cell_high: float | None
+    name: Name
+    median: Real
+    lower_quartile: Real
+    upper_quartile: Real
+    cell_low: Real | None
+    cell_high: Real | None
+    run_percentile: Percentile | None = None
+    reference_percentile: Percentile | None = None
+
+    @property
+    def proteins(self) -> tuple[str, ...]:
+        """What the one number is of; several of a pool, which cannot be told apart."""
+        return tuple(self.name.split("/"))
+
+    @property
+    def pooled(self) -> bool:
+        """The number is of several proteins together."""
+        return len(self.proteins) > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +81,12 @@ class FrameAccount:
         missing: Never came.
     """
 
-    announced: int
-    published: int
-    dropped: int
-    quarantined: int
-    failed: int
-    missing: int
+    announced: Count
+    published: Count
+    dropped: Count
+    quarantined: Count
+    failed: Count
+    missing: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +103,13 @@ class FlaggedFrames:
         misoriented: Likewise.
     """
 
-    frames: int = 0
-    dark: int = 0
-    saturated: int = 0
-    noisy: int = 0
-    undersampled: int = 0
-    residual_high: int = 0
-    misoriented: int = 0
+    frames: Count = 0
+    dark: Count = 0
+    saturated: Count = 0
+    noisy: Count = 0
+    undersampled: Count = 0
+    residual_high: Count = 0
+    misoriented: Count = 0
 
 
 NONE_FLAGGED: Final = FlaggedFrames()
@@ -93,72 +129,125 @@ class ClassFacts:
         markers: One per marker; empty without cells.
     """
 
-    name: str
-    count: int
-    share: float
-    share_low: float
-    share_high: float
-    mean_confidence: float | None
-    markers: tuple[MarkerFacts, ...]
+    name: Name
+    count: Count
+    share: Share
+    share_low: Share
+    share_high: Share
+    mean_confidence: Share | None
+    markers: Annotated[tuple[MarkerFacts, ...], Field(max_length=MOST_MARKERS)]
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One window; found = classified + edge + rejected + over_limit + failed.
+    """One window, or a run; found = classified + edge + rejected + over_limit + failed.
 
     Attributes:
         frames: Frames merged into the window.
         rejected_share: Of classified + rejected; 0 where there are none.
         mean_confidence: Mean probability of the predicted class; None without classified cells.
         unusual: Classified cells whose out-of-distribution score exceeds the threshold; None where the model has none.
-        unusual_share: Of the classified cells.
+        unusual_share: Of the classified cells; 0 where there are none.
         classes: In the manifest's order.
         marker_unit: Of every marker value.
         interval_coverage: Nominal coverage of a cell's interval; None where the model gives no interval.
-        account: Of a whole run; None for a window.
         calibrated: Probabilities and intervals were calibrated.
         synthetic: The model was trained on simulated cells, or the cells are simulated.
         model_synthetic: The former.
         source_synthetic: The latter.
         model: Name and version.
+        account: Of a whole run; None for a window.
         flagged: Of the frames.
         failed: Cells for which the engine gave no numbers.
         rejects: The model can tell other objects from white cells.
         by_other_models: Frames of the run that another model saw: nothing of them is in these facts. 0 for a window.
+        rejected_low: Lower end of the 95 % Wilson interval of `rejected_share`.
+        rejected_high: Upper end.
+        unusual_low: Likewise of `unusual_share`; None where that is None.
+        unusual_high: Upper end.
+        scope: Whether they are of a window, of a whole run, or of one model's part of one.
+        run: Id of the run; empty where it is of none.
+        instrument: Name of the microscope, as it calls itself.
+        model_sha256: Identity of the model's bundle; empty where that is not known.
+        duration_s: From the first frame to the end of the window; None where that is not known.
+        comparisons: Against the window before, and against a saved reference; empty where there is nothing to compare.
     """
 
-    frames: int
-    found: int
-    classified: int
-    edge: int
-    rejected: int
-    over_limit: int
-    rejected_share: float
-    mean_confidence: float | None
-    unusual: int | None
-    unusual_share: float | None
-    classes: tuple[ClassFacts, ...]
-    marker_unit: str
-    interval_coverage: float | None
-    calibrated: bool
-    synthetic: bool
-    model_synthetic: bool
-    source_synthetic: bool
-    model: str
+    frames: Count
+    found: Count
+    classified: Count
+    edge: Count
+    rejected: Count
+    over_limit: Count
+    rejected_share: Share
+    mean_confidence: Share | None
+    unusual: Count | None
+    unusual_share: Share | None
+    classes: Annotated[tuple[ClassFacts, ...], Field(max_length=MOST_CLASSES)]
+    marker_unit: Name
+    interval_coverage: Share | None
+    calibrated: Flag
+    synthetic: Flag
+    model_synthetic: Flag
+    source_synthetic: Flag
+    model: Name
     account: FrameAccount | None = None
     flagged: FlaggedFrames = NONE_FLAGGED
-    rejects: bool = True
-    failed: int = 0
-    by_other_models: int = 0
+    rejects: Flag = True
+    failed: Count = 0
+    by_other_models: Count = 0
+    rejected_low: Share = 0.0
+    rejected_high: Share = 1.0
+    unusual_low: Share | None = None
+    unusual_high: Share | None = None
+    scope: Scope = "window"
+    run: Name = ""
+    instrument: Name = ""
+    model_sha256: Name = ""
+    duration_s: Seconds | None = None
+    comparisons: Annotated[tuple[Comparison, ...], Field(max_length=MOST_COMPARISONS)] = ()
 
     @property
     def majority(self) -> ClassFacts | None:
         """The class that holds more than half of the classified cells, if any."""
         return next((one for one in self.classes if 2 * one.count > self.classified), None)
 
+    def comparison(self, against: Against) -> Comparison | None:
+        """The one against the window before, or against the reference; None where there is none."""
+        return next((one for one in self.comparisons if one.against == against), None)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON or msgpack."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: object) -> "Facts":
+        """The facts that `as_dict` told, from whoever sent them; unknown keys are stepped over.
+
+        Raises:
+            BadMessage: A key is missing, a value is of another kind or out of its range, or two values contradict each
+                other.
+        """
+        try:
+            facts: Facts = _reader().validate_python(plain)
+        except ValidationError as err:
+            raise BadMessage(f"facts: {_first_fault(err)}") from err
+        if (fault := contradiction(facts)) is not None:
+            raise BadMessage(f"facts: {fault}")
+        return facts
+
+
+@cache
+def _reader() -> TypeAdapter[Any]:
+    """Made when facts are read for the first time."""
+    return TypeAdapter(Facts)
+
+
+def _first_fault(err: ValidationError) -> str:
+    first = err.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])[:80]
+    found = "" if first["type"] == "missing" else f", found {repr(first['input'])[:60]}"
+    return f"{key}: {first['msg']}{found}" if key else f"{first['msg']}{found}"
 
 
 def wilson_interval(count: int, total: int) -> tuple[float, float]:

@@ -1,15 +1,14 @@
 """Accumulates the cells of many frames into the facts of one window, in a fixed amount of memory.
 
-Counts are exact. Marker values are kept as histograms of their z score (steps of 0.005 from -8 to 8, the ends
-gathering what lies beyond), so that windows merge without loss and a run of any length costs the same; a quantile is
-exact to one step, and becomes the manifest's unit through its monotone target transform. Pure: what a window is in
-time is the caller's affair.
+Counts are exact. Marker values are kept as histograms of their z score, so that windows merge without loss and a run of
+any length costs the same; a quantile becomes the manifest's unit through its monotone target transform. Pure: what a
+window is in time is the caller's affair.
 """
 
 import zlib
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +23,8 @@ from phenostream.engine.summary.facts import (
     MarkerFacts,
     wilson_interval,
 )
+from phenostream.engine.summary.histogram import BINS, quantile, steps
 from phenostream.engine.types import NO_FLAGS, FrameFlags
-
-_STEP: Final = 0.005
-_LIMIT: Final = 8.0
-_BINS: Final = round(2 * _LIMIT / _STEP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +78,12 @@ class SummaryContext:
             manifest.calibration.reject_threshold is not None,
         )
 
+    def in_unit(self, z: float, marker: int) -> float:
+        """A z score of one marker in the marker unit."""
+        transform = self.marker_transform
+        value = z * transform.sd[marker] + transform.mean[marker]
+        return float(10.0**value) if transform.scale == "log10" else value
+
 
 class Tally:
     """The plain sums behind a window.
@@ -103,7 +105,7 @@ class Tally:
         self.count = np.zeros(classes, np.int64)
         self.confidence = np.zeros(classes, np.float64)
         self.unusual = 0
-        self.z = np.zeros((classes, markers, _BINS), np.int64)
+        self.z = np.zeros((classes, markers, BINS), np.int64)
         self.flagged = np.zeros(1 + len(fields(FrameFlags)), np.int64)
 
     def merge(self, other: "Tally") -> None:
@@ -180,8 +182,7 @@ class WindowStatistics:
         confidence = probability[np.arange(len(kind)), kind].astype(np.float64)
         tally.confidence += np.bincount(kind, weights=confidence, minlength=classes)
         tally.unusual += int(columns["ood"][chosen].sum())
-        step = np.floor((columns["marker_z"][chosen].astype(np.float64) + _LIMIT) / _STEP)
-        step = np.clip(step, 0, _BINS - 1).astype(np.int64)
+        step = steps(columns["marker_z"][chosen])
         np.add.at(tally.z, (kind[:, None], np.arange(markers)[None, :], step), 1)
 
     def merge(self, other: "WindowStatistics") -> None:
@@ -195,10 +196,12 @@ class WindowStatistics:
         self.tally.merge(other.tally)
 
     def facts(self) -> Facts:
-        """The facts so far."""
+        """The facts so far; whose they are and what they are compared with is told by who knows it."""
         classified, edge, rejected, over_limit, failed = (int(n) for n in self.tally.status)
         seen = classified + rejected
         unusual = self.tally.unusual if self.context.scores_ood else None
+        rejected_low, rejected_high = wilson_interval(rejected, seen)
+        ends = (None, None) if unusual is None else wilson_interval(unusual, classified)
         return Facts(
             frames=self.tally.frames,
             found=int(self.tally.status.sum()),
@@ -207,7 +210,7 @@ class WindowStatistics:
             rejected=rejected,
             over_limit=over_limit,
             rejected_share=rejected / seen if seen else 0.0,
-            mean_confidence=float(self.tally.confidence.sum()) / classified if classified else None,
+            mean_confidence=_mean(float(self.tally.confidence.sum()), classified),
             unusual=unusual,
             unusual_share=None if unusual is None else unusual / max(classified, 1),
             classes=tuple(self._class(k, classified) for k in range(len(self.context.classes))),
@@ -221,6 +224,10 @@ class WindowStatistics:
             flagged=FlaggedFrames(*(int(n) for n in self.tally.flagged)),
             rejects=self.context.rejects,
             failed=failed,
+            rejected_low=rejected_low,
+            rejected_high=rejected_high,
+            unusual_low=ends[0],
+            unusual_high=ends[1],
         )
 
     def _class(self, index: int, classified: int) -> ClassFacts:
@@ -233,29 +240,22 @@ class WindowStatistics:
             share=count / classified if classified else 0.0,
             share_low=low,
             share_high=high,
-            mean_confidence=float(self.tally.confidence[index]) / count if count else None,
+            mean_confidence=_mean(float(self.tally.confidence[index]), count),
             markers=tuple(self._marker(index, marker) for marker in markers),
         )
 
     def _marker(self, index: int, marker: int) -> MarkerFacts:
         histogram = self.tally.z[index, marker]
-        lower, middle, upper = (_quantile(histogram, q) for q in (0.25, 0.5, 0.75))
-        spread = [self._in_unit(z, marker) for z in (middle, lower, upper)]
+        lower, middle, upper = (quantile(histogram, q) for q in (0.25, 0.5, 0.75))
+        spread = [self.context.in_unit(z, marker) for z in (middle, lower, upper)]
         reach = self.context.half_width_z
         ends = [
-            None if reach is None else self._in_unit(middle + side * reach[marker], marker)
+            None if reach is None else self.context.in_unit(middle + side * reach[marker], marker)
             for side in (-1, 1)
         ]
         return MarkerFacts(self.context.markers[marker], *spread, *ends)
 
-    def _in_unit(self, z: float, marker: int) -> float:
-        transform = self.context.marker_transform
-        value = z * transform.sd[marker] + transform.mean[marker]
-        return float(10.0**value) if transform.scale == "log10" else value
 
-
-def _quantile(histogram: npt.NDArray[np.int64], q: float) -> float:
-    """Centre of the step that holds the value of rank ceil(q n)."""
-    rank = max(1, int(np.ceil(q * int(histogram.sum()))))
-    step = int(np.searchsorted(np.cumsum(histogram), rank))
-    return (step + 0.5) * _STEP - _LIMIT
+def _mean(total: float, count: int) -> float | None:
+    """Of probabilities: float32 may have summed them to a hair above one each."""
+    return min(1.0, total / count) if count else None

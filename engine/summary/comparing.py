@@ -1,0 +1,273 @@
+"""Tests of change between two populations, from their tallies: what a summary may call higher, lower or unclear.
+
+Shares are compared by the two-sided score test of two proportions and told with the interval of Newcombe (Statistics
+in Medicine 17, 1998, 873-890, method 10). The markers of a class are compared by the Mann-Whitney test on the
+histograms of z, corrected for ties: exact to the histogram's step, and the same in z and in the marker unit, which is
+monotone in z. All tests of one summary are adjusted together (Holm, Scandinavian Journal of Statistics 6, 1979, 65-70).
+
+The tests take cells as independent. Cells of one frame are not quite, so a window of few frames may show a change that
+another window of the same sample would not (docs/decisions/0037). Pure: which populations are compared is the caller's
+affair.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import erfc, sqrt
+from typing import Final
+
+import numpy as np
+
+from phenostream.engine.postprocess import CLASSIFIED, REJECTED
+from phenostream.engine.summary.changes import (
+    Against,
+    Comparison,
+    MarkerChange,
+    Obstacle,
+    Quantity,
+    ShareChange,
+    Verdict,
+)
+from phenostream.engine.summary.facts import Facts, MarkerFacts, wilson_interval
+from phenostream.engine.summary.histogram import Histogram, percentile, quantile
+from phenostream.engine.summary.window import Tally, WindowStatistics
+
+ALPHA: Final = 0.01
+"""Of all tests of a summary together: were cells independent, one summary in a hundred would call something changed
+that is not. With a window a minute, 0.05 would cry wolf every twenty minutes."""
+LEAST_CELLS: Final = 30
+"""Of each side of a comparison of shares, and of a class on each side for its markers; below, nothing is claimed. The
+normal approximation of Mann-Whitney's U is good to a percent or so of the level from about 20 a side."""
+LEAST_EXPECTED: Final = 5.0
+"""Cells that each of the four cells of a two-by-two table must expect (Cochran 1954), or shares are not tested."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """Another population to compare with.
+
+    Attributes:
+        against: Which of the two it is.
+        statistics: Its cells, and what its numbers mean.
+        name: Of a reference.
+        model_sha256: Of the model that saw it; empty where that is not known.
+    """
+
+    against: Against
+    statistics: WindowStatistics
+    name: str = ""
+    model_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tested:
+    """A change before its probability is adjusted; `up` says which way it would be."""
+
+    change: ShareChange | MarkerChange
+    p: float | None
+    up: bool
+
+
+def with_comparisons(
+    facts: Facts,
+    statistics: WindowStatistics,
+    baselines: Sequence[Baseline] = (),
+    run_so_far: Tally | None = None,
+) -> Facts:
+    """The same facts, told against other populations.
+
+    Args:
+        facts: Of `statistics`.
+        statistics: The cells.
+        baselines: To compare with, each `against` at most once; one of another model is named, not compared.
+        run_so_far: The run's cells of the same model before these, for the percentiles; None: there are none.
+    """
+    reference = next((one for one in baselines if one.against == "reference"), None)
+    among = None
+    if reference is not None and _obstacle(facts, statistics, reference) is None:
+        among = reference.statistics.tally
+    placed = tuple(
+        replace(
+            one,
+            markers=tuple(
+                _placed(marker, statistics.tally.z[k, m], _of(run_so_far, k, m), _of(among, k, m))
+                for m, marker in enumerate(one.markers)
+            ),
+        )
+        for k, one in enumerate(facts.classes)
+    )
+    return replace(facts, classes=placed, comparisons=_comparisons(facts, statistics, baselines))
+
+
+def share_interval(before: tuple[int, int], now: tuple[int, int]) -> tuple[float, float]:
+    """95 % interval of the difference now - before of two independent shares, each (count, total)."""
+    before_low, before_high = wilson_interval(*before)
+    now_low, now_high = wilson_interval(*now)
+    one, other = _ratio(*now), _ratio(*before)
+    difference = one - other
+    below = sqrt((one - now_low) ** 2 + (before_high - other) ** 2)
+    above = sqrt((now_high - one) ** 2 + (other - before_low) ** 2)
+    return max(-1.0, difference - below), min(1.0, difference + above)
+
+
+def share_test(before: tuple[int, int], now: tuple[int, int]) -> float | None:
+    """Two-sided probability of the score test that two shares are one; None where there are too few cells for it."""
+    totals = before[1], now[1]
+    if min(totals) < LEAST_CELLS:
+        return None
+    pooled = (before[0] + now[0]) / sum(totals)
+    if min(totals) * min(pooled, 1 - pooled) < LEAST_EXPECTED:
+        return None
+    variance = pooled * (1 - pooled) * (1 / totals[0] + 1 / totals[1])
+    return _two_sided((_ratio(*now) - _ratio(*before)) / sqrt(variance))
+
+
+def superiority(before: Histogram, now: Histogram) -> float | None:
+    """Probability that a value of `now` exceeds one of `before`, ties counting half; None where one side is empty."""
+    there, here = int(before.sum()), int(now.sum())
+    if not there or not here:
+        return None
+    below = np.cumsum(before) - before
+    wins = float(np.dot(now.astype(np.float64), below + before / 2))
+    return min(1.0, max(0.0, wins / there / here))
+
+
+def rank_test(before: Histogram, now: Histogram) -> float | None:
+    """Two-sided probability of the Mann-Whitney test, corrected for ties; None where there are too few values."""
+    there, here = int(before.sum()), int(now.sum())
+    effect = superiority(before, now)
+    if effect is None or min(there, here) < LEAST_CELLS:
+        return None
+    ties = (before + now).astype(np.float64)
+    both = float(there + here)
+    tied = float(np.sum(ties * (ties**2 - 1))) / (both * (both - 1))
+    variance = (both + 1 - tied) / (12.0 * there * here)
+    return 1.0 if variance <= 0 else _two_sided((effect - 0.5) / sqrt(variance))
+
+
+def adjusted(probabilities: Sequence[float]) -> list[float]:
+    """Holm's adjustment, in the given order: at most a level for each whose family is to be held at that level."""
+    order = sorted(range(len(probabilities)), key=lambda place: probabilities[place])
+    result, highest = [0.0] * len(order), 0.0
+    for rank, place in enumerate(order):
+        highest = max(highest, min(1.0, (len(order) - rank) * probabilities[place]))
+        result[place] = highest
+    return result
+
+
+def _comparisons(
+    facts: Facts, statistics: WindowStatistics, baselines: Sequence[Baseline]
+) -> tuple[Comparison, ...]:
+    obstacles = [_obstacle(facts, statistics, one) for one in baselines]
+    tested = [
+        [] if obstacle else [*_shares(statistics, one), *_markers(facts, statistics, one)]
+        for one, obstacle in zip(baselines, obstacles, strict=True)
+    ]
+    family = [test.p for tests in tested for test in tests if test.p is not None]
+    left = iter(adjusted(family))
+    told = []
+    for one, obstacle, tests in zip(baselines, obstacles, tested, strict=True):
+        changes = [_judged(test, None if test.p is None else next(left)) for test in tests]
+        told.append(
+            Comparison(
+                against=one.against,
+                name=one.name,
+                frames=one.statistics.tally.frames,
+                classified=int(one.statistics.tally.status[CLASSIFIED]),
+                synthetic=one.statistics.context.source_synthetic,
+                obstacle=obstacle,
+                alpha=ALPHA,
+                tests=len(family),
+                shares=tuple(change for change in changes if isinstance(change, ShareChange)),
+                markers=tuple(change for change in changes if isinstance(change, MarkerChange)),
+            )
+        )
+    return tuple(told)
+
+
+def _obstacle(facts: Facts, statistics: WindowStatistics, other: Baseline) -> Obstacle | None:
+    """Why two populations cannot be compared: simulated and real cells can be, another model's numbers cannot."""
+    here, there = statistics.context, other.statistics.context
+    known = facts.model_sha256 and other.model_sha256
+    same = replace(there, source_synthetic=here.source_synthetic) == here
+    if not same or (known and facts.model_sha256 != other.model_sha256):
+        return "another model"
+    seen = [
+        int(one.tally.status[CLASSIFIED] + one.tally.status[REJECTED])
+        for one in (statistics, other.statistics)
+    ]
+    return None if all(seen) else "no cells"
+
+
+def _shares(statistics: WindowStatistics, other: Baseline) -> list[_Tested]:
+    here, there = statistics.tally, other.statistics.tally
+    context = statistics.context
+    before, now = (_denominators(tally) for tally in (there, here))
+    tested = [
+        _share("class", name, (int(there.count[k]), before[0]), (int(here.count[k]), now[0]))
+        for k, name in enumerate(context.classes)
+    ]
+    if context.rejects:
+        rejected = [
+            (int(tally.status[REJECTED]), _denominators(tally)[1]) for tally in (there, here)
+        ]
+        tested.append(_share("rejected", "", *rejected))
+    if context.scores_ood:
+        tested.append(_share("unusual", "", (there.unusual, before[0]), (here.unusual, now[0])))
+    return tested
+
+
+def _denominators(tally: Tally) -> tuple[int, int]:
+    """Classified cells, and with them the rejected."""
+    classified = int(tally.status[CLASSIFIED])
+    return classified, classified + int(tally.status[REJECTED])
+
+
+def _share(of: Quantity, name: str, before: tuple[int, int], now: tuple[int, int]) -> _Tested:
+    low, high = share_interval(before, now)
+    one, other = _ratio(*before), _ratio(*now)
+    p = share_test(before, now)
+    return _Tested(ShareChange(of, name, one, other, low, high, None, "too_few"), p, other > one)
+
+
+def _markers(facts: Facts, statistics: WindowStatistics, other: Baseline) -> list[_Tested]:
+    tested = []
+    for k, one in enumerate(facts.classes):
+        medians = {marker.name: marker.median for marker in one.markers}
+        for m, name in enumerate(statistics.context.markers):
+            there, here = (part.tally.z[k, m] for part in (other.statistics, statistics))
+            before = statistics.context.in_unit(quantile(there, 0.5), m) if there.any() else None
+            effect = superiority(there, here)
+            change = MarkerChange(
+                one.name, name, before, medians.get(name), effect, None, "too_few"
+            )
+            tested.append(_Tested(change, rank_test(there, here), (effect or 0.0) > 0.5))
+    return tested
+
+
+def _judged(test: _Tested, p: float | None) -> ShareChange | MarkerChange:
+    if p is None:
+        return test.change
+    verdict: Verdict = "unclear" if p > ALPHA else "up" if test.up else "down"
+    return replace(test.change, p=p, verdict=verdict)
+
+
+def _placed(
+    marker: MarkerFacts, here: Histogram, run: Histogram | None, reference: Histogram | None
+) -> MarkerFacts:
+    return replace(
+        marker,
+        run_percentile=None if run is None else percentile(run, here),
+        reference_percentile=None if reference is None else percentile(reference, here),
+    )
+
+
+def _of(tally: Tally | None, k: int, m: int) -> Histogram | None:
+    return None if tally is None else tally.z[k, m]
+
+
+def _ratio(count: int, total: int) -> float:
+    return count / total if total else 0.0
+
+
+def _two_sided(z: float) -> float:
+    return erfc(abs(z) / sqrt(2.0))
