@@ -14,13 +14,13 @@ _ANY_SLOWDOWN = 1000.0
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Declare the benchmark's arguments."""
-    bench_stage.declare_frames(parser, size=512, cells=24, frames=1500)
+    bench_stage.declare_frames(parser, size=512, cells=24, frames=1800)
     parser.add_argument(
         "--load", type=float, default=0.5, help="share of the capacity (default 0.5)"
     )
     parser.add_argument("--pairs", type=int, default=10, help="alternations (default 10)")
     parser.add_argument(
-        "--compare", type=int, default=1000, help="live cells of a comparison (default 1000)"
+        "--compare", type=int, default=500, help="live cells of a comparison (default 500)"
     )
 
 
