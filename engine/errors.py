@@ -30,6 +30,10 @@ class BadConfig(BadInput):
     """A configuration or command line with an unknown key or an impossible value."""
 
 
+class BadLanguageModel(BadInput):
+    """A language model's file that is damaged, altered, or not fit to word a summary."""
+
+
 class BadRecording(BadInput):
     """A recording or journal that is cut short, altered or of an unknown version."""
 

@@ -1,0 +1,1 @@
+"""Language models behind one Protocol, and what a model's file says about itself."""
