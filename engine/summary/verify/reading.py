@@ -1,0 +1,149 @@
+"""What the reader has in mind while it reads a sentence, and how it compares a claim with a fact."""
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from phenostream.engine.summary.facts import ClassFacts, Facts
+from phenostream.engine.summary.verify.fault import LONGEST_QUOTED, Fault, FaultKind
+from phenostream.engine.summary.verify.numerals import is_share, is_value
+from phenostream.engine.summary.verify.pattern import Phrase
+from phenostream.engine.summary.verify.tokens import Token
+
+Subject = Literal["all", "found", "classified", "class", "other"]
+"""Whose cells a phrase is about when it does not say: ``all`` at the beginning, then those last named. ``other``: some
+that the facts do not divide by class (rejected ones, those at an edge, unusual ones)."""
+DIVISIBLE: Final = ("all", "found", "classified")
+
+
+@dataclass(slots=True)
+class Sentence:
+    """What was said in this sentence so far.
+
+    Attributes:
+        subject: Whose cells the next phrase is about.
+        classes: Those named, in order.
+        recent: The class that the phrase just before named.
+        descending: Classes are being listed from the largest on.
+        scope: The class whose markers are being told.
+        licensed: A class may follow without a number: something was just said of it.
+        bound: The class that numbers in the open parenthesis, or behind the colon, are of.
+        closer: The mark that ends `bound`.
+        spread: What an interval behind a marker value is.
+        median: The sentence says that its values are medians.
+        marker: The one whose value was told last.
+        waiting: A class was brought up ("in the lymphocytes") for a claim that must follow.
+        said: Claims so far, as they were written.
+    """
+
+    subject: Subject = "all"
+    classes: list[int] = field(default_factory=list)
+    recent: int | None = None
+    descending: bool = False
+    scope: int | None = None
+    licensed: bool = False
+    bound: int | None = None
+    closer: str = ""
+    spread: Literal["cell", "quartiles"] | None = None
+    median: bool = False
+    waiting: Phrase | None = None
+    marker: int | None = None
+    said: set[str] = field(default_factory=set)
+
+
+class Reading:
+    """A text being held against facts.
+
+    Attributes:
+        facts: The facts.
+        text: The text.
+        faults: What was found so far.
+        sentence: The one being read.
+        earlier: Subject of the sentence before, for "of these".
+        seen: Words that oblige to others: see `obligations`.
+    """
+
+    def __init__(self, facts: Facts, text: str) -> None:
+        """Nothing read."""
+        self.facts = facts
+        self.text = text
+        self.faults: list[Fault] = []
+        self.sentence = Sentence()
+        self.earlier: Subject = "all"
+        self.seen: set[str] = set()
+
+    def end_sentence(self) -> None:
+        """Forget what belongs to a sentence."""
+        if self.sentence.waiting is not None:
+            self.refuse("binding", self.sentence.waiting, "a claim about this class")
+        self.earlier = self.sentence.subject
+        self.sentence = Sentence()
+
+    def name(self, phrase: Phrase, index: int) -> ClassFacts:
+        """A phrase speaks of this class: note it, and hold it against what it stands in."""
+        sentence = self.sentence
+        if sentence.bound not in (None, index):
+            self.refuse(
+                "binding", phrase, f"claims about {self.of_class(sentence.bound or 0).name}"
+            )
+        if sentence.descending and sentence.classes and index not in sentence.classes:
+            self._descend(phrase, sentence.classes[-1], index)
+        sentence.classes.append(index)
+        sentence.recent = index
+        return self.of_class(index)
+
+    def _descend(self, phrase: Phrase, before: int, index: int) -> None:
+        higher, lower = self.of_class(before).count, self.of_class(index).count
+        between = [one.name for one in self.facts.classes if lower < one.count < higher]
+        unnamed = [name for name in between if name not in map(self._name, self.sentence.classes)]
+        if lower > higher or unnamed:
+            self.refuse("superlative", phrase, "classes in the order of their counts")
+
+    def _name(self, index: int) -> str:
+        return self.of_class(index).name
+
+    def refuse(self, kind: FaultKind, where: Phrase | Token, allowed: str) -> None:
+        """Note a fault of these words."""
+        start, end = (where.start, where.end) if isinstance(where, Token) else where.span
+        self.faults.append(Fault(kind, self.text[start:end][:LONGEST_QUOTED], allowed))
+
+    def of_class(self, index: int) -> ClassFacts:
+        """The facts of a class."""
+        return self.facts.classes[index]
+
+    def count(self, phrase: Phrase, place: str, fact: int, what: str) -> bool:
+        """Hold a written count against a fact; whether it is that."""
+        token = phrase.token(place)
+        same = token.kind == "number" and token.decimals == 0 and token.value == fact
+        if not same:
+            self.refuse("count", phrase, f"{fact:,} {what}")
+        return same
+
+    def share(self, phrase: Phrase, place: str, fact: float, what: str) -> bool:
+        """Hold a written percentage against a share; whether it is that."""
+        token = phrase.token(place)
+        same = is_share(fact, token.value, token.decimals)
+        if not same:
+            self.refuse("share", phrase, f"{100 * fact:.2f} % {what}")
+        return same
+
+    def value(self, phrase: Phrase, place: str, fact: float, what: str) -> bool:
+        """Hold a written marker value against a fact; whether it is that."""
+        token = phrase.token(place)
+        same = token.kind == "number" and is_value(fact, token.value, token.text.replace(",", ""))
+        if not same:
+            self.refuse("value", phrase, f"{fact:.4g} {what}")
+        return same
+
+    def interval(self, phrase: Phrase, low: float, high: float) -> None:
+        """Hold two written percentages, ``{x}`` and ``{p}``, against the ends of an interval of shares."""
+        first, last = phrase.token("x"), phrase.token("p")
+        if not (
+            is_share(low, first.value, first.decimals) and is_share(high, last.value, last.decimals)
+        ):
+            self.refuse("interval", phrase, f"{100 * low:.2f} % to {100 * high:.2f} %")
+
+    def true(self, holds: bool, kind: FaultKind, phrase: Phrase, allowed: str) -> bool:
+        """Hold a claim without a number against the facts."""
+        if not holds:
+            self.refuse(kind, phrase, allowed)
+        return holds

@@ -1,0 +1,158 @@
+"""Cells and frames: how many were found, and what became of them."""
+
+from collections.abc import Callable
+from typing import Final
+
+from phenostream.engine.summary.facts import Facts
+from phenostream.engine.summary.verify.pattern import Phrase
+from phenostream.engine.summary.verify.reading import Reading, Subject
+from phenostream.engine.summary.verify.rules.rule import Rule, rules
+
+_SEEN: Final = "(found|detected|seen|recorded|observed)"
+_CELLS: Final = "(cells|cell)"
+_FRAMES: Final = "(frames|frame)"
+_WERE: Final = "(were|was|are|is)"
+_HOLD: Final = "(contain|contained|contains|hold|held|holds|show|showed|shows|gave|give|gives|yielded|yield|yields)"
+
+
+def _found(r: Reading, phrase: Phrase) -> None:
+    r.count(phrase, "n", r.facts.found, "cells found")
+    r.sentence.subject = "found"
+
+
+def _nothing_found(r: Reading, phrase: Phrase) -> None:
+    r.true(r.facts.found == 0, "count", phrase, f"{r.facts.found:,} cells found")
+    r.sentence.subject = "found"
+
+
+def _frames(r: Reading, phrase: Phrase) -> None:
+    r.count(phrase, "n", r.facts.frames, "frames")
+
+
+def _found_in_frames(r: Reading, phrase: Phrase) -> None:
+    r.count(phrase, "n", r.facts.frames, "frames")
+    r.sentence.subject = "all"
+
+
+_COUNTED: Final[tuple[tuple[str, Subject, Callable[[Facts], int], tuple[str, ...]], ...]] = (
+    (
+        "cells classified",
+        "classified",
+        lambda facts: facts.classified,
+        (
+            f"[{_WERE}] [successfully] classified",
+            f"{_WERE} (assigned|given) a class",
+        ),
+    ),
+    (
+        "cells rejected",
+        "other",
+        lambda facts: facts.rejected,
+        (
+            f"[{_WERE}] [(rejected|set aside)] as (not a white cell|not white cells|no white cell|other objects)",
+            f"[{_WERE}] (rejected|set aside)",
+        ),
+    ),
+    (
+        "cells at an edge",
+        "other",
+        lambda facts: facts.edge,
+        (
+            f"[({_WERE}|lay|lie|lies)] (at|on) (a frame's|the frame's|the) edge [of (a|the) frame]",
+            f"{_WERE} cut [off] by (a frame's|the frame's|the) edge [of (a|the) frame]",
+        ),
+    ),
+    (
+        "cells beyond the limit per frame",
+        "other",
+        lambda facts: facts.over_limit,
+        (
+            f"[({_WERE}|lay)] (beyond|over) the limit [per frame]",
+            "exceeded the limit [per frame]",
+        ),
+    ),
+    (
+        "cells that the engine failed on",
+        "other",
+        lambda facts: facts.failed,
+        (
+            "that the engine failed on",
+            "(got|received) no numbers [from the engine]",
+            f"{_WERE} failed by the engine",
+        ),
+    ),
+)
+"""What is counted, whose cells are spoken of afterwards, the fact, and how it is said behind a number."""
+
+
+def _fate(
+    what: str, subject: Subject, fact: Callable[[Facts], int], said: tuple[str, ...]
+) -> tuple[Rule, ...]:
+    def counted(r: Reading, phrase: Phrase) -> None:
+        r.count(phrase, "n", fact(r.facts), what)
+        if phrase.has("n2"):
+            r.count(phrase, "n2", r.facts.found, "cells found")
+        if phrase.has("p"):
+            _rate(r, phrase, what)
+        r.sentence.subject = subject
+
+    def nothing(r: Reading, phrase: Phrase) -> None:
+        r.true(fact(r.facts) == 0, "count", phrase, f"{fact(r.facts):,} {what}")
+        r.sentence.subject = subject
+
+    def everything(r: Reading, phrase: Phrase) -> None:
+        r.true(fact(r.facts) == r.facts.found, "count", phrase, f"{fact(r.facts):,} {what}")
+        if phrase.has("n"):
+            r.count(phrase, "n", r.facts.found, "cells found")
+        r.sentence.subject = subject
+
+    def rate(r: Reading, phrase: Phrase) -> None:
+        _rate(r, phrase, what)
+        r.sentence.subject = subject
+
+    of_all = f"of [(the|all)] {{n2}} [{_SEEN}] {_CELLS} [{_SEEN}]"
+    of_seen = f"[(of [(the|all)] {_CELLS} [{_SEEN}]|of (them|these))]"
+    return (
+        *(
+            rule
+            for words in said
+            for rule in (
+                *rules(counted, f"{{n}} [{_CELLS}] [< {{p}} >] {words}", f"{{n}} {of_all} {words}"),
+                *rules(nothing, f"(no {_CELLS}|none [of (them|these|the cells)]) {words}"),
+                *rules(
+                    everything,
+                    f"all [of] [(the|these)] [{{n}}] [of] [(them|these)] [{_CELLS}] [{_SEEN}] {words}",
+                ),
+                *rules(rate, f"{{p}} {of_seen} {words}"),
+            )
+        ),
+    )
+
+
+def _rate(r: Reading, phrase: Phrase, what: str) -> None:
+    """Of the cells that a model saw, how many it rejected: the one rate of a fate that the facts hold."""
+    if r.true(what == "cells rejected", "share", phrase, f"a count of {what}"):
+        r.share(phrase, "p", r.facts.rejected_share, "of the classified and rejected")
+
+
+FOUND: Final = (
+    *rules(
+        _found,
+        f"[a total of] {{n}} {_CELLS} [[{_WERE}] {_SEEN}]",
+        f"[out] of [a total of] [(the|all)] {{n}} {_CELLS} [[{_WERE}] {_SEEN}]",
+    ),
+    *rules(
+        _nothing_found,
+        f"(no|zero) {_CELLS} [{_WERE}] {_SEEN}",
+        "found no cells",
+        f"no {_CELLS}",
+    ),
+    *rules(
+        _frames,
+        f"(in|from|across|over|of|within) [a total of] [(the|all)] {{n}} {_FRAMES}",
+        f"{{n}} {_FRAMES}",
+        f"{{n}} {_FRAMES} {_WERE} (analysed|analyzed|processed|imaged|seen|recorded|examined)",
+    ),
+    *rules(_found_in_frames, f"[(the|these)] {{n}} {_FRAMES} {_HOLD}"),
+    *(rule for fate in _COUNTED for rule in _fate(*fate)),
+)

@@ -1,0 +1,73 @@
+"""How a sentence begins: whose cells it is about. Nothing is claimed, but what follows is bound to it."""
+
+from typing import Final
+
+from phenostream.engine.summary.verify.pattern import Phrase
+from phenostream.engine.summary.verify.reading import Reading, Sentence
+from phenostream.engine.summary.verify.rules.rule import rules
+
+_WHOLE: Final = "(sample|population|window|run|recording|summary|field)"
+_HOLDS: Final = (
+    "(contain|contains|contained|hold|holds|held|has|had|have|show|shows|showed|include|includes|included|comprise|"
+    "comprises|comprised|(is|was) made up of|consists of|consisted of|yielded|gave)"
+)
+_WERE: Final = "(were|was|are|is)"
+
+
+def _all(r: Reading, phrase: Phrase) -> None:
+    r.sentence.subject = "all"
+
+
+def _classified(r: Reading, phrase: Phrase) -> None:
+    r.sentence.subject = "classified"
+
+
+def _found(r: Reading, phrase: Phrase) -> None:
+    r.sentence.subject = "found"
+
+
+def _these(r: Reading, phrase: Phrase) -> None:
+    """Those last spoken of, in this sentence or the one before."""
+    sentence = r.sentence
+    last = r.earlier if sentence.subject == "all" else sentence.subject
+    divisible = last in ("found", "classified")
+    r.true(divisible, "binding", phrase, "those that were found or classified, named just before")
+    sentence.subject = last
+
+
+def _is_first(sentence: Sentence) -> bool:
+    return not sentence.classes and not sentence.said
+
+
+LEADS: Final = (
+    *rules(
+        _all,
+        f"there {_WERE}",
+        f"[(the|this)] {_WHOLE} {_HOLDS}",
+        f"[(the|this)] {_WHOLE} {_WERE} ?= (mostly|mainly|predominantly|primarily|largely|chiefly|dominated)",
+        f"(in|over|for|from) this {_WHOLE}",
+        "in (all|total)",
+        "overall",
+    ),
+    *rules(
+        _classified,
+        "[(of|among|in|for)] [(all|the)] classified cells [(,|:|were|are|comprise|comprised|include|included)]",
+        "(by class|composition|cell classes) [:]",
+        when=_is_first,
+    ),
+    *rules(
+        _classified,
+        "(of|among|in) [(all|the)] classified cells",
+        "(by class|composition|cell classes) [:]",
+    ),
+    *rules(
+        _found,
+        f"the cells {_WERE} ?= (mostly|mainly|predominantly|primarily|largely|chiefly|dominated)",
+    ),
+    *rules(
+        _these,
+        "(of|among) (these|them|which|those) [cells] [, ]",
+        "(including|comprising|namely|consisting of|made up of|divided into)",
+        f"(they|these) [cells] ({_WERE}|comprise|comprised|include|included)",
+    ),
+)

@@ -1,0 +1,43 @@
+"""A phrase that the reader knows, and what it claims."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from phenostream.engine.summary.verify.pattern import Phrase, compiled, words_of
+from phenostream.engine.summary.verify.reading import Reading, Sentence
+
+Check = Callable[[Reading, Phrase], None]
+When = Callable[[Sentence], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One or more ways to say the same.
+
+    Attributes:
+        pattern: See `pattern`.
+        words: That are part of it.
+        check: Holds a phrase against the facts; notes what it was about.
+        when: The phrase is known only where this is so.
+        bare: It names a class and claims nothing: allowed only where the phrase before makes the claim.
+    """
+
+    pattern: re.Pattern[str]
+    words: frozenset[str]
+    check: Check
+    when: When
+    bare: bool
+
+
+def _always(_: Sentence) -> bool:
+    return True
+
+
+def rules(
+    check: Check, *patterns: str, when: When = _always, bare: bool = False
+) -> tuple[Rule, ...]:
+    """The same check for several phrases."""
+    return tuple(
+        Rule(compiled(pattern), words_of(pattern), check, when, bare) for pattern in patterns
+    )
