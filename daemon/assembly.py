@@ -22,6 +22,7 @@ from phenostream.daemon.crew import Beat, Crew
 from phenostream.daemon.health import Health
 from phenostream.daemon.journal.keeper import Keeper
 from phenostream.daemon.journal.retention import Limits
+from phenostream.daemon.narration import Narration
 from phenostream.daemon.open_runs import OpenRuns
 from phenostream.daemon.pipeline.commit import Books, Commit
 from phenostream.daemon.pipeline.entries import Answer, Entry, Passage, ReceivedFrame
@@ -129,6 +130,8 @@ class Assembly:
         self._entries: Channel[Entry] = Channel(
             _ENTRIES_QUEUED, 2 + streams, on_item=self._arrived.set, on_room=attention
         )
+        self._narration = Narration(config.summary, self._entries.offer)
+        self._narration.written(found.summaries)
         # Never more than frames in flight and open runs: bounded by the sources' credit.
         self._answers: Channel[Answer] = Channel(None, on_item=attention)
         self._quarantine = Quarantine(config.quarantine.directory, config.quarantine.max_bytes)
@@ -231,6 +234,7 @@ class Assembly:
             "model": self._models.serving.describe(),
             "engine_choice": self._models.serving.choice,
             "inference": self._inference.told(),
+            "summariser": self._narration.told(),
             **origin(
                 model_synthetic=self._models.serving.manifest.synthetic,
                 source_synthetic=self._commit.source_synthetic,
@@ -296,7 +300,13 @@ class Assembly:
             self._journal, self._ledger, self._register, summaries, self._keeper
         )
         books = Books(
-            self._ledger, self._health, summaries, self._open_runs, self._register, checkpointing
+            self._ledger,
+            self._health,
+            summaries,
+            self._open_runs,
+            self._register,
+            checkpointing,
+            self._narration,
         )
         return Commit(self._models, self._journal, books, self._entries, self._answers)
 
@@ -325,6 +335,7 @@ class Assembly:
             self._open_runs.told,
             drain,
             self._swapper,
+            self._narration,
         )
         return Control(self._context, self._config.control.endpoint, answers, self._guard)
 

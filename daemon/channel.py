@@ -87,6 +87,17 @@ class Channel(Generic[T]):
         if self._on_item is not None:
             self._on_item()
 
+    def offer(self, item: T) -> bool:
+        """Append an item unless the channel is full or has ended; whether it was appended. Never waits."""
+        with self._changed:
+            if self.full or self._ended():
+                return False
+            self._items.append(item)
+            self._changed.notify_all()
+        if self._on_item is not None:
+            self._on_item()
+        return True
+
     def get(self, timeout_s: float) -> T | None:
         """The oldest item, or None when `timeout_s` passed without one, or after a `nudge`.
 

@@ -27,6 +27,7 @@ from pydantic_core import ErrorDetails
 from phenostream.daemon.channel_map import ChannelMap
 from phenostream.daemon.endpoint import BasedPath, Endpoint, based, is_local
 from phenostream.daemon.source_config import MOST_SOURCES, SourceConfig
+from phenostream.daemon.summary_config import SummaryConfig
 from phenostream.daemon.wire.ingest import Name
 from phenostream.daemon.wire.validation import allowed
 from phenostream.engine.backends.registry import AUTO_ORDER, BACKENDS
@@ -220,12 +221,6 @@ class SecurityConfig(_Section):
     ipc_group: Annotated[str, Field(max_length=32)] | None = None
 
     _none = field_validator("keys", "ipc_group", mode="before")(_none_if_empty)
-
-
-class SummaryConfig(_Section):
-    """How often the population is summarised, besides once at the end of a run."""
-
-    window_s: Annotated[float, Field(ge=0.1, le=86400)] = 10.0
 
 
 class Config(_Section):

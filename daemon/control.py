@@ -1,6 +1,7 @@
 """The control thread: status, model and its swap, open runs, drain, and replay of journal records, for whoever may.
 
-On ipc, and without keys, whoever may open the socket may do all. With keys only an operator may drain or swap models.
+On ipc, and without keys, whoever may open the socket may do all. With keys only an operator may drain or swap models,
+and only a summariser or an operator may word a summary.
 
 One request is one msgpack map with an `id` that the reply repeats; the schema is closed. A replay reply is its header
 and then three parts a record, exactly as they were published. Nothing here can delay a frame. Clients take turns, as a
@@ -26,8 +27,8 @@ from phenostream.daemon.swap.state import SwapSettings
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.codec import pack, unpack_header
 from phenostream.daemon.wire.control import (
-    FOR_OPERATORS,
     REQUEST,
+    RESERVED,
     Drain,
     Get,
     Model,
@@ -37,6 +38,8 @@ from phenostream.daemon.wire.control import (
     Request,
     Runs,
     Status,
+    Summariser,
+    SummaryText,
 )
 from phenostream.daemon.wire.results import encode_offset
 from phenostream.daemon.wire.validation import describe
@@ -67,6 +70,16 @@ class Swaps(Protocol):
         """How the newest swap stands."""
 
 
+class Narration(Protocol):
+    """Takes the summariser's words; every method answers at once."""
+
+    def take(self, request: SummaryText) -> None:
+        """Have a text published. Raises `BadInput` where its facts do not support it, or nobody knows of them."""
+
+    def hear(self, request: Summariser) -> None:
+        """Note how the summariser stands."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
     """What the control service may ask and do."""
@@ -77,6 +90,7 @@ class Answers:
     runs: Callable[[], list[dict[str, Any]]]
     drain: Callable[[], None]
     swaps: Swaps
+    narration: Narration
 
 
 class Control:
@@ -136,8 +150,12 @@ class Control:
             raw = unpack_header(parts[0])
             number = _number(raw)
             request = REQUEST.validate_python(raw)
-            if isinstance(request, FOR_OPERATORS) and role not in (None, "operator"):
-                raise BadMessage(f"{request.type}: the key of a {role}, allowed an operator's")
+            allowed = RESERVED.get(type(request))
+            if role is not None and allowed is not None and role not in allowed:
+                owners = " or ".join(
+                    f"{'an' if one[0] in 'aeiou' else 'a'} {one}'s" for one in allowed
+                )
+                raise BadMessage(f"{request.type}: the key of a {role}, allowed {owners}")
         except (BadMessage, ValidationError) as err:
             reason = describe(err) if isinstance(err, ValidationError) else str(err)
             return [_refused(number, reason)]
@@ -174,6 +192,12 @@ class Control:
                 return {"type": "cancelling", "swap": answers.swaps.cancel()}
             case ModelSwap():
                 return {"swap": answers.swaps.told()}
+            case SummaryText():
+                answers.narration.take(request)
+                return {"type": "accepted"}
+            case Summariser():
+                answers.narration.hear(request)
+                return {"type": "noted"}
         raise BadMessage(f"{request.type}: not answered with one part")
 
     def _records(self, request: Get) -> list[bytes]:

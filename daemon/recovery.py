@@ -5,9 +5,10 @@ is taken twice; the run itself begins anew when its source sends START again.
 """
 
 import logging
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
@@ -16,6 +17,7 @@ from phenostream.daemon.journal.inspection import REMEDY
 from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.narration import MOST_KEPT
 from phenostream.daemon.register import Register
 from phenostream.daemon.sources.runs import RunBook
 from phenostream.daemon.wire.codec import unpack_meta
@@ -23,6 +25,9 @@ from phenostream.daemon.wire.ingest import Report, Start
 from phenostream.engine.errors import BadMessage, BadRecording
 
 logger = logging.getLogger(__name__)
+
+_SUMMARIES_KEPT: Final = 2 * MOST_KEPT
+"""Each may be there twice: as the template wrote it, and worded."""
 
 
 class CountedBefore(NamedTuple):
@@ -45,6 +50,7 @@ class Recovered:
 
     Attributes:
         checkpoint: Offset up to which a checkpoint told; None: the whole journal was read.
+        summaries: The newest of them that were read, oldest first.
         unknown: One line where records were removed and no checkpoint tells of them: their frames, sent again, would be
             recorded again.
     """
@@ -54,6 +60,7 @@ class Recovered:
     runs: RunBook
     register: Register
     counted: list[CountedBefore]
+    summaries: list[Record]
     checkpoint: int | None
     unknown: str | None
 
@@ -97,7 +104,16 @@ def recover(directory: Path, segment_bytes: int, max_open: int) -> Recovered:
         logger.error("journal: %s", unknown)
     elif end is None and has_checkpoints(directory):
         logger.warning("journal: no checkpoint can be used; all of it was read")
-    return Recovered(journal, ledger, runs, recovery.register, recovery.counted, end, unknown)
+    return Recovered(
+        journal,
+        ledger,
+        runs,
+        recovery.register,
+        recovery.counted,
+        list(recovery.summaries),
+        end,
+        unknown,
+    )
 
 
 class Recovery:
@@ -106,12 +122,14 @@ class Recovery:
     Attributes:
         register: The runs on disk.
         counted: What had been counted for the summaries.
+        summaries: The newest that were fed, as they are: nothing but their wording depends on them.
     """
 
     def __init__(self, ledger: Ledger, runs: RunBook) -> None:
         """Both are empty."""
         self.register = Register()
         self.counted: list[CountedBefore] = []
+        self.summaries: deque[Record] = deque(maxlen=_SUMMARIES_KEPT)
         self._ledger = ledger
         self._runs = runs
 
@@ -141,6 +159,7 @@ class Recovery:
             BadRecording: A whole record that this version cannot read.
         """
         if record.topic == "summary":
+            self.summaries.append(record)
             return
         try:
             payload = unpack_meta(record.payload)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from phenostream.daemon.model import Identity
-from phenostream.daemon.pipeline.records import summary
+from phenostream.daemon.pipeline.records import Wording, summary
 from phenostream.daemon.wire.ingest import Start
 from phenostream.engine.summary.facts import FrameAccount
 from phenostream.engine.summary.template import write_summary
@@ -118,4 +118,4 @@ def written(
         "model_sha256": part.by.sha256,
         "duration_s": round(duration_s, 3),
     }
-    return summary(run.start, scope, write_summary(facts), plain)
+    return summary(run.start, scope, Wording(write_summary(facts)), plain)

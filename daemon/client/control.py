@@ -1,4 +1,4 @@
-"""The client of the control endpoint: status, open runs, drain, journal records, the model and another in its place."""
+"""The client of the control endpoint: status, runs, drain, journal records, another model, words for a summary."""
 
 import itertools
 import time
@@ -23,6 +23,8 @@ _REQUESTS_QUEUED: Final = 16
 _PARTS_A_RECORD: Final = 3
 _SLICE_S: Final = 0.1
 """Between two looks at why nobody answers."""
+
+_Value = str | float | bool | None | Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,20 @@ class Control:
         """Give up the swap that is under way: the old model serves on; raises as `status`."""
         return self._map(self._ask("model_cancel")[0], "swap")
 
+    def word_summary(self, text: Mapping[str, Any]) -> None:
+        """Have a text published in the place of a template's, if the facts support it.
+
+        Args:
+            text: The keys of a `summary_text` request: `of_offset`, `text`, `style` and so on.
+
+        Raises as `status`; `Refusal` says what the facts do not support.
+        """
+        self._ask("summary_text", **text)
+
+    def tell_summariser(self, state: Mapping[str, Any]) -> None:
+        """Say how the summariser stands: keys of the `summariser` request; raises as `status`."""
+        self._ask("summariser", **state)
+
     def runs(self) -> list[dict[str, Any]]:
         """The open runs: what the run_started record of each says, its `first_offset` and its `counts`.
 
@@ -191,9 +207,7 @@ class Control:
             self._handshakes.close()
             raise
 
-    async def _ask_async(
-        self, what: str, **fields: str | float | bool
-    ) -> tuple[dict[str, Any], list[bytes]]:
+    async def _ask_async(self, what: str, **fields: _Value) -> tuple[dict[str, Any], list[bytes]]:
         number = self._send(what, **fields)
         deadline = time.monotonic() + self.timeout_s
         while (left := deadline - time.monotonic()) > 0:
@@ -205,7 +219,7 @@ class Control:
                 return answer
         raise self._silent(what)
 
-    def _ask(self, what: str, **fields: str | float | bool) -> tuple[dict[str, Any], list[bytes]]:
+    def _ask(self, what: str, **fields: _Value) -> tuple[dict[str, Any], list[bytes]]:
         number = self._send(what, **fields)
         deadline = time.monotonic() + self.timeout_s
         while (left := deadline - time.monotonic()) > 0:
@@ -216,7 +230,7 @@ class Control:
                 return answer
         raise self._silent(what)
 
-    def _send(self, what: str, **fields: str | float | bool) -> int:
+    def _send(self, what: str, **fields: _Value) -> int:
         number = next(self._numbers)
         try:
             self._socket.send(pack({"v": 1, "type": what, "id": number, **fields}), zmq.NOBLOCK)

@@ -24,6 +24,7 @@ from phenostream.daemon.health import Health
 from phenostream.daemon.journal.log import Journal, JournalFull
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.narration import Narration
 from phenostream.daemon.open_runs import OpenRuns
 from phenostream.daemon.pipeline.entries import (
     Answer,
@@ -33,6 +34,7 @@ from phenostream.daemon.pipeline.entries import (
     Passage,
     RunEnded,
     RunStarted,
+    SummaryWorded,
 )
 from phenostream.daemon.pipeline.records import (
     end_frame,
@@ -75,6 +77,7 @@ class Books:
     open_runs: OpenRuns
     register: Register = field(default_factory=Register)
     checkpointing: Checkpointing | None = None
+    narration: Narration | None = None
 
 
 class Commit:
@@ -140,6 +143,8 @@ class Commit:
             records = self._write(group.items, beat)
         for settle in group.settle:
             settle()
+        if self._books.narration is not None:  # before who would word them can have seen them
+            self._books.narration.written(records)
         publisher.publish(records)
         if group.runs_ended:
             publisher.mark()
@@ -176,6 +181,8 @@ class Commit:
         elif isinstance(entry, ModelChanged):
             payload = model_changed(entry, source_synthetic=self.source_synthetic)
             group.items.append(("status", payload))
+        elif isinstance(entry, SummaryWorded):
+            group.items.append(("summary", entry.payload))
         else:
             self._enter_model_closed(entry, group)
 

@@ -246,5 +246,12 @@ class ModelClosed:
     model: ServedModel
 
 
-Entry = Passage | RunStarted | RunEnded | ModelChanged | ModelClosed
+@dataclass(frozen=True, slots=True)
+class SummaryWorded:
+    """Commit this: a language model's wording of a summary, whose every word its facts support."""
+
+    payload: bytes
+
+
+Entry = Passage | RunStarted | RunEnded | ModelChanged | ModelClosed | SummaryWorded
 Answer = Ack | Report

@@ -7,7 +7,7 @@ be (`orientation`), and what it is divided by where the field is estimated from 
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from phenostream.daemon.channel_map import told_map
 from phenostream.daemon.model import ServedModel
@@ -129,7 +129,30 @@ def origin(*, model_synthetic: bool, source_synthetic: bool) -> dict[str, bool]:
     }
 
 
-def summary(start: Start, scope: str, text: str, facts: dict[str, Any]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A summary's text, and who worded it.
+
+    Attributes:
+        text: One line.
+        style: One of the styles of `engine.summary`.
+        language: Two letters.
+        source: The template's, or a language model's bound by a grammar or judged by the verifier.
+        of_offset: Of the template's record with the same facts; None for that record itself.
+        llm: `name`, `sha256` and `binding` of the language model; None for the template.
+        seconds: How long that model took; None likewise.
+    """
+
+    text: str
+    style: str = "bedside"
+    language: str = "en"
+    source: Literal["template", "llm-grammar", "llm-free"] = "template"
+    of_offset: int | None = None
+    llm: Mapping[str, str] | None = None
+    seconds: float | None = None
+
+
+def summary(start: Start, scope: str, wording: Wording, facts: dict[str, Any]) -> bytes:
     """One summary record; `scope` is ``window``, ``part`` or ``run``, `facts` say what is synthetic."""
     of_model = bool(facts["model_synthetic"])
     return pack(
@@ -140,10 +163,15 @@ def summary(start: Start, scope: str, text: str, facts: dict[str, Any]) -> bytes
             "run": start.run,
             "instrument": start.instrument,
             **origin(model_synthetic=of_model, source_synthetic=start.synthetic),
-            "text": text,
+            **asdict(wording),
             "facts": facts,
         }
     )
+
+
+def worded(template: Mapping[str, Any], wording: Wording) -> bytes:
+    """The same summary in other words; `template` is the record whose offset the wording names."""
+    return pack({**template, **asdict(wording)})
 
 
 def _started(event: str, entry: RunStarted, model_synthetic: bool) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Who is allowed what: ``allowed/ROLE/NAME.pub`` in the daemon's key folder, one public key a file.
 
-A source may send frames; a subscriber may subscribe, read the journal and ask; an operator may do all of that, and
-drain. Read as a whole: a folder with one bad file is refused, so that a slip never locks out or lets in by silence.
+A source may send frames; a subscriber may subscribe, read the journal and ask; a summariser may do that, and word
+summaries; an operator may do all of that, and drain. Read as a whole: a folder with one bad file is refused, so that a
+slip never locks out or lets in by silence.
 """
 
 import os
@@ -15,7 +16,7 @@ from typing import Final, Literal, get_args
 from phenostream.daemon.security.keys import read_public
 from phenostream.engine.errors import BadConfig
 
-Role = Literal["source", "subscriber", "operator"]
+Role = Literal["source", "subscriber", "summariser", "operator"]
 Place = Literal["ingest", "results", "control"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 PLACES: Final[tuple[Place, ...]] = get_args(Place)
@@ -24,9 +25,12 @@ SUFFIX: Final = ".pub"
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MAY: Final[Mapping[Place, tuple[Role, ...]]] = {
     "ingest": ("operator", "source"),
-    "results": ("operator", "subscriber"),
-    "control": ("operator", "subscriber"),
+    "results": ("operator", "summariser", "subscriber"),
+    "control": ("operator", "summariser", "subscriber"),
 }
+"""The role that may most comes first: a key that has several speaks in it."""
+NEWER_ROLES: Final[tuple[Role, ...]] = ("summariser",)
+"""Their folder may be missing: key folders were made before there was such a role."""
 _MOST: Final = 10_000
 _OTHERS_WRITE: Final = 0o022
 
@@ -86,6 +90,8 @@ def _grants(folder: Path) -> Iterator[Grant]:
     _check_folder(folder)
     count = 0
     for role in ROLES:
+        if role in NEWER_ROLES and not (folder / role).exists():
+            continue
         _check_folder(folder / role)
         for path in sorted((folder / role).iterdir()):
             if path.name.startswith("."):

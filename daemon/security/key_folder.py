@@ -4,7 +4,14 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from phenostream.daemon.security.allow_list import FOLDER, ROLES, SUFFIX, Role, is_name
+from phenostream.daemon.security.allow_list import (
+    FOLDER,
+    NEWER_ROLES,
+    ROLES,
+    SUFFIX,
+    Role,
+    is_name,
+)
 from phenostream.daemon.security.keys import (
     CLIENT_PAIR,
     SERVER_PAIR,
@@ -31,8 +38,7 @@ def make_server(directory: Path) -> bytes:
         pair.write(directory / SERVER_PAIR)
         write_public(directory / SERVER_PUBLIC, pair.public)
         for folder in (directory / FOLDER, *(directory / FOLDER / role for role in ROLES)):
-            folder.mkdir(exist_ok=True)
-            folder.chmod(_READABLE)
+            _make_list(folder)
     except OSError as err:
         raise BadConfig(
             f"{err.filename or directory}: {(err.strerror or str(err)).lower()}"
@@ -59,6 +65,8 @@ def make_client(directory: Path, name: str, role: Role, out: Path) -> bytes:
     entry = directory / FOLDER / role / f"{name}{SUFFIX}"
     if entry.exists():
         raise BadConfig(f"{entry}: there already; a key is never overwritten")
+    if role in NEWER_ROLES and entry.parent.parent.is_dir():
+        _make_list(entry.parent)
     if not entry.parent.is_dir():
         raise BadConfig(f"{entry.parent}: no such folder; `phenostream keys server DIR` makes it")
     server = read_public(directory / SERVER_PUBLIC)
@@ -75,3 +83,8 @@ def make_client(directory: Path, name: str, role: Role, out: Path) -> bytes:
         shutil.rmtree(out, ignore_errors=True)
         raise
     return pair.public
+
+
+def _make_list(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    folder.chmod(_READABLE)

@@ -11,6 +11,8 @@ MOST_BYTES: Final = 8 << 20
 """Of records that one request may ask for."""
 MOST_CELLS: Final = 1_000_000
 LONGEST_WAIT_S: Final = 86_400.0
+MOST_TEXT_BYTES: Final = 4096
+"""Of a summary's text in UTF-8: a request is decoded as a header, and its values may not be longer."""
 
 
 class _Request(BaseModel):
@@ -82,7 +84,91 @@ class ModelCancel(_Request):
     type: Literal["model_cancel"]
 
 
-Request = Status | Model | Runs | Drain | Get | ModelLoad | ModelSwap | ModelCancel
+def _shown(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("allowed printable characters")
+    return text
+
+
+ShownName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_shown)]
+Seconds = Annotated[float, Field(ge=0, le=LONGEST_WAIT_S)]
+
+
+class LanguageModelName(BaseModel):
+    """Which language model worded a text, and through which binding.
+
+    Attributes:
+        name: As its file calls itself.
+        sha256: Of that file, 64 digits.
+        binding: The library that ran it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    name: ShownName
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    binding: ShownName
+
+
+class SummaryText(_Request):
+    """Publish this wording of a summary that the daemon wrote, if its facts support every word of it.
+
+    Attributes:
+        text: At most `MOST_TEXT_BYTES`.
+        of_offset: Of the record that has the facts and the template's text.
+        seconds: How long the language model took, all tries together.
+    """
+
+    type: Literal["summary_text"]
+    of_offset: U64
+    text: Annotated[str, Field(min_length=1)]
+    style: ShownName
+    language: ShownName
+    source: Literal["llm-grammar", "llm-free"]
+    llm: LanguageModelName
+    seconds: Seconds
+
+
+class Summariser(_Request):
+    """How the summariser stands, for the status: said when it is ready, and after every summary.
+
+    Attributes:
+        llm: Which model it has; None: none, and it words nothing.
+        skipped: Windows it had no time for, as a newer one came, since it started.
+        unworded: Summaries that it left as the template wrote them, since it started.
+        reason: Why it has no model, or left the last summary unworded; None where all is well.
+        seconds: The last summary took it; None before the first.
+    """
+
+    type: Literal["summariser"]
+    llm: LanguageModelName | None
+    skipped: U64
+    unworded: U64
+    reason: Annotated[str, Field(min_length=1, max_length=400), AfterValidator(_shown)] | None = (
+        None
+    )
+    seconds: Seconds | None = None
+
+
+Request = (
+    Status
+    | Model
+    | Runs
+    | Drain
+    | Get
+    | ModelLoad
+    | ModelSwap
+    | ModelCancel
+    | SummaryText
+    | Summariser
+)
 REQUEST: Final[TypeAdapter[Request]] = TypeAdapter(Annotated[Request, Field(discriminator="type")])
-FOR_OPERATORS: Final = (Drain, ModelLoad, ModelCancel)
-"""With keys, only an operator may ask for these."""
+_OPERATOR: Final = ("operator",)
+_SUMMARISER: Final = ("operator", "summariser")
+RESERVED: Final[dict[type[_Request], tuple[str, ...]]] = {
+    Drain: _OPERATOR,
+    ModelLoad: _OPERATOR,
+    ModelCancel: _OPERATOR,
+    SummaryText: _SUMMARISER,
+    Summariser: _SUMMARISER,
+}
+"""Requests that, with keys, only these roles may make; the others are everybody's who may ask at all."""

@@ -22,7 +22,7 @@ from typing import Final
 
 from phenostream.deploy.cli.terminal import say, say_json, say_table
 
-_ROLES: Final = ("source", "subscriber", "operator")
+_ROLES: Final = ("source", "subscriber", "summariser", "operator")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +52,8 @@ def _declare_client(parser: argparse.ArgumentParser) -> None:
         "--role",
         required=True,
         choices=_ROLES,
-        help="source: send frames; subscriber: read and ask; operator: all, also drain",
+        help="source: send frames; subscriber: read and ask; summariser: that, and word summaries; "
+        "operator: all, also drain",
     )
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="folder to hand over (default NAME.keys)"

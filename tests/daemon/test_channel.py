@@ -124,3 +124,20 @@ def test_a_producer_is_told_when_its_consumer_begins_to_wait() -> None:
     assert told == []
     channel.get(0)
     assert told == [True]
+
+
+def test_an_offer_is_taken_or_left_and_never_waits() -> None:
+    heard: list[int] = []
+    channel: Channel[int] = Channel(2, on_item=lambda: heard.append(1))
+    assert channel.offer(1)
+    channel.put(2)
+    assert not channel.offer(3)
+    assert len(heard) == 2
+    assert channel.take_all() == [1, 2]
+    assert channel.offer(4)
+    channel.close()
+    assert not channel.offer(5)  # nobody would ever take it
+    assert channel.take_all() == [4]
+    aborted: Channel[int] = Channel(2)
+    aborted.abort()
+    assert not aborted.offer(1)

@@ -19,6 +19,16 @@ def test_two_keys_are_enough() -> None:
     assert (config.model.max_batch, config.model.precision) == (0, None)
 
 
+def test_a_language_model_is_a_name_or_a_path() -> None:
+    def said(llm: str) -> str:
+        return parse_config(LEAST | {"summary": {"llm": llm}}, Path("/site")).summary.llm
+
+    assert said("") == ""
+    assert said("smollm2") == "smollm2"
+    assert said("models/any.gguf") == "/site/models/any.gguf"
+    assert said("any.gguf") == "/site/any.gguf"
+
+
 def test_the_demo_bundle_is_no_path() -> None:
     assert parse_config(LEAST | {"model": {"bundle": "demo"}}, Path("/x")).model.bundle == "demo"
 
@@ -135,6 +145,15 @@ CASES: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ),
     ({"security": {"most_peers": 0}}, ("security.most_peers: 0: allowed 1 to 4096",)),
     ({"summary": {"window_s": 0}}, ("summary.window_s: 0",)),
+    (
+        {"summary": {"style": "poem"}},
+        ("summary.style: 'poem': allowed 'bedside', 'lab' or 'line'",),
+    ),
+    ({"summary": {"language": "tlh"}}, ("summary.language: 'tlh': allowed en",)),
+    ({"summary": {"mode": "creative"}}, ("summary.mode: 'creative': allowed 'grammar', 'free'",)),
+    ({"summary": {"deadline_s": 0}}, ("summary.deadline_s: 0: allowed 0.5 to 600",)),
+    ({"summary": {"memory_bytes": 1}}, ("summary.memory_bytes: 1: allowed 268435456 to",)),
+    ({"summary": {"model": "smollm2"}}, ("summary.model: unknown key",)),
     (
         {"ingest": {"channel_map": {"scope-1": {"left": "right"}}}},
         ("ingest.channel_map.scope-1: left and right are both 'right', allowed each of left",),

@@ -15,8 +15,9 @@ from phenostream.daemon.control import MOST_RECORDS, Answers, Control
 from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.codec import pack, unpack_result
-from phenostream.daemon.wire.control import Get
+from phenostream.daemon.wire.control import MOST_TEXT_BYTES, Get
 from phenostream.daemon.wire.results import decode_offset, encode_offset
+from tests.daemon.toy_narration import ToyNarration
 from tests.daemon.toy_swaps import ToySwaps
 
 Ask = Callable[..., list[bytes]]
@@ -39,7 +40,12 @@ def drained() -> threading.Event:
 
 
 @pytest.fixture
-def ask(journal: Journal, drained: threading.Event) -> Iterator[Ask]:
+def words() -> ToyNarration:
+    return ToyNarration()
+
+
+@pytest.fixture
+def ask(journal: Journal, drained: threading.Event, words: ToyNarration) -> Iterator[Ask]:
     stopping, bound = Wake(), threading.Event()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     answers = Answers(
@@ -49,6 +55,7 @@ def ask(journal: Journal, drained: threading.Event) -> Iterator[Ask]:
         lambda: [{"run": "r", "event": "run_open"}],
         drained.set,
         ToySwaps(),
+        words,
     )
 
     def serve() -> None:
@@ -144,7 +151,7 @@ def test_lost_offsets_are_stepped_over_and_next_says_so(tmp_path: Path) -> None:
     files[0].write_bytes(b"X" + content[1:])  # 0 of 0, 1, 2
     files[2].write_bytes(b"X" * 399)  # all of 6, 7, 8
     control = Control.__new__(Control)
-    control._answers = Answers(journal, dict, dict, list, lambda: None, ToySwaps())
+    control._answers = Answers(journal, dict, dict, list, lambda: None, ToySwaps(), ToyNarration())
 
     def asked(since: int, **more: int) -> tuple[list[int], int]:
         request = Get(v=1, type="get", id=5, since=since, **more)
@@ -158,6 +165,20 @@ def test_lost_offsets_are_stepped_over_and_next_says_so(tmp_path: Path) -> None:
     assert [(loss.first, loss.end) for loss in journal.losses] == [(0, 1), (6, 9)]
     journal.close()
 
+
+LLM = {"name": "SmolLM2 135M", "sha256": "0" * 64, "binding": "fake"}
+TEXT: dict[str, Any] = {
+    "v": 1,
+    "type": "summary_text",
+    "of_offset": 4,
+    "text": "Mostly lymphocytes.",
+    "style": "bedside",
+    "language": "en",
+    "source": "llm-grammar",
+    "llm": LLM,
+    "seconds": 2.5,
+}
+STATE: dict[str, Any] = {"v": 1, "type": "summariser", "llm": None, "skipped": 0, "unworded": 0}
 
 HOSTILE: list[tuple[list[bytes], int]] = [
     ([b"\xc1"], 0),
@@ -179,6 +200,29 @@ HOSTILE: list[tuple[list[bytes], int]] = [
     ([pack({"v": 1, "type": "model_load", "id": 3, "bundle": "/b", "min_agreement": 1.5})], 3),
     ([pack({"v": 1, "type": "model_load", "id": 3, "bundle": "/b", "wait_s": math.inf})], 3),
     ([pack({"v": 1, "type": "model_load", "id": 3, "bundle": "/b", "now": 1})], 3),
+    *(
+        ([pack(TEXT | {"id": 3} | change)], 3)
+        for change in (
+            {"of_offset": -1},
+            {"text": ""},
+            {"text": b"bytes"},
+            {"style": "a\nb"},
+            {"language": "x" * 65},
+            {"source": "template"},
+            {"source": "truth"},
+            {"llm": None},
+            {"llm": LLM | {"sha256": "beef"}},
+            {"llm": LLM | {"name": "\x1b[2J"}},
+            {"llm": LLM | {"more": 1}},
+            {"seconds": math.nan},
+            {"seconds": -1.0},
+            {"run": "r"},
+        )
+    ),
+    ([pack(TEXT | {"id": 3, "text": "x" * (MOST_TEXT_BYTES + 1)})], 0),
+    ([pack(STATE | {"id": 3, "skipped": -1})], 3),
+    ([pack(STATE | {"id": 3, "reason": "two\nlines"})], 3),
+    ([pack(STATE | {"id": 3, "llm": "smollm2"})], 3),
 ]
 
 
@@ -218,3 +262,40 @@ def test_a_model_is_loaded_asked_about_and_cancelled_by_requests_of_their_own(as
     ended = asked("model_cancel")
     assert (ended["type"], ended["swap"]["state"]) == ("cancelling", "cancelled")
     assert asked("model_swap")["swap"]["reason"] == "cancelled by an operator"
+
+
+def test_a_text_and_a_word_about_the_summariser_are_handed_on(
+    ask: Ask, words: ToyNarration
+) -> None:
+    def asked(message: dict[str, Any]) -> dict[str, Any]:
+        return unpack_result(ask(pack(message | {"id": 9}))[0])
+
+    longest = TEXT | {"text": "x" * MOST_TEXT_BYTES}
+    assert asked(longest) == {"v": 1, "type": "accepted", "id": 9}
+    refused = {"v": 1, "type": "refused", "id": 9, "reason": "summary_text: of_offset 5: odd"}
+    assert asked(TEXT | {"of_offset": 5}) == refused
+    assert asked(STATE | {"reason": "no model"}) == {"v": 1, "type": "noted", "id": 9}
+    assert [(one.of_offset, one.llm.name) for one in words.taken] == [(4, "SmolLM2 135M")]
+    assert [one.reason for one in words.heard] == ["no model"]
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"),
+    [(None, True), ("subscriber", False), ("summariser", True), ("operator", True)],
+)
+@pytest.mark.parametrize("message", [TEXT, STATE], ids=["text", "state"])
+def test_only_a_summarisers_key_or_an_operators_may_speak_for_it(
+    journal: Journal, message: dict[str, Any], role: str | None, allowed: bool
+) -> None:
+    control = Control.__new__(Control)
+    control._answers = Answers(journal, dict, dict, list, lambda: None, ToySwaps(), ToyNarration())
+    said = unpack_result(control._reply([pack(message | {"id": 1})], role)[0])
+    if allowed:
+        assert said["type"] in ("accepted", "noted")
+    else:
+        kind = message["type"]
+        assert said["reason"] == (
+            f"{kind}: the key of a {role}, allowed an operator's or a summariser's"
+        )
+    drain = unpack_result(control._reply([pack({"v": 1, "type": "drain", "id": 1})], role)[0])
+    assert (drain["type"] == "draining") == (role in (None, "operator"))

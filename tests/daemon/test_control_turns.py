@@ -15,6 +15,7 @@ from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.codec import pack, unpack_result
+from tests.daemon.toy_narration import ToyNarration
 from tests.daemon.toy_swaps import ToySwaps
 
 Context = zmq.Context[zmq.Socket[bytes]]
@@ -50,7 +51,9 @@ def serving(
 
     def serve() -> None:
         control = Control(
-            context, url, Answers(journal, status, dict, list, lambda: None, ToySwaps())
+            context,
+            url,
+            Answers(journal, status, dict, list, lambda: None, ToySwaps(), ToyNarration()),
         )
         bound.set()
         control.run(stopping, lambda: None)

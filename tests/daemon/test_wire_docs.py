@@ -1,5 +1,6 @@
 """`docs/wire.md` says what the code does: its tables of keys, topics, limits, columns and ledger entries."""
 
+import dataclasses
 import re
 from collections.abc import Callable
 from itertools import dropwhile, takewhile
@@ -14,6 +15,7 @@ from pydantic_core import PydanticUndefined
 from phenostream.daemon.control import MOST_RECORDS
 from phenostream.daemon.ledger import CELL_COUNTS, FATES, INCIDENTS, Ledger
 from phenostream.daemon.model import ServedModel
+from phenostream.daemon.narration import MOST_KEPT, Narration
 from phenostream.daemon.open_runs import COUNTS, MOST_TOLD
 from phenostream.daemon.pipeline.entries import (
     Arrival,
@@ -24,12 +26,14 @@ from phenostream.daemon.pipeline.entries import (
     RunStarted,
 )
 from phenostream.daemon.pipeline.records import (
+    Wording,
     end_frame,
     model_changed,
     run_ended,
     run_started,
     summary,
 )
+from phenostream.daemon.summary_config import SummaryConfig
 from phenostream.daemon.swap.comparison import Comparison
 from phenostream.daemon.swap.state import State, Swap, SwapSettings
 from phenostream.daemon.wire import ingest
@@ -39,7 +43,14 @@ from phenostream.daemon.wire.codec import (
     MOST_VALUES,
     unpack_result,
 )
-from phenostream.daemon.wire.control import MOST_BYTES, ModelLoad, Request
+from phenostream.daemon.wire.control import (
+    MOST_BYTES,
+    MOST_TEXT_BYTES,
+    ModelLoad,
+    Request,
+    Summariser,
+    SummaryText,
+)
 from phenostream.daemon.wire.encoding import MOST_BLOCK_BYTES
 from phenostream.daemon.wire.results import TOPICS, WELCOME_TOPIC, decode_frame
 from phenostream.engine.bundle import load_bundle
@@ -211,8 +222,23 @@ def test_status_and_summary_have_the_documented_keys(a_passage: Passage) -> None
         run_ended(RunEnded(start), {}, **told_of),
     ):
         assert all(f"`{key}`" in status for key in unpack_result(payload))
-    for key in unpack_result(summary(start, "run", "text", told_of)):
-        assert f"`{key}`" in told
+    written = unpack_result(summary(start, "run", Wording("text"), told_of))
+    assert all(f"`{key}`" in told for key in written)
+    of_words = [field.name for field in dataclasses.fields(Wording)]
+    assert words("#### A summary and its words") == of_words
+    assert [key for key in written if key in of_words] == of_words
+
+
+def test_what_a_summariser_says_has_the_documented_keys() -> None:
+    assert words("### What a summariser says") == [
+        key for key in SummaryText.model_fields if key not in ("v", "id", "type")
+    ]
+    assert f"1 to {MOST_TEXT_BYTES} bytes" in PAGE
+    assert f"of the newest {MOST_KEPT} of the template" in PAGE
+    told = PAGE.split("\n### What a summariser says\n")[1].split("\n### ")[0]
+    status = Narration(SummaryConfig(), lambda entry: True).told()
+    for key in (*Summariser.model_fields, *status):
+        assert key in ("v", "id", "type") or f"`{key}`" in told
 
 
 def test_a_change_of_the_model_has_the_documented_keys(model: ServedModel) -> None:

@@ -7,7 +7,13 @@ import pytest
 
 from phenostream.daemon.model import ServedModel
 from phenostream.daemon.pipeline.entries import Arrival, Passage, RunEnded, RunStarted
-from phenostream.daemon.pipeline.records import end_frame, run_ended, run_started, summary
+from phenostream.daemon.pipeline.records import (
+    Wording,
+    end_frame,
+    run_ended,
+    run_started,
+    summary,
+)
 from phenostream.daemon.wire.codec import unpack_result
 from phenostream.daemon.wire.ingest import Start
 from phenostream.engine.summary.window import SummaryContext, WindowStatistics
@@ -26,7 +32,7 @@ def test_synthetic_means_the_same_in_every_record(
     model, start = make_model(synthetic=of_model), make_start(synthetic=of_source)
     context = SummaryContext.of(model.manifest, simulated_cells=of_source)
     facts = WindowStatistics(context).facts().as_dict()
-    told = unpack_result(summary(start, "run", "text", facts))
+    told = unpack_result(summary(start, "run", Wording("text"), facts))
     failed = Passage(Arrival(start, 0, 1, 0.0), failure=("failed", "code: text"))
     said: list[dict[str, Any]] = [
         unpack_result(end_frame(failed, model, 1.0).payload),

@@ -131,6 +131,7 @@ def test_a_key_file_is_there_whole_or_not_at_all(
     [
         ("source", {"ingest"}),
         ("subscriber", {"results", "control"}),
+        ("summariser", {"results", "control"}),
         ("operator", {"ingest", "results", "control"}),
     ],
 )
@@ -141,6 +142,23 @@ def test_a_role_opens_its_sockets_and_no_others(folder: Path, role: Role, places
         expected = f"{role}/someone/{key.decode()}" if place in places else None
         assert allowed.user(key, place) == expected
         assert allowed.user(KeyPair.new().public, place) is None
+
+
+def test_a_key_folder_that_is_older_than_a_role_is_whole_without_it(folder: Path) -> None:
+    (folder / "allowed" / "summariser").rmdir()
+    assert len(AllowList.read(folder).grants) == 1
+    key = make_client(folder, "words", "summariser", folder.parent / "words")
+    assert AllowList.read(folder).user(key, "control") == f"summariser/words/{key.decode()}"
+    assert stat.S_IMODE((folder / "allowed" / "summariser").stat().st_mode) == 0o755
+    (folder / "allowed" / "subscriber").rmdir()
+    with pytest.raises(BadConfig, match="subscriber: no such folder"):
+        AllowList.read(folder)
+
+
+def test_a_key_of_several_roles_speaks_in_the_one_that_may_most(folder: Path) -> None:
+    key = make_client(folder, "both", "subscriber", folder.parent / "both")
+    write_public(folder / "allowed/summariser/both.pub", key)
+    assert AllowList.read(folder).user(key, "control") == f"summariser/both/{key.decode()}"
 
 
 def test_one_key_may_have_two_roles(folder: Path) -> None:

@@ -1,0 +1,182 @@
+"""Who words summaries, and whether what they say is true: the daemon's own check of every text before it is published.
+
+The commit thread tells which summaries the template wrote, the control thread brings other words for them. A text is
+taken once for a summary, and only where the facts that the daemon itself wrote support all of it, so that whoever sends
+it need not be trusted.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Final
+
+from phenostream.daemon.journal.record import Record
+from phenostream.daemon.pipeline.entries import SummaryWorded
+from phenostream.daemon.pipeline.records import Wording, worded
+from phenostream.daemon.summary_config import SummaryConfig
+from phenostream.daemon.wire.codec import unpack_result
+from phenostream.daemon.wire.control import Summariser, SummaryText
+from phenostream.engine.errors import BadInput, BadMessage
+from phenostream.engine.summary.facts import Facts
+from phenostream.engine.summary.plan import says
+from phenostream.engine.summary.wording import STYLES, Style, plan_of
+
+MOST_KEPT: Final = 64
+"""Summaries of the template that may still be worded: the newest."""
+_BUSY: Final = "the daemon stops, or waits for its disk: the template's words stay"
+
+
+@dataclass(slots=True)
+class _Counts:
+    """Texts since the daemon started."""
+
+    worded: int = 0
+    refused: int = 0
+    last_refusal: str | None = None
+    last_seconds: float | None = None
+
+
+class Narration:
+    """One per daemon; see `control.Narration`. Safe from any thread."""
+
+    def __init__(self, config: SummaryConfig, enter: Callable[[SummaryWorded], bool]) -> None:
+        """Know of no summary yet.
+
+        Args:
+            config: What a site allows.
+            enter: Hands a record to the commit thread, at once; False where it cannot be taken now.
+        """
+        self._config = config
+        self._enter = enter
+        self._lock = Lock()
+        self._templates: OrderedDict[int, bytes] = OrderedDict()
+        self._worded: OrderedDict[int, None] = OrderedDict()
+        self._counts = _Counts()
+        self._heard: Summariser | None = None
+        self._heard_s = 0.0
+
+    def written(self, records: Iterable[Record]) -> None:
+        """These records are on disk: of the summaries among them, the template's may be worded from now on."""
+        for record in records:
+            if record.topic == "summary":
+                self._note(record)
+
+    def take(self, request: SummaryText) -> None:
+        """Have a text published.
+
+        Raises:
+            BadInput: The facts of that summary do not support it, it has been worded, or nobody knows of it.
+        """
+        try:
+            self._take(request)
+        except BadInput as err:
+            with self._lock:
+                self._counts.refused += 1
+                self._counts.last_refusal = str(err)
+            raise
+
+    def hear(self, request: Summariser) -> None:
+        """Note how the summariser stands."""
+        with self._lock:
+            self._heard, self._heard_s = request, time.monotonic()
+
+    def told(self) -> dict[str, Any]:
+        """For the status; plain values."""
+        with self._lock:
+            heard, counts = self._heard, self._counts
+            return {
+                "heard_s": None if heard is None else round(time.monotonic() - self._heard_s, 1),
+                "llm": None if heard is None or heard.llm is None else heard.llm.model_dump(),
+                "worded": counts.worded,
+                "refused": counts.refused,
+                "skipped": 0 if heard is None else heard.skipped,
+                "unworded": 0 if heard is None else heard.unworded,
+                "last_seconds": counts.last_seconds,
+                "last_refusal": counts.last_refusal,
+                "reason": None if heard is None else heard.reason,
+            }
+
+    def _note(self, record: Record) -> None:
+        try:
+            body = unpack_result(record.payload)
+        except BadMessage:
+            return  # of another version: it cannot be worded
+        of_offset = body.get("of_offset")
+        with self._lock:
+            if isinstance(of_offset, int):
+                self._worded[of_offset] = None
+            else:
+                self._templates[record.offset] = record.payload
+            while len(self._templates) > MOST_KEPT:
+                self._worded.pop(self._templates.popitem(last=False)[0], None)
+            while len(self._worded) > MOST_KEPT:
+                self._worded.popitem(last=False)
+
+    def _take(self, request: SummaryText) -> None:
+        template = self._wordable(request.of_offset)
+        self._judge(request, template)
+        wording = Wording(
+            request.text,
+            request.style,
+            request.language,
+            request.source,
+            request.of_offset,
+            request.llm.model_dump(),
+            round(request.seconds, 3),
+        )
+        payload = worded(template, wording)
+        with self._lock:
+            if request.of_offset in self._worded:
+                raise BadInput(_again(request.of_offset))
+            if not self._enter(SummaryWorded(payload)):
+                raise BadInput(f"summary_text: {_BUSY}")
+            self._worded[request.of_offset] = None
+            self._counts.worded += 1
+            self._counts.last_seconds = round(request.seconds, 3)
+
+    def _wordable(self, of_offset: int) -> dict[str, Any]:
+        with self._lock:
+            payload, again = self._templates.get(of_offset), of_offset in self._worded
+            first, last = next(iter(self._templates), None), next(reversed(self._templates), None)
+        if again:
+            raise BadInput(_again(of_offset))
+        if payload is None:
+            raise BadInput(
+                f"summary_text: of_offset {of_offset}: allowed one of the newest {MOST_KEPT} summaries of the template "
+                f"({'none yet' if first is None else f'{first} to {last}'})"
+            )
+        return unpack_result(payload)
+
+    def _judge(self, request: SummaryText, template: Mapping[str, Any]) -> None:
+        """Refuse what the facts do not support.
+
+        Raises:
+            BadInput: One line with what is not true, or not allowed here.
+        """
+        if self._config.mode == "template" or (
+            request.source == "llm-free" and self._config.mode != "free"
+        ):
+            raise BadInput(
+                f"summary_text: source {request.source!r}: not allowed with summary.mode = {self._config.mode!r}"
+            )
+        plan = plan_of(_facts(template), _style(request.style), request.language)
+        if not says(plan, request.text):
+            raise BadInput("summary_text: text: not one that the plan of these facts can say")
+
+
+def _facts(template: Mapping[str, Any]) -> Facts:
+    """Raises `BadMessage` where another version wrote them."""
+    return Facts.from_dict(template.get("facts"))
+
+
+def _style(name: str) -> Style:
+    for style in STYLES:
+        if style == name:
+            return style
+    raise BadInput(f"summary_text: style {name!r}: allowed {', '.join(STYLES)}")
+
+
+def _again(of_offset: int) -> str:
+    return f"summary_text: of_offset {of_offset}: worded already, allowed once"
