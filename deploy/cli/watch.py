@@ -1,6 +1,7 @@
 """Follow results as they are published: every record once and in order, gaps repaired from the journal.
 
 Prints a line a frame, summaries and ledgers; with --json one JSON object a record. --since OFFSET begins in the past.
+A summary comes twice where a language model words it: the second one takes the place of the first, of the same facts.
 What each run is comes before its first result, also for a run that began before (run_open, at its own offset).
 Exit code 3: offsets were lost for good, and named.
 
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from phenostream.deploy.cli.endpoints import RESULTS, add_keys, client_keys
-from phenostream.deploy.cli.terminal import note, say, say_json
+from phenostream.deploy.cli.terminal import note, printable, say, say_json
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def record_line(record: "Record") -> str:
         return f"{record.offset:>7}  {frame_line(record.body)}"
     body = record.body
     if record.topic == "summary":
-        return f"{record.offset:>7}  {_source(body)}  summary of the {body.get('scope')}: {body.get('text')}"
+        return f"{record.offset:>7}  {_source(body)}  {_summary_text(body)}"
     return f"{record.offset:>7}  {_status_text(body)}"
 
 
@@ -239,6 +240,26 @@ def _told(count: int, what: str, model: dict[str, Any], decision: str) -> str:
     """A count of cells, unless the model cannot decide such a thing: then none would be taken for a good sign."""
     cannot = model.get(f"{decision}_threshold", 0.0) is None
     return f"n/a {what}" if cannot else f"{count:>3} {what}"
+
+
+def summary_source(body: dict[str, Any]) -> str:
+    """Who worded a summary: the template, or which language model, how bound, and in what time."""
+    source = body.get("source", "template")
+    llm, seconds = body.get("llm"), body.get("seconds")
+    if not isinstance(llm, dict):
+        return str(source)
+    within = f", {seconds:.1f} s" if isinstance(seconds, int | float) else ""
+    return f"{source}, {llm.get('name')} ({str(llm.get('sha256'))[:12]}){within}"
+
+
+def _summary_text(body: dict[str, Any]) -> str:
+    """A summary with who worded it; a language model's says which record's words it takes the place of."""
+    of = body.get("of_offset")
+    instead = "" if of is None else f", in place of {of}"
+    text = printable(str(body.get("text")))
+    return (
+        f"summary of the {body.get('scope')} ({printable(summary_source(body))}{instead}): {text}"
+    )
 
 
 def _status_text(body: dict[str, Any]) -> str:

@@ -109,7 +109,18 @@ def test_a_frame_that_was_not_published_names_its_run_too() -> None:
 def test_a_summary_line_names_run_and_instrument() -> None:
     body = {"run": RUN, "instrument": "scope-1", "scope": "window", "text": "all quiet"}
     assert record_line(Record("summary", 7, body)).endswith(
-        "scope-1 099a8057  summary of the window: all quiet"
+        "scope-1 099a8057  summary of the window (template): all quiet"
+    )
+
+
+def test_a_summary_that_a_language_model_worded_says_which_and_in_place_of_which_record() -> None:
+    llm = {"name": "SmolLM2", "sha256": "b179c9523d0e" + "0" * 52, "binding": "fake"}
+    body: dict[str, Any] = {"run": RUN, "instrument": "scope-1", "scope": "run"}
+    body |= {"text": "all \x1b[2Jquiet"}
+    body |= {"source": "llm-grammar", "of_offset": 7, "llm": llm, "seconds": 3.14}
+    assert record_line(Record("summary", 9, body)).endswith(
+        "summary of the run (llm-grammar, SmolLM2 (b179c9523d0e), 3.1 s, in place of 7): "
+        "all ?[2Jquiet"
     )
 
 
