@@ -43,6 +43,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "quarantine": ("quarantine", "list the frames that broke their contract, or send them again"),
     "model": ("model", "what model serves; have another one serve, compared on live cells first"),
     "watch": ("watch", "follow results as they are published"),
+    "summarise": ("summarise", "the newest summary of a run, in the words and style you ask for"),
     "export": ("export", "results to .csv or .parquet"),
     "journal": ("journal", "what a journal holds, whether it is whole, and making it smaller"),
     "keys": ("keys", "keys for tcp and for signing bundles: make, let in, list, sign"),

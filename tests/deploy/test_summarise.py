@@ -1,0 +1,63 @@
+"""`phenostream summarise`, as a user types it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from phenostream.deploy.cli.main import main
+from phenostream.engine.summary.template import write_summary
+from tests.deploy.toy_summaries import A, B, a_journal, a_summary
+from tests.engine.summary.populations import population
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    """A run of one window that has ended, and a window of another that goes on."""
+    return a_journal(tmp_path / "journal", [a_summary(1, "run", A), a_summary(2, "window", B)])
+
+
+def test_the_newest_summary_is_said_with_its_run_and_its_source(
+    journal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["summarise", str(journal)]) == 0
+    heading, text, source = capsys.readouterr().out.splitlines()
+    assert heading == f"summary of the window {B} of scope-1"
+    assert text == write_summary(population(2))
+    assert source == "source: template"
+
+
+def test_json_holds_the_facts_of_the_run_that_was_asked_for(
+    journal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["summarise", str(journal), "--run", A[-6:], "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["run"], said["scope"], said["source"]) == (A, "run", "template")
+    assert said["facts"]["frames"] == population(1).frames
+
+
+def test_it_is_said_in_the_style_that_was_asked_for(
+    journal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["summarise", str(journal), "--style", "line"]) == 0
+    assert write_summary(population(2), "line") in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["/nowhere/journal"], "/nowhere/journal: no such file"),
+        (["ipc:///tmp/phenostream-none/results"], "no control endpoint beside it"),
+        (["JOURNAL", "--run", ""], "--run ''"),
+        (["JOURNAL", "--style", "haiku"], "style: 'haiku', allowed bedside, lab, line"),
+        (["JOURNAL", "--language", "la"], "language: 'la', allowed en"),
+        (["JOURNAL", "--run", "f00"], "holds no summary of run f00"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(
+    words: list[str], named: str, journal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["summarise", *(w.replace("JOURNAL", str(journal)) for w in words)]) == 2
+    said = capsys.readouterr().err
+    assert named in said
+    assert said.count("\n") == 1
