@@ -100,6 +100,7 @@ class ServedModel:
         calibration = self.manifest.calibration
         engine = weakest(engines) if engines else self.engines.serving
         prior, sets = calibration.prior, calibration.class_sets
+        widths = calibration.interval_half_width_z
         return {
             "name": self.manifest.name,
             "version": self.manifest.version,
@@ -116,6 +117,8 @@ class ServedModel:
             "class_coverage": None if sets is None else sets.coverage,
             "interval_coverage": calibration.known_coverage,
             "marker_unit": self.manifest.marker_unit,
+            "marker_transform": self.manifest.marker_transform.model_dump(mode="json"),
+            "interval_half_width_z": None if widths is None else list(widths),
             "ood_threshold": calibration.ood_threshold,
             "reject_threshold": calibration.reject_threshold,
         }

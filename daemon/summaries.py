@@ -26,8 +26,9 @@ from phenostream.daemon.wire.ingest import Start
 from phenostream.daemon.wire.results import decode_frame
 from phenostream.engine.manifest import Manifest
 from phenostream.engine.postprocess import Column
+from phenostream.engine.summary.context import SummaryContext
 from phenostream.engine.summary.facts import FrameAccount
-from phenostream.engine.summary.window import SummaryContext, Tally, WindowStatistics
+from phenostream.engine.summary.window import Tally, WindowStatistics
 from phenostream.engine.types import NO_FLAGS, FrameFlags
 
 

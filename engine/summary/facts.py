@@ -25,6 +25,7 @@ from phenostream.engine.summary.quantities import (
     Scope,
     Seconds,
     Share,
+    first_fault,
 )
 
 INTERVAL_COVERAGE: Final = 0.95
@@ -231,7 +232,7 @@ class Facts:
         try:
             facts: Facts = _reader().validate_python(plain)
         except ValidationError as err:
-            raise BadMessage(f"facts: {_first_fault(err)}") from err
+            raise BadMessage(f"facts: {first_fault(err)}") from err
         if (fault := contradiction(facts)) is not None:
             raise BadMessage(f"facts: {fault}")
         return facts
@@ -241,13 +242,6 @@ class Facts:
 def _reader() -> TypeAdapter[Any]:
     """Made when facts are read for the first time."""
     return TypeAdapter(Facts)
-
-
-def _first_fault(err: ValidationError) -> str:
-    first = err.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"])[:80]
-    found = "" if first["type"] == "missing" else f", found {repr(first['input'])[:60]}"
-    return f"{key}: {first['msg']}{found}" if key else f"{first['msg']}{found}"
 
 
 def wilson_interval(count: int, total: int) -> tuple[float, float]:

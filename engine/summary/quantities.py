@@ -6,7 +6,7 @@ checked by the types alone.
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 LONGEST_NAME: Final = 1 << 14
 """Characters of a name in facts; what is shown of one is capped where it is shown."""
@@ -22,6 +22,7 @@ Difference = Annotated[float, Field(strict=True, ge=-1, le=1)]
 Percentile = Annotated[float, Field(strict=True, ge=0, le=100)]
 Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 """In the marker unit."""
+NotNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(strict=True, max_length=LONGEST_NAME)]
 """Untrusted text."""
@@ -29,3 +30,11 @@ Flag = Annotated[bool, Field(strict=True)]
 
 Scope = Literal["window", "part", "run"]
 """``part``: what one of several models saw of a run."""
+
+
+def first_fault(err: ValidationError) -> str:
+    """The first thing that was refused, as one line: key, what is allowed, and what was found."""
+    first = err.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])[:80]
+    found = "" if first["type"] == "missing" else f", found {repr(first['input'])[:60]}"
+    return f"{key}: {first['msg']}{found}" if key else f"{first['msg']}{found}"

@@ -7,15 +7,15 @@ window is in time is the caller's affair.
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, fields
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from phenostream.engine.errors import EngineFault
-from phenostream.engine.manifest import Manifest, MarkerTransform
 from phenostream.engine.postprocess import CLASSIFIED, STATUSES
+from phenostream.engine.summary.context import SummaryContext
 from phenostream.engine.summary.facts import (
     ClassFacts,
     Facts,
@@ -25,64 +25,6 @@ from phenostream.engine.summary.facts import (
 )
 from phenostream.engine.summary.histogram import BINS, quantile, steps
 from phenostream.engine.types import NO_FLAGS, FrameFlags
-
-
-@dataclass(frozen=True, slots=True)
-class SummaryContext:
-    """What the numbers mean: from the manifest of the model that made them.
-
-    Attributes:
-        classes: In the order of the ``class`` column.
-        markers: In the order of the marker columns.
-        marker_unit: Of the estimates.
-        marker_transform: From z to the unit.
-        half_width_z: Half width of a cell's interval, in z, per marker, the median where each cell has its own; None
-            where the model has no interval.
-        interval_coverage: Its nominal coverage; None likewise.
-        calibrated: The manifest says so.
-        model_synthetic: The model was trained on simulated cells.
-        source_synthetic: The cells are simulated.
-        model: Name and version.
-        scores_ood: The model tells how unlike its training cells a cell is.
-        rejects: The model can tell other objects from white cells.
-    """
-
-    classes: tuple[str, ...]
-    markers: tuple[str, ...]
-    marker_unit: str
-    marker_transform: MarkerTransform
-    half_width_z: tuple[float, ...] | None
-    interval_coverage: float | None
-    calibrated: bool
-    model_synthetic: bool
-    source_synthetic: bool
-    model: str
-    scores_ood: bool = True
-    rejects: bool = True
-
-    @classmethod
-    def of(cls, manifest: Manifest, *, simulated_cells: bool = False) -> Self:
-        """The context of one model; ``simulated_cells`` where the source says that it is a simulator."""
-        return cls(
-            manifest.classes,
-            manifest.markers,
-            manifest.marker_unit,
-            manifest.marker_transform,
-            manifest.calibration.interval_half_width_z,
-            manifest.calibration.known_coverage,
-            manifest.calibration.status == "calibrated",
-            manifest.synthetic,
-            simulated_cells,
-            f"{manifest.name} {manifest.version}",
-            manifest.calibration.ood_threshold is not None,
-            manifest.calibration.reject_threshold is not None,
-        )
-
-    def in_unit(self, z: float, marker: int) -> float:
-        """A z score of one marker in the marker unit."""
-        transform = self.marker_transform
-        value = z * transform.sd[marker] + transform.mean[marker]
-        return float(10.0**value) if transform.scale == "log10" else value
 
 
 class Tally:
@@ -120,14 +62,14 @@ class Tally:
 
     def as_bytes(self) -> bytes:
         """All of it, compressed; see `of_bytes`."""
-        parts = (np.array([self.frames, self.unusual], np.int64), *self._arrays())
+        parts = (np.array([self.frames, self.unusual], np.int64), *self.arrays())
         return zlib.compress(b"".join(part.tobytes() for part in parts), 1)
 
     @classmethod
     def of_bytes(cls, data: bytes, classes: int, markers: int) -> Self | None:
         """The tally that `as_bytes` told; None where it is of another shape."""
         tally = cls(classes, markers)
-        arrays = (head := np.zeros(2, np.int64), *tally._arrays())
+        arrays = (head := np.zeros(2, np.int64), *tally.arrays())
         size = sum(array.nbytes for array in arrays)
         try:
             decoder = zlib.decompressobj()
@@ -144,7 +86,8 @@ class Tally:
         tally.frames, tally.unusual = int(head[0]), int(head[1])
         return tally
 
-    def _arrays(self) -> tuple[npt.NDArray[Any], ...]:
+    def arrays(self) -> tuple[npt.NDArray[Any], ...]:
+        """All that is not a single number, to be read or filled."""
         return self.status, self.count, self.confidence, self.z, self.flagged
 
 

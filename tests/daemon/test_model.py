@@ -8,11 +8,13 @@ import pytest
 
 from phenostream.daemon.config import ModelConfig
 from phenostream.daemon.model import ServedModel, served_model
+from phenostream.daemon.wire.codec import pack, unpack_result
 from phenostream.deploy.bundle_signing import make_signing_keys, sign_bundle
 from phenostream.deploy.bundles import demo_bundle
 from phenostream.engine.backends.registry import BACKENDS
 from phenostream.engine.errors import BadBundle, BadInput
 from phenostream.engine.manifest import Calibration
+from phenostream.engine.summary.context import SummaryContext
 
 
 @pytest.mark.parametrize(("status", "calibrated"), [("calibrated", True), ("uncalibrated", False)])
@@ -113,3 +115,18 @@ def test_results_say_who_signed_the_bundle_and_an_unsigned_one_is_warned_of(
     assert "which nothing says to trust" in caplog.text
     with served_model(plain.model_copy(update={"trusted_keys": (public,)})) as model:
         assert model.describe()["signed_by"] == f"lab ({key.fingerprint})"
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_result_tells_enough_of_its_model_to_summarise_it_without_the_bundle(
+    make_model: Callable[..., ServedModel], bare: bool
+) -> None:
+    absent = ("interval_half_width_z", "ood_threshold", "reject_threshold")
+    model = make_model()
+    calibration = model.manifest.calibration.model_copy(
+        update=dict.fromkeys(absent if bare else ())
+    )
+    model = make_model(calibration=calibration)
+    meta = {"model": model.describe(), "model_synthetic": True, "source_synthetic": True}
+    told = SummaryContext.of_result(unpack_result(pack(meta)))
+    assert told == SummaryContext.of(model.manifest, simulated_cells=True)

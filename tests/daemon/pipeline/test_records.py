@@ -16,7 +16,8 @@ from phenostream.daemon.pipeline.records import (
 )
 from phenostream.daemon.wire.codec import unpack_result
 from phenostream.daemon.wire.ingest import Start
-from phenostream.engine.summary.window import SummaryContext, WindowStatistics
+from phenostream.engine.summary.context import SummaryContext
+from phenostream.engine.summary.window import WindowStatistics
 
 KEYS = ("synthetic", "model_synthetic", "source_synthetic")
 

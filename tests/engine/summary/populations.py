@@ -14,9 +14,10 @@ import numpy.typing as npt
 from phenostream.engine.manifest import MarkerTransform
 from phenostream.engine.postprocess import CLASSIFIED, NO_CLASS, STATUSES
 from phenostream.engine.summary.comparing import Baseline, with_comparisons
+from phenostream.engine.summary.context import SummaryContext
 from phenostream.engine.summary.facts import Facts, FrameAccount
 from phenostream.engine.summary.quantities import Scope
-from phenostream.engine.summary.window import SummaryContext, WindowStatistics
+from phenostream.engine.summary.window import WindowStatistics
 from phenostream.engine.types import CLASSES, MARKERS, NO_FLAGS, FrameFlags
 
 CASES: Final = 16
@@ -90,6 +91,10 @@ class Population:
         self._rng = np.random.default_rng(seed)
         self.context = self._context()
         self.mixture = self._mixture()
+
+    def draw(self, cells: int) -> WindowStatistics:
+        """Some cells, counted."""
+        return self._cells(self.mixture, cells)
 
     def facts(self) -> Facts:
         """Draw the cells and count them. Call it once."""

@@ -22,9 +22,10 @@ from phenostream.engine.summary.comparing import (
     superiority,
     with_comparisons,
 )
+from phenostream.engine.summary.context import SummaryContext
 from phenostream.engine.summary.facts import Facts
 from phenostream.engine.summary.histogram import BINS, LIMIT, STEP, Histogram, steps
-from phenostream.engine.summary.window import SummaryContext, WindowStatistics
+from phenostream.engine.summary.window import WindowStatistics
 from phenostream.engine.types import CLASSES, MARKERS
 
 CONTEXT = SummaryContext(

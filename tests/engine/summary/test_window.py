@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from phenostream.engine.errors import EngineFault
 from phenostream.engine.manifest import MarkerTransform
+from phenostream.engine.summary.context import SummaryContext
 from phenostream.engine.summary.facts import FlaggedFrames, wilson_interval
-from phenostream.engine.summary.window import SummaryContext, WindowStatistics
+from phenostream.engine.summary.window import WindowStatistics
 from phenostream.engine.types import CLASSES, MARKERS, FrameFlags
 
 Columns = dict[str, npt.NDArray[Any]]
