@@ -1,0 +1,42 @@
+"""What a summary says of itself: what it is of, and what it cannot tell."""
+
+import re
+from typing import Final
+
+from tests.truth.context import Context, phrase
+
+RESEARCH_ONLY: Final = "research use only"
+SYNTHETIC: Final = "synthetic"
+
+
+def _always(_context: Context, _match: re.Match[str]) -> bool:
+    return True
+
+
+def _synthetic(context: Context, _: re.Match[str]) -> bool:
+    return context.facts.synthetic
+
+
+def _cannot_reject(context: Context, _: re.Match[str]) -> bool:
+    return not context.facts.rejects
+
+
+def _cannot_score(context: Context, _: re.Match[str]) -> bool:
+    return context.facts.unusual is None
+
+
+def _neither(context: Context, match: re.Match[str]) -> bool:
+    return _cannot_reject(context, match) and _cannot_score(context, match)
+
+
+_UNTOLD: Final = "this model (?:does not|cannot) tell"
+_NO_CELL: Final = "whether a cell is a white cell at all"
+_NO_LIKENESS: Final = "whether it is like the training cells"
+
+PHRASES: Final = (
+    phrase(RESEARCH_ONLY, "research use only , not a diagnosis", _always),
+    phrase(SYNTHETIC, "synthetic : from simulated cells or a model trained on them", _synthetic),
+    phrase("cannot reject", f"{_UNTOLD} {_NO_CELL}", _cannot_reject),
+    phrase("cannot score", f"{_UNTOLD} {_NO_LIKENESS}", _cannot_score),
+    phrase("cannot tell", f"{_UNTOLD} {_NO_CELL} or {_NO_LIKENESS}", _neither),
+)

@@ -1,0 +1,112 @@
+"""Many populations, the texts that may be said of them, and what the checker finds in them and in their lies."""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from phenostream.engine.summary.facts import Facts
+from phenostream.engine.summary.plan import Plan, first
+from phenostream.engine.summary.wording import STYLES, plan_of
+from tests.engine.summary.populations import population
+from tests.truth.checker import Falsehood, falsehoods
+from tests.truth.lies import lies
+
+_SHOWN = 20
+"""Of what was found wrong, how much is kept to be shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A text in which something is not so."""
+
+    seed: int
+    style: str
+    text: str
+    found: tuple[Falsehood, ...]
+
+
+@dataclass(slots=True)
+class PlanSurvey:
+    """Texts that plans can say.
+
+    Attributes:
+        populations: Different ones.
+        texts: That were judged: the template's, each alternative of each choice at least once, and random ones.
+        wrong: With something that is not so; the first of them are kept.
+    """
+
+    populations: int = 0
+    texts: int = 0
+    wrong: int = 0
+    shown: list[Wrong] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class LieSurvey:
+    """Lies planted in texts that were found true.
+
+    Attributes:
+        planted: By kind.
+        caught: Likewise.
+        missed: The first that were not.
+    """
+
+    planted: Counter[str] = field(default_factory=Counter)
+    caught: Counter[str] = field(default_factory=Counter)
+    missed: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def survey_plans(seeds: range, walks: int) -> PlanSurvey:
+    """Judge what may be said of these populations.
+
+    Args:
+        seeds: Of the populations.
+        walks: Random texts of each style, beside those that say every alternative once.
+    """
+    survey = PlanSurvey(populations=len(seeds))
+    for seed in seeds:
+        facts, rng = population(seed), random.Random(seed)  # noqa: S311 - a draw that can be repeated
+        for style in STYLES:
+            for text in texts_of(plan_of(facts, style, "en"), rng, walks):
+                survey.texts += 1
+                found = tuple(falsehoods(text, facts))
+                if found:
+                    survey.wrong += 1
+                    if len(survey.shown) < _SHOWN:
+                        survey.shown.append(Wrong(seed, style, text, found))
+    return survey
+
+
+def survey_lies(seeds: range) -> LieSurvey:
+    """Plant one lie of each kind in a random text of each style, and see which are caught."""
+    survey = LieSurvey()
+    for seed in seeds:
+        facts, rng = population(seed), random.Random(seed)  # noqa: S311 - a draw that can be repeated
+        for style in STYLES:
+            text = _walk(plan_of(facts, style, "en"), rng)
+            if not falsehoods(text, facts):
+                _plant(survey, text, facts, rng)
+    return survey
+
+
+def texts_of(plan: Plan, rng: random.Random, walks: int) -> Iterator[str]:
+    """The template's text, texts that say each alternative at least once, and random ones."""
+    yield first(plan)
+    for place in range(1, max(len(slot.alternatives) for slot in plan)):
+        yield "".join(slot.alternatives[place % len(slot.alternatives)] for slot in plan)
+    for _ in range(walks):
+        yield _walk(plan, rng)
+
+
+def _walk(plan: Plan, rng: random.Random) -> str:
+    return "".join(rng.choice(slot.alternatives) for slot in plan)
+
+
+def _plant(survey: LieSurvey, text: str, facts: Facts, rng: random.Random) -> None:
+    for lie in lies(text, facts, rng):
+        survey.planted[lie.kind] += 1
+        if falsehoods(lie.text, facts):
+            survey.caught[lie.kind] += 1
+        elif len(survey.missed) < _SHOWN:
+            survey.missed.append((lie.kind, text, lie.text))
