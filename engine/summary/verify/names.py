@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import Final, Literal, Self
 
 from phenostream.engine.summary.facts import Facts
+from phenostream.engine.summary.wording.names import is_plain_marker, proteins_of, shown
 
 NamedKind = Literal["class", "marker", "unit", "name"]
 
-_PLAIN_CLASS: Final = re.compile(r"[A-Za-z]+(?:[ -][A-Za-z]+){0,2}")
-_PLAIN_PROTEIN: Final = re.compile(r"(?=.*\d)[A-Z][A-Za-z0-9-]{0,11}|HLA-[A-Z]{1,2}")
-_PLAIN_UNIT: Final = re.compile(r"a\.u\.(?: \([A-Za-z, ]{1,24}\))?")
-_HARMLESS: Final = frozenset({"cell", "cells"})
+_PLAIN_CLASS: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[ -][A-Za-z][A-Za-z0-9]*|-[0-9]+){0,3}")
+_PLAIN_PROTEIN: Final = re.compile(r"[A-Z][A-Za-z0-9-]{1,11}")
+_PLAIN_UNIT: Final = re.compile(r"[A-Za-z][A-Za-z0-9.,/ ()]{0,31}")
+_HARMLESS: Final = frozenset({"a", "cell", "cells", "log"})
+"""Words of the reader that a name may have beside its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,12 @@ class Lexicon:
         forms += [
             Form(written, "marker", index)
             for index, marker in enumerate(marker_names(facts))
-            for written in _marker_forms(marker)
+            for written in _marker_forms(marker, reserved)
         ]
         unit = facts.marker_unit
-        bare = [unit] if _PLAIN_UNIT.fullmatch(unit) else []
-        forms += [Form(written, "unit", 0) for written in (*bare, _quoted(unit))]
+        forms.append(Form(_quoted(unit), "unit", 0))
+        if _is_plain(unit, _PLAIN_UNIT, reserved - {"synthetic"}):
+            forms.append(Form(unit, "unit", 0))
         return cls([*forms, Form(_quoted(facts.model), "name", 0)])
 
     def at(self, text: str, start: int) -> tuple[NamedKind, int, int] | None:
@@ -87,35 +90,36 @@ def marker_names(facts: Facts) -> tuple[str, ...]:
     return next((tuple(m.name for m in one.markers) for one in facts.classes if one.markers), ())
 
 
-def proteins_of(marker: str) -> tuple[str, ...]:
-    """The proteins of a pool, or the marker alone."""
-    return tuple(marker.split("/"))
-
-
 def _class_forms(name: str, reserved: frozenset[str]) -> list[str]:
-    quoted = [f"{cells} of class {_quoted(name)}" for cells in ("cell", "cells")] + [_quoted(name)]
-    words = frozenset(re.findall(r"[a-z]+", name.lower()))
-    if not _PLAIN_CLASS.fullmatch(name) or words & (reserved - _HARMLESS) or words <= _HARMLESS:
-        return quoted
-    return [*quoted, name, f"{name}s"]
+    quoted = [_quoted(name), *(f"{cells} of class {_quoted(name)}" for cells in ("cell", "cells"))]
+    return [*quoted, name, f"{name}s"] if _is_plain(name, _PLAIN_CLASS, reserved) else quoted
 
 
-def _marker_forms(marker: str) -> list[str]:
-    proteins = [
-        one if _PLAIN_PROTEIN.fullmatch(one) else _quoted(one) for one in proteins_of(marker)
-    ]
-    if len(proteins) == 1:
-        return proteins
+def _marker_forms(marker: str, reserved: frozenset[str]) -> list[str]:
+    proteins = proteins_of(marker)
+    ways = {tuple(map(_quoted, proteins))}
+    for plain in (is_plain_marker, lambda one: _is_plain(one, _PLAIN_PROTEIN, reserved)):
+        ways.add(tuple(one if plain(one) else _quoted(one) for one in proteins))
+    return [form for way in ways for form in (way if len(way) == 1 else _pool_forms(way))]
+
+
+def _pool_forms(proteins: tuple[str, ...]) -> list[str]:
     *most, last = proteins
     head = ", ".join(most)
     listed = [f"{head}{comma} {word} {last}" for comma in ("", ",") for word in ("or", "and")]
-    listed += [", ".join(proteins), "/".join(proteins)]
     bare = "/".join(proteins)
+    listed += [", ".join(proteins), bare]
     return [*(f"at least one of {one}" for one in listed), f"pooled {bare}", bare]
 
 
+def _is_plain(name: str, pattern: re.Pattern[str], reserved: frozenset[str]) -> bool:
+    words = frozenset(re.findall(r"[a-z]+", name.lower()))
+    own = words - _HARMLESS
+    return pattern.fullmatch(name) is not None and bool(own) and not own & reserved
+
+
 def _quoted(name: str) -> str:
-    return f"“{name}”"
+    return f"“{shown(name)}”"
 
 
 def _joins(character: str) -> bool:

@@ -69,7 +69,9 @@ def _hold(reading: Reading, phrase: Phrase, rule: Rule) -> None:
     if rule.bare and not licensed:
         reading.refuse("binding", phrase, "a class with its count, share or another claim")
     if any(token.kind in ("number", "percent") for token in phrase.tokens):
-        written = " ".join(token.text for token in phrase.tokens)
+        written = f"{sentence.bound} {sentence.scope} " + " ".join(
+            token.text for token in phrase.tokens
+        )
         if written in sentence.said:
             reading.refuse("repetition", phrase, "the same claim once in a sentence")
         sentence.said.add(written)
@@ -83,10 +85,17 @@ def _pass(reading: Reading, token: Token) -> None:
     recent, sentence.recent = sentence.recent, None
     if token.text == "(":
         sentence.bound, sentence.closer = sentence.bound if recent is None else recent, ")"
-    elif sentence.bound is not None and (token.text == sentence.closer or token.text == ";"):
+    elif sentence.bound is not None and token.text in _closers(sentence.closer):
         sentence.bound = None
-    if token.text in vocabulary.FRESH and sentence.subject in ("class", "other"):
-        sentence.subject = "all"
+    if token.text in vocabulary.FRESH and sentence.bound is None:
+        sentence.antecedent = reading.last_named()
+        if sentence.subject in ("class", "other"):
+            sentence.subject = "all"
+
+
+def _closers(closer: str) -> tuple[str, ...]:
+    """A parenthesis ends what it binds; behind a colon a comma or a semicolon does."""
+    return (")",) if closer == ")" else (",", ";")
 
 
 def _refuse(reading: Reading, token: Token) -> None:

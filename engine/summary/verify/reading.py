@@ -13,6 +13,7 @@ Subject = Literal["all", "found", "classified", "class", "other"]
 """Whose cells a phrase is about when it does not say: ``all`` at the beginning, then those last named. ``other``: some
 that the facts do not divide by class (rejected ones, those at an edge, unusual ones)."""
 DIVISIBLE: Final = ("all", "found", "classified")
+_LISTABLE: Final = ("found", "classified")
 
 
 @dataclass(slots=True)
@@ -21,6 +22,8 @@ class Sentence:
 
     Attributes:
         subject: Whose cells the next phrase is about.
+        antecedent: Whose cells were last named before the last semicolon.
+        whole: The cells that the classes named are listed of, where they were named as such.
         classes: Those named, in order.
         recent: The class that the phrase just before named.
         descending: Classes are being listed from the largest on.
@@ -31,11 +34,14 @@ class Sentence:
         spread: What an interval behind a marker value is.
         median: The sentence says that its values are medians.
         marker: The one whose value was told last.
+        unfinished: "9 of 12 cells in 3 frames": what became of them must follow.
         waiting: A class was brought up ("in the lymphocytes") for a claim that must follow.
         said: Claims so far, as they were written.
     """
 
     subject: Subject = "all"
+    antecedent: Subject = "all"
+    whole: Subject = "all"
     classes: list[int] = field(default_factory=list)
     recent: int | None = None
     descending: bool = False
@@ -46,6 +52,7 @@ class Sentence:
     spread: Literal["cell", "quartiles"] | None = None
     median: bool = False
     waiting: Phrase | None = None
+    unfinished: Phrase | None = None
     marker: int | None = None
     said: set[str] = field(default_factory=set)
 
@@ -75,8 +82,31 @@ class Reading:
         """Forget what belongs to a sentence."""
         if self.sentence.waiting is not None:
             self.refuse("binding", self.sentence.waiting, "a claim about this class")
-        self.earlier = self.sentence.subject
+        if self.sentence.unfinished is not None:
+            self.refuse("binding", self.sentence.unfinished, "what became of these cells")
+        self.earlier = self.last_named()
         self.sentence = Sentence()
+
+    def about(self, subject: Subject) -> None:
+        """What was said is about these cells."""
+        self.sentence.subject = subject
+        if subject in _LISTABLE:
+            self.sentence.whole = subject
+
+    def last_named(self) -> Subject:
+        """Whose cells "these" are: all classes of a population together are the population."""
+        sentence = self.sentence
+        present = {index for index, one in enumerate(self.facts.classes) if one.count}
+        if sentence.subject == "class" and present <= set(sentence.classes):
+            return sentence.whole if sentence.whole in _LISTABLE else "classified"
+        return sentence.subject
+
+    def these(self) -> Subject:
+        """Whose cells "these" are: named in this sentence, or else in the one before."""
+        for subject in (self.last_named(), self.sentence.antecedent):
+            if subject != "all":
+                return subject
+        return self.earlier
 
     def name(self, phrase: Phrase, index: int) -> ClassFacts:
         """A phrase speaks of this class: note it, and hold it against what it stands in."""

@@ -9,7 +9,7 @@ def _words(listed: str) -> frozenset[str]:
     return frozenset(listed.split())
 
 
-GLUE: Final = _words("a an the and with also as well along together plus while whereas , ; : ( ) -")
+GLUE: Final = _words("a an the and with also plus beside besides while whereas , ; : ( ) -")
 """They join claims and make none. No verb is among them, no negation, no comparison, no hedge, and neither "of" nor
 "in": what joins two claims into a third must be part of a phrase that is checked."""
 FRESH: Final = _words("; while whereas")

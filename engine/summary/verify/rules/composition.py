@@ -43,7 +43,7 @@ def _quantity(r: Reading, phrase: Phrase) -> None:
         _share(r, phrase, one)
     if phrase.has("n2"):
         _denominator(r, phrase, share=phrase.has("p"))
-    r.sentence.subject = "class"
+    r.about("class")
 
 
 def _share(r: Reading, phrase: Phrase, one: ClassFacts) -> None:
@@ -75,12 +75,33 @@ def _bound_quantity(r: Reading, phrase: Phrase) -> None:
 def _bind(r: Reading, phrase: Phrase) -> None:
     _named(r, phrase)
     r.sentence.bound, r.sentence.closer = phrase.token("c").index, ","
-    r.sentence.subject = "class"
+    r.about("class")
 
 
 def _none(r: Reading, phrase: Phrase) -> None:
     one = _named(r, phrase)
+    r.sentence.recent = None
     r.true(one.count == 0, "count", phrase, f"{one.count:,} of class {one.name}")
+
+
+def _only(r: Reading, phrase: Phrase) -> None:
+    one = _named(r, phrase)
+    alone = one.count == r.facts.classified == 1
+    r.true(alone, "count", phrase, f"{one.count:,} of {r.facts.classified:,} classified cells")
+    r.about("class")
+
+
+def _opened(r: Reading, phrase: Phrase) -> None:
+    """A class with its numbers in parentheses, and a claim behind them perhaps."""
+    _named(r, phrase)
+    r.about("class")
+
+
+def _is_majority(r: Reading, phrase: Phrase) -> None:
+    """Said behind the parenthesis of the one class that was named."""
+    one = r.of_class(r.sentence.classes[0])
+    whole = r.facts.classified if phrase.contains("classified") else r.facts.found
+    r.true(2 * one.count > whole, "superlative", phrase, f"{one.count:,} of {whole:,} cells")
 
 
 def _some(r: Reading, phrase: Phrase) -> None:
@@ -93,7 +114,7 @@ def _every(r: Reading, phrase: Phrase) -> None:
     r.true(one.count == _whole(r, phrase), "count", phrase, f"{one.count:,} of class {one.name}")
     if phrase.has("n"):
         r.count(phrase, "n", one.count, f"of class {one.name}")
-    r.sentence.subject = "class"
+    r.about("class")
 
 
 def _whole(r: Reading, phrase: Phrase) -> int:
@@ -187,6 +208,10 @@ def _is_bound(sentence: Sentence) -> bool:
     return sentence.bound is not None
 
 
+def _is_alone(sentence: Sentence) -> bool:
+    return len(set(sentence.classes)) == 1 and sentence.subject == "class"
+
+
 _ENDS: Final = "{x} (to|-|and) {p}"
 
 COMPOSITION: Final = (
@@ -221,6 +246,13 @@ COMPOSITION: Final = (
         "{c} were (absent|not found|not seen|not detected)",
         "no cell was [classified as] [(a|an)] {c}",
         "none [of (them|these|the cells|the classified cells)] (were|was) [(a|an)] {c}",
+    ),
+    *rules(_only, f"the only [classified] cell {_WERE} [(called|classified as)] [(a|an)] {{c}}"),
+    *rules(_opened, "{c} ?= < {x}"),
+    *rules(
+        _is_majority,
+        f"({_WERE}|form|formed|make up|made up) [(the|a)] (majority|more than half) [{_OF}]",
+        when=_is_alone,
     ),
     *rules(_some, "{c} were (present|found|seen|detected)"),
     *rules(

@@ -5,7 +5,7 @@ from typing import Final
 
 from phenostream.engine.summary.facts import Facts
 from phenostream.engine.summary.verify.pattern import Phrase
-from phenostream.engine.summary.verify.reading import Reading, Subject
+from phenostream.engine.summary.verify.reading import Reading, Sentence, Subject
 from phenostream.engine.summary.verify.rules.rule import Rule, rules
 
 _SEEN: Final = "(found|detected|seen|recorded|observed)"
@@ -17,12 +17,16 @@ _HOLD: Final = "(contain|contained|contains|hold|held|holds|show|showed|shows|ga
 
 def _found(r: Reading, phrase: Phrase) -> None:
     r.count(phrase, "n", r.facts.found, "cells found")
-    r.sentence.subject = "found"
+    r.about("found")
+
+
+def _no_claim(r: Reading, phrase: Phrase) -> None:
+    return None
 
 
 def _nothing_found(r: Reading, phrase: Phrase) -> None:
     r.true(r.facts.found == 0, "count", phrase, f"{r.facts.found:,} cells found")
-    r.sentence.subject = "found"
+    r.about("found")
 
 
 def _frames(r: Reading, phrase: Phrase) -> None:
@@ -31,7 +35,7 @@ def _frames(r: Reading, phrase: Phrase) -> None:
 
 def _found_in_frames(r: Reading, phrase: Phrase) -> None:
     r.count(phrase, "n", r.facts.frames, "frames")
-    r.sentence.subject = "all"
+    r.about("all")
 
 
 _COUNTED: Final[tuple[tuple[str, Subject, Callable[[Facts], int], tuple[str, ...]], ...]] = (
@@ -94,21 +98,27 @@ def _fate(
             r.count(phrase, "n2", r.facts.found, "cells found")
         if phrase.has("p"):
             _rate(r, phrase, what)
-        r.sentence.subject = subject
+        r.about(subject)
 
     def nothing(r: Reading, phrase: Phrase) -> None:
         r.true(fact(r.facts) == 0, "count", phrase, f"{fact(r.facts):,} {what}")
-        r.sentence.subject = subject
+        r.about(subject)
 
     def everything(r: Reading, phrase: Phrase) -> None:
         r.true(fact(r.facts) == r.facts.found, "count", phrase, f"{fact(r.facts):,} {what}")
         if phrase.has("n"):
             r.count(phrase, "n", r.facts.found, "cells found")
-        r.sentence.subject = subject
+        r.about(subject)
+
+    def finished(r: Reading, phrase: Phrase) -> None:
+        if begun := r.sentence.unfinished:
+            r.count(begun, "n", fact(r.facts), what)
+        r.sentence.unfinished = None
+        r.about(subject)
 
     def rate(r: Reading, phrase: Phrase) -> None:
         _rate(r, phrase, what)
-        r.sentence.subject = subject
+        r.about(subject)
 
     of_all = f"of [(the|all)] {{n2}} [{_SEEN}] {_CELLS} [{_SEEN}]"
     of_seen = f"[(of [(the|all)] {_CELLS} [{_SEEN}]|of (them|these))]"
@@ -123,10 +133,24 @@ def _fate(
                     everything,
                     f"all [of] [(the|these)] [{{n}}] [of] [(them|these)] [{_CELLS}] [{_SEEN}] {words}",
                 ),
+                *rules(finished, words, when=_is_unfinished),
                 *rules(rate, f"{{p}} {of_seen} {words}"),
             )
         ),
     )
+
+
+def _unfinished(r: Reading, phrase: Phrase) -> None:
+    r.count(phrase, "n2", r.facts.found, "cells found")
+    r.sentence.unfinished = phrase
+
+
+def _is_unfinished(sentence: Sentence) -> bool:
+    return sentence.unfinished is not None
+
+
+def _is_verbless(sentence: Sentence) -> bool:
+    return sentence.subject == "all" and not sentence.classes
 
 
 def _rate(r: Reading, phrase: Phrase, what: str) -> None:
@@ -154,5 +178,7 @@ FOUND: Final = (
         f"{{n}} {_FRAMES} {_WERE} (analysed|analyzed|processed|imaged|seen|recorded|examined)",
     ),
     *rules(_found_in_frames, f"[(the|these)] {{n}} {_FRAMES} {_HOLD}"),
+    *rules(_no_claim, f"{_HOLD} ?= ({{n}}|no) {_CELLS}", when=_is_verbless),
+    *rules(_unfinished, f"{{n}} of {{n2}} {_CELLS} ?= (in|from|across|over) {{n3}} {_FRAMES}"),
     *(rule for fate in _COUNTED for rule in _fate(*fate)),
 )

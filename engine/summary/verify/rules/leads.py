@@ -15,24 +15,33 @@ _WERE: Final = "(were|was|are|is)"
 
 
 def _all(r: Reading, phrase: Phrase) -> None:
-    r.sentence.subject = "all"
+    r.about("all")
 
 
 def _classified(r: Reading, phrase: Phrase) -> None:
-    r.sentence.subject = "classified"
+    r.about("classified")
 
 
 def _found(r: Reading, phrase: Phrase) -> None:
-    r.sentence.subject = "found"
+    r.about("found")
 
 
 def _these(r: Reading, phrase: Phrase) -> None:
     """Those last spoken of, in this sentence or the one before."""
-    sentence = r.sentence
-    last = r.earlier if sentence.subject == "all" else sentence.subject
+    last = r.these()
     divisible = last in ("found", "classified")
     r.true(divisible, "binding", phrase, "those that were found or classified, named just before")
-    sentence.subject = last
+    r.about(last)
+
+
+def _are(r: Reading, phrase: Phrase) -> None:
+    """The classified cells, ..., are these: a list of classes must follow."""
+    classified = r.sentence.subject == "classified"
+    r.true(classified, "binding", phrase, "a list of classes of the classified cells")
+
+
+def _nothing(r: Reading, phrase: Phrase) -> None:
+    return None
 
 
 def _is_first(sentence: Sentence) -> bool:
@@ -64,10 +73,12 @@ LEADS: Final = (
         _found,
         f"the cells {_WERE} ?= (mostly|mainly|predominantly|primarily|largely|chiefly|dominated)",
     ),
+    *rules(_are, f"{_WERE} ?= ({{p}}|no) {{c}}"),
+    *rules(_nothing, "next to", "as well as", "together with", "along with", "in addition"),
     *rules(
         _these,
-        "(of|among) (these|them|which|those) [cells] [, ]",
-        "(including|comprising|namely|consisting of|made up of|divided into)",
+        "(of|among) (these|them|which|those) [cells] [,]",
+        "(including|comprising|namely|consisting of|made up of|divided into|as) ?= ({x}|no {c}|{c2})",
         f"(they|these) [cells] ({_WERE}|comprise|comprised|include|included)",
     ),
 )

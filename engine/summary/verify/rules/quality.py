@@ -5,7 +5,7 @@ from typing import Final
 
 from phenostream.engine.summary.facts import FlaggedFrames, FrameAccount
 from phenostream.engine.summary.verify.pattern import Phrase
-from phenostream.engine.summary.verify.reading import Reading
+from phenostream.engine.summary.verify.reading import DIVISIBLE, Reading
 from phenostream.engine.summary.verify.rules.rule import Rule, rules
 
 _WERE: Final = "(were|was|are|is)"
@@ -47,19 +47,33 @@ def _uncalibrated(r: Reading, phrase: Phrase) -> None:
 def _unusual(r: Reading, phrase: Phrase) -> None:
     known = r.facts.unusual is not None
     if r.true(known, "count", phrase, "no count of unusual cells, for this model tells none"):
+        _of_the_classified(r, phrase)
         if phrase.has("n"):
             r.count(phrase, "n", r.facts.unusual or 0, "unusual cells")
         if phrase.has("p"):
-            r.share(
-                phrase, "p", r.facts.unusual_share or 0.0, "of the classified cells are unusual"
-            )
-    r.sentence.subject = "other"
+            _unusual_share(r, phrase)
+    r.about("other")
+
+
+def _of_the_classified(r: Reading, phrase: Phrase) -> None:
+    """Unusual cells are told of all classified cells: not of a class, nor of those that were rejected."""
+    by_pronoun = phrase.contains("these") or phrase.contains("them")
+    whose = r.these() if by_pronoun else r.last_named()
+    told = phrase.contains("classified") or whose in DIVISIBLE
+    r.true(told, "binding", phrase, "unusual cells among all that were classified")
+
+
+def _unusual_share(r: Reading, phrase: Phrase) -> None:
+    r.share(phrase, "p", r.facts.unusual_share or 0.0, "of the classified cells are unusual")
+    if r.last_named() == "found" and not phrase.contains("classified"):
+        of_found = (r.facts.unusual or 0) / max(r.facts.found, 1)
+        r.share(phrase, "p", of_found, "of the cells found; or name the classified cells")
 
 
 def _none_unusual(r: Reading, phrase: Phrase) -> None:
     told = r.facts.unusual == 0 and r.facts.classified > 0
     r.true(told, "count", phrase, f"unusual cells: {r.facts.unusual}")
-    r.sentence.subject = "other"
+    r.about("other")
 
 
 def _synthetic(r: Reading, phrase: Phrase) -> None:
@@ -98,7 +112,7 @@ def _flagged(r: Reading, phrase: Phrase) -> None:
     r.count(phrase, "n", r.facts.flagged.frames, "frames flagged")
     if phrase.has("n2"):
         r.count(phrase, "n2", r.facts.frames, "frames")
-    r.sentence.subject = "other"
+    r.about("other")
 
 
 def _none_flagged(r: Reading, phrase: Phrase) -> None:
@@ -110,7 +124,7 @@ def _none_flagged(r: Reading, phrase: Phrase) -> None:
 def _of_kind(what: str, fact: Callable[[FlaggedFrames], int], said: str) -> tuple[Rule, ...]:
     def check(r: Reading, phrase: Phrase) -> None:
         r.count(phrase, "n", fact(r.facts.flagged), what)
-        r.sentence.subject = "other"
+        r.about("other")
 
     return rules(check, f"{{n}} [(frames|frame)] [{_WERE}] [(flagged|marked)] [as] {said}")
 
@@ -136,6 +150,7 @@ def _by_others(r: Reading, phrase: Phrase) -> None:
     r.count(phrase, "n", r.facts.by_other_models, "frames seen by another model")
 
 
+_BY: Final = "by (a physics check|[the] physics checks)"
 _FLAGS: Final = (
     ("dark frames", lambda flagged: flagged.dark, "dark"),
     ("saturated frames", lambda flagged: flagged.saturated, "saturated"),
@@ -213,8 +228,9 @@ QUALITY: Final = (
     ),
     *rules(
         _flagged,
-        f"{{n}} (frames|frame) {_WERE} flagged [by [the] physics checks]",
-        f"{{n}} of [the] {{n2}} frames {_WERE} flagged [by [the] physics checks]",
+        f"{{n}} (frames|frame) {_WERE} flagged [{_BY}]",
+        f"{{n}} of [the] {{n2}} frames {_WERE} flagged [{_BY}]",
+        "physics checks flagged {n} [of [the] {n2}] (frames|frame)",
     ),
     *rules(
         _none_flagged, f"no (frame|frames) {_WERE} flagged", f"none of the frames {_WERE} flagged"
