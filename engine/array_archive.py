@@ -67,7 +67,7 @@ class ArrayArchive:
 
     def __init__(self, file: IO[bytes], most_bytes: int) -> None:
         try:
-            _check_directory(file)
+            check_directory(file)
             self._archive = zipfile.ZipFile(file)
         except _DAMAGE as err:
             raise BadInput(_line(err)) from err
@@ -130,14 +130,18 @@ def _array(member: IO[bytes], size: int) -> npt.NDArray[Any]:
     return np.ndarray(shape, dtype, buffer=content, order="F" if match[2] == b"True" else "C")
 
 
-def _check_directory(file: IO[bytes]) -> None:
-    """How long the table of contents claims to be, before it is read."""
+def check_directory(file: IO[bytes]) -> None:
+    """How long the table of contents of a zip file claims to be, before it is read; leaves the file at its start.
+
+    Raises:
+        BadInput: Longer than `MOST_DIRECTORY_BYTES`, or it is no zip file without a comment.
+    """
     length = file.seek(0, os.SEEK_END)
     file.seek(max(0, length - _TAIL))
     tail = file.read(_TAIL)
     file.seek(0)
     if len(tail) < _END.size or tail[-_END.size :][:4] != b"PK\5\6" or tail[-2:] != b"\0\0":
-        raise BadInput("not an archive of arrays")
+        raise BadInput("not a plain zip archive")
     directory = _END.unpack(tail[-_END.size :])[5]
     if len(tail) == _TAIL and tail[_END64.size :][:4] == b"PK\6\7":  # zipfile believes this one
         directory = _END64.unpack(tail[: _END64.size])[8]

@@ -28,6 +28,7 @@ from phenostream.daemon.quarantined import Entry
 from phenostream.daemon.recordings.entry import MAGIC, PREFIX
 from phenostream.daemon.recordings.reader import RecordingReader
 from phenostream.daemon.security.secret_file import read_secret
+from phenostream.daemon.summariser.llm.gguf import read_header
 from phenostream.daemon.wire.codec import (
     MAX_HEADER_BYTES,
     MAX_RESULT_BYTES,
@@ -39,6 +40,8 @@ from phenostream.daemon.wire.ingest import decode_from_daemon, decode_from_sourc
 from phenostream.daemon.wire.results import decode_frame
 from phenostream.deploy.bench.results import read_results
 from phenostream.deploy.bench.truth import read_truth
+from phenostream.deploy.language_models.shelf import read_card
+from phenostream.deploy.language_models.wheel import copy_member
 from phenostream.engine.array_archive import MOST_DIRECTORY_BYTES, ArrayArchive
 from phenostream.engine.bundle import load_bundle
 from phenostream.engine.errors import BadInput
@@ -162,6 +165,23 @@ def _secret(path: Path) -> object:
     return read_secret(path)
 
 
+def _gguf(list_of_texts: bytes) -> bytes:
+    """A model whose one key is a list of as many empty texts as there is room for."""
+    head = struct.pack("<4sIQQQ1s", b"GGUF", 3, 0, 1, 1, b"x")
+    return head + struct.pack("<IIQ", 9, 8, 1 << 40) + list_of_texts
+
+
+def _gguf_template(length: int) -> bytes:
+    key = b"tokenizer.chat_template"
+    head = struct.pack("<4sIQQQ", b"GGUF", 3, 0, 1, len(key)) + key
+    return head + struct.pack("<IQ", 8, length) + b"x" * length
+
+
+def _beside(folder: Path, card: bytes) -> Path:
+    (folder / "model.json").write_bytes(card)
+    return folder / "model.gguf"
+
+
 NESTED_JSON = b"[" * DEEP + b"]" * DEEP
 BOMBS: dict[str, Bomb] = {
     "header of lists": Bomb(lambda _: decode_from_source(_lists(60_000)), "limits"),
@@ -250,6 +270,29 @@ BOMBS: dict[str, Bomb] = {
     "note in quarantine nested": Bomb(_written(NESTED_JSON, _note), "not a whole note|above", 16),
     "note in quarantine long": Bomb(_written(b" " * (20 * MIB), _note), "above .* bytes", 17),
     "secret long": Bomb(_written(b"x" * MIB, _secret), "longer than 16384"),
+    "model header of texts": Bomb(
+        _written(_gguf(b"\0" * MIB), read_header), "x: 1099511627776 texts in a list, allowed"
+    ),
+    "model template long": Bomb(
+        _written(_gguf_template(40 * MIB), read_header), "bytes, allowed 1048576"
+    ),
+    "model card nested": Bomb(
+        lambda folder: read_card(_beside(folder, NESTED_JSON)), "longer than 16384"
+    ),
+    "wheel that unpacks": Bomb(
+        _written(
+            _zip({"a.gguf": b"\0" * (70 * MIB)}, zipfile.ZIP_DEFLATED),
+            lambda path: copy_member(path, ".gguf", io.BytesIO(), MIB),
+        ),
+        "has 73400320 bytes, allowed 1048576",
+    ),
+    "wheel directory": Bomb(
+        _written(
+            _directory_beyond(zip64=True),
+            lambda path: copy_member(path, ".gguf", io.BytesIO(), MIB),
+        ),
+        "table of contents",
+    ),
     "truth nested": Bomb(_written(NESTED_JSON, read_truth), "not JSON .*recursion", 32),
 }
 

@@ -48,6 +48,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "journal": ("journal", "what a journal holds, whether it is whole, and making it smaller"),
     "keys": ("keys", "keys for tcp and for signing bundles: make, let in, list, sign"),
     "bench": ("bench", "measure engine, pipeline, latency, detection or orientation on this box"),
+    "fetch-llm": ("fetch_llm", "bring a language model onto this box, checked, for summaries"),
     "train": ("train", "train the model (simulated cells)"),
     "evaluate": (
         "evaluate",

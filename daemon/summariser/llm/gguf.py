@@ -23,6 +23,8 @@ _MAGIC: Final = b"GGUF"
 _VERSIONS: Final = (2, 3)
 _MOST_KEYS: Final = 4096
 _MOST_TENSORS: Final = 65_536
+_MOST_LISTED_TEXTS: Final = 1 << 21
+"""In all lists together, for each has to be walked over: vocabularies have up to some 300,000, and as many merges."""
 _MOST_DIMENSIONS: Final = 4
 _MOST_ELEMENTS: Final = 1 << 50
 """Of one tensor, and of an alignment: beyond any file."""
@@ -171,6 +173,7 @@ class _Head:
         self._end = min(size, MOST_HEADER_BYTES)
         self._is_limit = size > MOST_HEADER_BYTES
         self.position = 0
+        self.texts_left = _MOST_LISTED_TEXTS
 
     def take(self, length: int, what: str) -> bytes:
         self._reach(length, what)
@@ -310,7 +313,12 @@ def _skip(head: _Head, kind: int, key: str) -> None:
         if inner in _SCALARS:
             head.skip(count * _SCALARS[inner].size, key)
         elif inner == _TEXT:
-            for _ in range(count):  # ends at the latest where the header must
+            if count > head.texts_left:
+                raise BadLanguageModel(
+                    f"{key}: {count} texts in a list, allowed {_MOST_LISTED_TEXTS} in all lists"
+                )
+            head.texts_left -= count
+            for _ in range(count):
                 head.skip(int(head.number(_U64, key)), key)
         else:
             raise BadLanguageModel(f"{key}: a list of type {inner}, allowed numbers or texts")
