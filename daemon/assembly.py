@@ -48,6 +48,7 @@ from phenostream.daemon.sources.runs import RunBook
 from phenostream.daemon.summaries import SummaryBook
 from phenostream.daemon.swap.models import Models
 from phenostream.daemon.swap.swapper import Swapper
+from phenostream.daemon.telling import telling_of
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.encoding import encodings
 from phenostream.daemon.wire.ingest import Start
@@ -102,7 +103,7 @@ class Assembly:
             wake: Set when a thread ends or a drain is asked for.
 
         Raises:
-            BadInput: A configured background is refused.
+            BadInput: A configured background or reference is refused.
         """
         self.endpoints: dict[str, str] = {}
         self.drain_wanted = Event()
@@ -292,7 +293,11 @@ class Assembly:
         config = self._config
         model = self._models.serving
         summaries = SummaryBook(
-            model.manifest, config.summary.window_s, config.ingest.max_open_runs, model.sha256
+            model.manifest,
+            config.summary.window_s,
+            config.ingest.max_open_runs,
+            model.sha256,
+            telling_of(config.summary, model.sha256),
         )
         for one in self._counted:
             summaries.restore(one.run, one.since, one.tally, one.sha256, one.elsewhere)

@@ -5,14 +5,32 @@ Knows no journal and no clock; `SummaryBook` decides what is counted, told and l
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from phenostream.daemon.model import Identity
 from phenostream.daemon.pipeline.records import Wording, summary
+from phenostream.daemon.telling import Telling
 from phenostream.daemon.wire.ingest import Start
-from phenostream.engine.summary.facts import FrameAccount
+from phenostream.engine.summary.comparing import Baseline, with_comparisons
+from phenostream.engine.summary.facts import Facts, FrameAccount
+from phenostream.engine.summary.quantities import Scope
+from phenostream.engine.summary.reference import Reference
 from phenostream.engine.summary.template import write_summary
 from phenostream.engine.summary.window import Tally, WindowStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What is summarised.
+
+    Attributes:
+        duration_s: Since its first frame.
+        account: Of a whole run.
+    """
+
+    scope: Scope
+    duration_s: float
+    account: FrameAccount | None = None
 
 
 @dataclass(slots=True)
@@ -20,12 +38,15 @@ class Part:
     """What one model saw of one run.
 
     Attributes:
+        whole: Without the window.
+        before: The window before this one, where this process saw it.
         closed: That model will see no more of it.
     """
 
     by: Identity
     whole: WindowStatistics
     window: WindowStatistics
+    before: WindowStatistics | None = None
     window_began_s: float | None = None
     closed: bool = False
 
@@ -101,21 +122,34 @@ def frame_account(ledger: Mapping[str, int]) -> FrameAccount:
     )
 
 
-def written(
-    run: RunStatistics,
-    part: Part,
-    scope: Literal["window", "part", "run"],
-    duration_s: float,
-    account: FrameAccount | None = None,
-) -> bytes:
-    """One summary record; that of a window says nothing of other models, whose frames lie in windows of their own."""
-    statistics = part.window if scope == "window" else part.whole
+def written(run: RunStatistics, part: Part, occasion: Occasion, telling: Telling) -> bytes:
+    """One summary record, in the template's words."""
+    facts = _facts(run, part, occasion, telling.reference)
+    text = write_summary(facts, telling.style, telling.language)
+    wording = Wording(text, telling.style, telling.language)
+    return summary(run.start, occasion.scope, wording, facts.as_dict())
+
+
+def _facts(
+    run: RunStatistics, part: Part, occasion: Occasion, reference: Reference | None
+) -> Facts:
+    """Those of a window say nothing of other models, whose frames lie in windows of their own."""
+    window = occasion.scope == "window"
+    statistics = part.window if window else part.whole
     others = sum(other.frames for other in run.parts.values() if other is not part)
-    elsewhere = 0 if scope == "window" else run.elsewhere + others
-    facts = replace(statistics.facts(), account=account, by_other_models=elsewhere)
-    plain = {
-        **facts.as_dict(),
-        "model_sha256": part.by.sha256,
-        "duration_s": round(duration_s, 3),
-    }
-    return summary(run.start, scope, Wording(write_summary(facts)), plain)
+    facts = replace(
+        statistics.facts(),
+        account=occasion.account,
+        by_other_models=0 if window else run.elsewhere + others,
+        scope=occasion.scope,
+        run=run.start.run,
+        instrument=run.start.instrument,
+        model_sha256=part.by.sha256,
+        duration_s=round(occasion.duration_s, 3),
+    )
+    baselines = []
+    if window and part.before is not None:
+        baselines.append(Baseline("previous", part.before, model_sha256=part.by.sha256))
+    if reference is not None:
+        baselines.append(reference.baseline())
+    return with_comparisons(facts, statistics, baselines, part.whole.tally if window else None)

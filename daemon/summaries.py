@@ -1,26 +1,28 @@
 """Which cells belong to which summary: per run and model, one for every window of time and one for all of it.
 
 Lives in the commit thread. The words and the facts are the engine's; the clock is a parameter. Cells of two models are
-never counted together: each model's part of a run has statistics of its own. The statistics of a part are more than
-half a MiB, and a run need never end: those of the runs that were quiet longest are let go, and read again from the
+never counted together: each model's part of a run has statistics of its own. The statistics of a part are nearly
+a MiB, and a run need never end: those of the runs that were quiet longest are let go, and read again from the
 journal when such a run goes on; those of a model that is closed are told and let go.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.model import Identity
 from phenostream.daemon.pipeline.records import flags_of
 from phenostream.daemon.run_statistics import (
     Counted,
+    Occasion,
     Origin,
     Part,
     RunStatistics,
     frame_account,
     written,
 )
+from phenostream.daemon.telling import Telling
 from phenostream.daemon.wire.codec import unpack_meta
 from phenostream.daemon.wire.ingest import Start
 from phenostream.daemon.wire.results import decode_frame
@@ -31,12 +33,19 @@ from phenostream.engine.summary.facts import FrameAccount
 from phenostream.engine.summary.window import Tally, WindowStatistics
 from phenostream.engine.types import NO_FLAGS, FrameFlags
 
+_PLAINLY: Final = Telling()
+
 
 class SummaryBook:
     """Statistics of the open runs."""
 
     def __init__(
-        self, manifest: Manifest, window_s: float, max_runs: int, sha256: str = ""
+        self,
+        manifest: Manifest,
+        window_s: float,
+        max_runs: int,
+        sha256: str = "",
+        telling: Telling = _PLAINLY,
     ) -> None:
         """Start empty.
 
@@ -45,11 +54,13 @@ class SummaryBook:
             window_s: A window begins with the first frame after the last window ended.
             max_runs: Runs whose statistics are kept in memory.
             sha256: Identity of that model.
+            telling: How they are told.
         """
         self._configured = Identity(sha256, manifest)
         self._known = {sha256: self._configured}
         self._window_s = window_s
         self._max_runs = max_runs
+        self._telling = telling
         self._runs: OrderedDict[str, RunStatistics] = OrderedDict()
         self._origins: dict[str, Origin] = {}
 
@@ -299,9 +310,12 @@ class SummaryBook:
         return closed
 
     def _close_window(self, run: RunStatistics, part: Part, now_s: float) -> bytes:
-        record = written(run, part, "window", now_s - (part.window_began_s or now_s))
+        began_s = now_s if part.window_began_s is None else part.window_began_s
+        occasion = Occasion("window", now_s - began_s)
+        record = written(run, part, occasion, self._telling)
         part.whole.merge(part.window)
-        part.window, part.window_began_s = self._empty(run.start, part.by), None
+        part.before, part.window_began_s = part.window, None
+        part.window = self._empty(run.start, part.by)
         return record
 
     def _told(
@@ -315,7 +329,8 @@ class SummaryBook:
         """The last window of a part, unless it is the only one, and all of the part."""
         several = part.whole.tally.frames > 0
         last = [self._close_window(run, part, now_s)] if part.window_began_s is not None else []
-        whole = written(run, part, scope, now_s - run.began_s, account)
+        occasion = Occasion(scope, now_s - run.began_s, account)
+        whole = written(run, part, occasion, self._telling)
         return [*last, whole] if several else [whole]
 
     def _empty(self, start: Start, by: Identity) -> WindowStatistics:

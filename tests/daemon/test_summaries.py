@@ -11,11 +11,15 @@ from phenostream.daemon.model import ServedModel
 from phenostream.daemon.pipeline.entries import Arrival, Passage, Prepared
 from phenostream.daemon.pipeline.records import end_frame
 from phenostream.daemon.summaries import SummaryBook
+from phenostream.daemon.telling import Telling
 from phenostream.daemon.wire.codec import unpack_result
 from phenostream.daemon.wire.ingest import Start
 from phenostream.engine.backends.fake import FakeBackend
 from phenostream.engine.postprocess import Column, FieldOfView, frame_columns
-from phenostream.engine.summary.window import Tally
+from phenostream.engine.summary.context import SummaryContext
+from phenostream.engine.summary.facts import Facts
+from phenostream.engine.summary.reference import Reference
+from phenostream.engine.summary.window import Tally, WindowStatistics
 from phenostream.engine.types import Detections, FrameFlags
 
 Frame = dict[str, Column]
@@ -293,3 +297,95 @@ def test_frames_of_a_model_that_this_process_does_not_know_are_counted_as_such(
     assert again.missing_since(start.run) == 5
     again.resume(start, [], 0.0)
     assert told(again.end(start, 1.0)) == [("run", 2, 5, OLD)]
+
+
+def facts_of(payload: bytes) -> Facts:
+    return Facts.from_dict(unpack_result(payload)["facts"])
+
+
+def test_a_window_is_compared_with_the_one_before_and_placed_in_the_run_before_it(
+    book: SummaryBook, frame: Callable[[int], Frame], make_start: Callable[..., Start]
+) -> None:
+    start = make_start()
+    for began_s in (0.0, 20.0, 40.0):
+        for _ in range(3):
+            book.add(start, frame(40), began_s)
+        (window,) = (facts_of(payload) for payload in book.due(began_s + 10.0))
+        assert (window.run, window.instrument) == (start.run, start.instrument)
+        assert (window.scope, window.duration_s, window.model_sha256) == ("window", 10.0, OLD)
+        before = window.comparison("previous")
+        marker = next(one for one in window.classes if one.count).markers[0]
+        if began_s == 0.0:
+            assert (before, marker.run_percentile) == (None, None)
+        else:
+            assert before is not None
+            assert (before.frames, before.classified) == (3, 120)
+            assert not before.changed  # the frames are the same
+            assert marker.run_percentile is not None
+    (whole,) = (facts_of(payload) for payload in book.end(start, 60.0))
+    assert (whole.scope, whole.frames, whole.comparisons) == ("run", 9, ())
+    assert all(m.run_percentile is None for one in whole.classes for m in one.markers)
+
+
+def test_every_summary_is_compared_with_the_reference_also_if_it_is_another_models(
+    frame: Callable[[int], Frame],
+    make_start: Callable[..., Start],
+    make_model: Callable[..., ServedModel],
+) -> None:
+    manifest = make_model().manifest
+    cells = WindowStatistics(SummaryContext.of(manifest))
+    for _ in range(4):
+        cells.add({name: column.array for name, column in frame(40).items()})
+    told = {}
+    for sha256 in (OLD, NEW):
+        telling = Telling("lab", "en", Reference("healthy", sha256, cells))
+        book = SummaryBook(manifest, 10.0, 2, OLD, telling)
+        start = make_start()
+        book.add(start, frame(40), 0.0)
+        (payload,) = book.end(start, 1.0)
+        body = unpack_result(payload)
+        assert (body["style"], body["language"]) == ("lab", "en")
+        told[sha256] = facts_of(payload).comparison("reference")
+    one, other = told[OLD], told[NEW]
+    assert one is not None
+    assert other is not None
+    assert (one.obstacle, one.name, one.classified) == (None, "healthy", 160)
+    assert (other.obstacle, other.name, other.shares) == ("another model", "healthy", ())
+
+
+def test_two_models_are_not_compared_with_each_others_windows(
+    book: SummaryBook,
+    frame: Callable[[int], Frame],
+    make_start: Callable[..., Start],
+    make_model: Callable[..., ServedModel],
+) -> None:
+    start, new = make_start(), make_model(sha256=NEW, version="2").identity
+    book.add(start, frame(40), 0.0)
+    book.due(10.0)
+    book.add(start, frame(40), 11.0, by=new)
+    (window,) = (facts_of(payload) for payload in book.due(21.0))
+    assert (window.model_sha256, window.comparisons) == (NEW, ())
+
+
+def test_a_run_that_goes_on_in_another_process_has_no_window_before(
+    book: SummaryBook,
+    frame: Callable[[int], Frame],
+    make_start: Callable[..., Start],
+    make_model: Callable[..., ServedModel],
+) -> None:
+    start = make_start()
+    book.begin(start.run, 0)
+    for _ in range(3):
+        book.add(start, frame(40), 0.0)
+    book.close_windows(1.0)
+    again = SummaryBook(make_model().manifest, 10.0, 2, OLD)
+    for one in book.state(3):
+        assert isinstance(one.tally, Tally)
+        again.restore(one.run, one.since, one.tally.as_bytes(), one.sha256, one.elsewhere)
+    again.begin(start.run, 0, resumed=True)
+    again.resume(start, [], 2.0)
+    again.add(start, frame(40), 2.0)
+    (window,) = (facts_of(payload) for payload in again.due(12.0))
+    assert window.comparison("previous") is None
+    marker = next(one for one in window.classes if one.count).markers[0]
+    assert marker.run_percentile is not None  # what the journal knew is the run before
