@@ -1,0 +1,116 @@
+"""llama.cpp through llama-cpp-python: compiled on the box it runs on, and nothing but the library in this process."""
+
+import codecs
+import contextlib
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Final
+
+import llama_cpp
+from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+
+from phenostream.daemon.summariser.llm.identity import model_facts
+from phenostream.daemon.summariser.llm.protocol import Opening
+from phenostream.daemon.summariser.llm.writer import DRAWN_TEMPERATURE, Passage
+from phenostream.engine.errors import BadInput, EngineFault
+
+_BATCH_TOKENS: Final = 64
+"""Of a prompt, in one call: how far apart the looks at the clock are."""
+
+
+class LlamaCppPythonWriter:
+    """See `Writer`."""
+
+    def __init__(self, opening: Opening) -> None:
+        """Load a model.
+
+        Raises:
+            BadLanguageModel: The file is refused.
+            EngineFault: The library cannot load it.
+        """
+        self.facts = model_facts(opening.path, "llama-cpp-python")
+        try:
+            self._llama: Any = llama_cpp.Llama(
+                str(opening.path),
+                n_ctx=opening.context_tokens,
+                n_batch=_BATCH_TOKENS,
+                n_ubatch=_BATCH_TOKENS,
+                n_threads=opening.threads,
+                n_threads_batch=opening.threads,
+                verbose=False,
+            )
+        except (ValueError, RuntimeError) as err:
+            raise EngineFault(f"llama-cpp-python: {err}") from err
+        self._vocabulary = llama_cpp.llama_model_get_vocab(self._llama.model)
+        self._chat = self._formatter()
+
+    def write(self, passage: Passage, on_piece: Callable[[str], bool]) -> None:
+        """See `Writer.write`."""
+        prompt = self._prompt(passage)
+        try:
+            if self._read(prompt, on_piece):
+                return
+            decoder = codecs.getincrementaldecoder("utf-8")("replace")
+            with contextlib.closing(self._tokens(prompt, passage)) as tokens:
+                for _, token in zip(range(passage.most_tokens), tokens, strict=False):
+                    if llama_cpp.llama_vocab_is_eog(self._vocabulary, token):
+                        return
+                    if on_piece(decoder.decode(self._llama.detokenize([token]))):
+                        return
+        except RuntimeError as err:
+            raise EngineFault(f"llama-cpp-python: {err}") from err
+
+    def close(self) -> None:
+        """Release the model's memory."""
+        self._llama.close()
+
+    def _prompt(self, passage: Passage) -> list[int]:
+        chat = self._chat(messages=[dict(message) for message in passage.messages])
+        text = f"{chat.prompt}{passage.begun}".encode()
+        tokens: list[int] = self._llama.tokenize(text, add_bos=not chat.added_special, special=True)
+        if len(tokens) + passage.most_tokens > self._llama.n_ctx():
+            needs = f"{len(tokens)} tokens and {passage.most_tokens} to write"
+            raise BadInput(f"chat: {needs}, allowed {self._llama.n_ctx()} together")
+        return tokens
+
+    def _formatter(self) -> Jinja2ChatFormatter:
+        """What writes a chat as this model was taught to read it."""
+        llama = self._llama
+        begin, end = (
+            llama.detokenize([token], special=True).decode(errors="replace") if token >= 0 else ""
+            for token in (llama.token_bos(), llama.token_eos())
+        )
+        template = llama.metadata.get("tokenizer.chat_template", "")
+        return Jinja2ChatFormatter(template, eos_token=end, bos_token=begin)
+
+    def _read(self, prompt: Sequence[int], on_piece: Callable[[str], bool]) -> bool:
+        """Have the model read what of the prompt it did not read last time; whether that is enough already."""
+        llama = self._llama
+        known = zip(llama.input_ids[: llama.n_tokens], prompt[:-1], strict=False)
+        kept = next((place for place, (old, new) in enumerate(known) if old != new), None)
+        llama.n_tokens = min(llama.n_tokens, len(prompt) - 1) if kept is None else kept
+        while llama.n_tokens < len(prompt):
+            if on_piece(""):
+                return True
+            llama.eval(prompt[llama.n_tokens : llama.n_tokens + _BATCH_TOKENS])
+        return False
+
+    def _tokens(self, prompt: Sequence[int], passage: Passage) -> Generator[int]:
+        """What the model writes, token by token, without end."""
+        self._llama.set_seed(passage.seed)
+        yield from self._llama.generate(
+            prompt,
+            temp=DRAWN_TEMPERATURE if passage.seed else 0.0,
+            grammar=None if passage.grammar is None else self._grammar(passage.grammar),
+        )
+
+    def _grammar(self, text: str) -> llama_cpp.LlamaGrammar:
+        """A grammar that the library reads: it would take one that it cannot read for none.
+
+        Raises:
+            BadInput: It cannot.
+        """
+        tried = llama_cpp.llama_sampler_init_grammar(self._vocabulary, text.encode(), b"root")
+        if not tried:
+            raise BadInput("llama-cpp-python: the grammar is refused")
+        llama_cpp.llama_sampler_free(tried)
+        return llama_cpp.LlamaGrammar.from_string(text, verbose=False)
