@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from phenostream.daemon.wire.results import encode_frame
 from phenostream.deploy.cli.main import main
 from phenostream.engine.summary.template import write_summary
-from tests.deploy.toy_summaries import A, B, a_journal, a_summary
+from tests.deploy.toy_summaries import A, B, a_frame, a_journal, a_summary
 from tests.engine.summary.populations import population
 
 
@@ -22,7 +23,7 @@ def test_the_newest_summary_is_said_with_its_run_and_its_source(
 ) -> None:
     assert main(["summarise", str(journal)]) == 0
     heading, text, source = capsys.readouterr().out.splitlines()
-    assert heading == f"summary of the window {B} of scope-1"
+    assert heading == f"run {B} of scope-1, its newest window:"
     assert text == write_summary(population(2))
     assert source == "source: template"
 
@@ -43,12 +44,33 @@ def test_it_is_said_in_the_style_that_was_asked_for(
     assert write_summary(population(2), "line") in capsys.readouterr().out.splitlines()
 
 
+def test_a_run_is_compared_with_one_that_was_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal, kept = tmp_path / "journal", tmp_path / "monday.json"
+    frames = [encode_frame(a_frame(n, A, n)) for n in range(3)]
+    a_journal(journal, [a_summary(1, "run", A)], frames)
+    assert main(["summarise", str(journal), "--save-reference", str(kept)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{kept}: ")
+    assert f"of 3 frames of run {A}, model toy 1, SYNTHETIC" in said
+    assert main(["summarise", str(journal), "--reference", str(kept), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)["facts"]
+    assert (facts["frames"], facts["scope"]) == (3, "run")
+    assert [one["name"] for one in facts["comparisons"]] == ["monday"]
+    assert main(["summarise", str(journal), "--save-reference", str(kept)]) == 2
+    assert "monday.json: file exists" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
         (["/nowhere/journal"], "/nowhere/journal: no such file"),
         (["ipc:///tmp/phenostream-none/results"], "no control endpoint beside it"),
         (["JOURNAL", "--run", ""], "--run ''"),
+        (["JOURNAL", "--reference", "/nowhere/ref.json"], "/nowhere/ref.json"),
+        (["JOURNAL", "--reference", "a", "--save-reference", "b"], "allowed one of them"),
+        (["JOURNAL", "--reference", "a", "--window"], "--window with a reference"),
         (["JOURNAL", "--style", "haiku"], "style: 'haiku', allowed bedside, lab, line"),
         (["JOURNAL", "--language", "la"], "language: 'la', allowed en"),
         (["JOURNAL", "--run", "f00"], "holds no summary of run f00"),
