@@ -20,7 +20,14 @@ def test_every_package_of_the_tree_is_in_the_wheel() -> None:
 def test_the_base_install_needs_neither_torch_nor_a_gpu_library() -> None:
     base = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     names = {re.split(r"[<>=!~\[ ]", line)[0].lower() for line in base}
-    assert not names & {"torch", "tensorrt", "pycuda", "llama-cpp-python", "opencv-python"}
+    assert not names & {
+        "torch",
+        "tensorrt",
+        "pycuda",
+        "llama-cpp-python",
+        "xllamacpp",
+        "opencv-python",
+    }
 
 
 def test_constraints_pin_every_direct_dependency_by_name_and_version_only() -> None:
@@ -33,7 +40,8 @@ def test_constraints_pin_every_direct_dependency_by_name_and_version_only() -> N
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["dev"], *extras["trainer"], *extras["exports"]]
+    installed = ("dev", "trainer", "exports", "llm", "llm-prebuilt")
+    wanted = project["dependencies"] + [line for extra in installed for line in extras[extra]]
     names = {re.split(r"[<>=!~\[ ]", line)[0].lower().replace("_", "-") for line in wanted}
     assert names <= pinned
 

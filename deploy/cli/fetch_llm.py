@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from phenostream.daemon.summariser.llm.bindings import installed_bindings
 from phenostream.daemon.summariser.llm.fitness import may_write_freely
 from phenostream.deploy.cli.terminal import note, printable, progress, say, say_json, say_table
 from phenostream.deploy.language_models.catalogue import CATALOGUE
@@ -40,6 +41,9 @@ from phenostream.deploy.language_models.shelf import (
 )
 from phenostream.engine.errors import BadConfig, BadLanguageModel
 
+_BINDINGS: Final = (
+    "pip install 'phenostream[llm-prebuilt]' (no compiler), or 'phenostream[llm]' (compiles)"
+)
 _NEXT: Final = "next: phenostream summarise RESULTS --llm {llm}, or [summary] llm = {llm!r} in a daemon's configuration"
 
 
@@ -129,6 +133,8 @@ def _tell(fetched: Fetched, is_default: bool) -> None:
     say(f"{'there already' if fetched.was_there else 'kept'}: {fetched.model}")
     if not may_write_freely(card.parameters):
         say("for grammar mode only: in free mode small models were measured to say what is false")
+    if not installed_bindings():
+        say(f"to run it, a llama.cpp binding is needed: {_BINDINGS}")
     say(_NEXT.format(llm=card.name if is_default else str(fetched.model.resolve())))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from phenostream.deploy.cli import fetch_llm
 from phenostream.deploy.cli.main import BAD_USAGE, GOOD, main
 from phenostream.deploy.language_models.shelf import model_path, models_folder
 from phenostream.engine.errors import BadLanguageModel
@@ -53,6 +54,14 @@ def test_a_folder_of_ones_own_is_named_by_path(toy: Path, tmp_path: Path, capsys
     assert main(["fetch-llm", str(toy), "--to", str(to), "--name", "mine"]) == GOOD
     assert f"--llm {to / 'mine.gguf'}" in capsys.readouterr().out
     assert model_path(str(to / "mine.gguf")) == model_path("mine", to)
+
+
+def test_where_nothing_can_run_it_it_says_what_is_needed(
+    toy: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch_llm, "installed_bindings", lambda: ())
+    assert main(["fetch-llm", str(toy)]) == GOOD
+    assert "a llama.cpp binding is needed: pip install 'phenostream[llm" in capsys.readouterr().out
 
 
 def test_with_json_it_tells_a_program_all_of_it(toy: Path, home: Path, capsys: Capture) -> None:
