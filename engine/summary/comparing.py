@@ -121,27 +121,26 @@ def share_test(before: tuple[int, int], now: tuple[int, int]) -> float | None:
     return _two_sided((_ratio(*now) - _ratio(*before)) / sqrt(variance))
 
 
-def superiority(before: Histogram, now: Histogram) -> float | None:
-    """Probability that a value of `now` exceeds one of `before`, ties counting half; None where one side is empty."""
-    there, here = int(before.sum()), int(now.sum())
+def rank_test(before: Histogram, now: Histogram) -> tuple[float | None, float | None]:
+    """Whether the values of `now` lie higher: the Mann-Whitney test, corrected for ties.
+
+    Returns:
+        Probability that a value of `now` exceeds one of `before`, ties counting half, None where one side is empty; and
+        the two-sided probability of the test, None where there are too few values for it.
+    """
+    both, below = before + now, np.cumsum(before)
+    there, here = int(below[-1]), int(now.sum())
     if not there or not here:
-        return None
-    below = np.cumsum(before) - before
-    wins = float(np.dot(now.astype(np.float64), below + before / 2))
-    return min(1.0, max(0.0, wins / there / here))
-
-
-def rank_test(before: Histogram, now: Histogram) -> float | None:
-    """Two-sided probability of the Mann-Whitney test, corrected for ties; None where there are too few values."""
-    there, here = int(before.sum()), int(now.sum())
-    effect = superiority(before, now)
-    if effect is None or min(there, here) < LEAST_CELLS:
-        return None
-    ties = (before + now).astype(np.float64)
-    both = float(there + here)
-    tied = float(np.sum(ties * (ties**2 - 1))) / (both * (both - 1))
-    variance = (both + 1 - tied) / (12.0 * there * here)
-    return 1.0 if variance <= 0 else _two_sided((effect - 0.5) / sqrt(variance))
+        return None, None
+    wins = float(np.dot(now.astype(np.float64), below - before / 2))
+    superiority = min(1.0, max(0.0, wins / there / here))
+    if min(there, here) < LEAST_CELLS:
+        return superiority, None
+    total, ties = float(there + here), both[both > 1].astype(np.float64)
+    tied = float(np.dot(ties, ties * ties - 1)) / (total * (total - 1))
+    variance = (total + 1 - tied) / (12.0 * there * here)
+    z = 0.0 if variance <= 0 else (superiority - 0.5) / sqrt(variance)
+    return superiority, _two_sided(z)
 
 
 def adjusted(probabilities: Sequence[float]) -> list[float]:
@@ -236,11 +235,11 @@ def _markers(facts: Facts, statistics: WindowStatistics, other: Baseline) -> lis
         for m, name in enumerate(statistics.context.markers):
             there, here = (part.tally.z[k, m] for part in (other.statistics, statistics))
             before = statistics.context.in_unit(quantile(there, 0.5), m) if there.any() else None
-            effect = superiority(there, here)
+            effect, p = rank_test(there, here)
             change = MarkerChange(
                 one.name, name, before, medians.get(name), effect, None, "too_few"
             )
-            tested.append(_Tested(change, rank_test(there, here), (effect or 0.0) > 0.5))
+            tested.append(_Tested(change, p, effect is not None and effect > 0.5))
     return tested
 
 
