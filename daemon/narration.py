@@ -5,6 +5,7 @@ taken once for a summary, and only where the facts that the daemon itself wrote 
 it need not be trusted.
 """
 
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +22,11 @@ from phenostream.daemon.wire.control import Summariser, SummaryText
 from phenostream.engine.errors import BadInput, BadMessage
 from phenostream.engine.summary.facts import Facts
 from phenostream.engine.summary.plan import says
+from phenostream.engine.summary.prompt import FREE_LANGUAGE
+from phenostream.engine.summary.verify import faults
 from phenostream.engine.summary.wording import STYLES, Style, plan_of
+
+logger = logging.getLogger(__name__)
 
 MOST_KEPT: Final = 64
 """Summaries of the template that may still be worded: the newest."""
@@ -52,7 +57,7 @@ class Narration:
         self._enter = enter
         self._lock = Lock()
         self._templates: OrderedDict[int, bytes] = OrderedDict()
-        self._worded: OrderedDict[int, None] = OrderedDict()
+        self._worded: set[int] = set()
         self._counts = _Counts()
         self._heard: Summariser | None = None
         self._heard_s = 0.0
@@ -105,14 +110,13 @@ class Narration:
             return  # of another version: it cannot be worded
         of_offset = body.get("of_offset")
         with self._lock:
-            if isinstance(of_offset, int):
-                self._worded[of_offset] = None
-            else:
+            if of_offset is None:
                 self._templates[record.offset] = record.payload
-            while len(self._templates) > MOST_KEPT:
-                self._worded.pop(self._templates.popitem(last=False)[0], None)
-            while len(self._worded) > MOST_KEPT:
-                self._worded.popitem(last=False)
+            elif of_offset in self._templates:
+                self._worded.add(of_offset)
+            if len(self._templates) > MOST_KEPT:
+                oldest, _ = self._templates.popitem(last=False)
+                self._worded.discard(oldest)
 
     def _take(self, request: SummaryText) -> None:
         template = self._wordable(request.of_offset)
@@ -132,7 +136,7 @@ class Narration:
                 raise BadInput(_again(request.of_offset))
             if not self._enter(SummaryWorded(payload)):
                 raise BadInput(f"summary_text: {_BUSY}")
-            self._worded[request.of_offset] = None
+            self._worded.add(request.of_offset)
             self._counts.worded += 1
             self._counts.last_seconds = round(request.seconds, 3)
 
@@ -161,9 +165,30 @@ class Narration:
             raise BadInput(
                 f"summary_text: source {request.source!r}: not allowed with summary.mode = {self._config.mode!r}"
             )
-        plan = plan_of(_facts(template), _style(request.style), request.language)
-        if not says(plan, request.text):
-            raise BadInput("summary_text: text: not one that the plan of these facts can say")
+        facts = _facts(template)
+        try:
+            fault = _fault(request, facts)
+        except BadInput:
+            raise
+        except Exception as err:  # costs the text, and never the thread that answers everybody
+            logger.exception(
+                "the judge of summaries failed at a text for offset %d", request.of_offset
+            )
+            fault = f"it could not be judged ({type(err).__name__})"
+        if fault is not None:
+            raise BadInput(f"summary_text: text: {fault}")
+
+
+def _fault(request: SummaryText, facts: Facts) -> str | None:
+    """What in a text the facts do not support; raises `BadInput` for a style or language there is not."""
+    plan = plan_of(facts, _style(request.style), request.language)
+    if request.source == "llm-grammar":
+        return None if says(plan, request.text) else "not one that the plan of these facts can say"
+    if request.language != FREE_LANGUAGE:
+        return f"free, in {request.language!r}: allowed {FREE_LANGUAGE!r}"
+    if not request.text.isprintable():
+        return "a character that is not shown"
+    return next((str(one) for one in faults(request.text, facts)), None)
 
 
 def _facts(template: Mapping[str, Any]) -> Facts:

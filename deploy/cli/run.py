@@ -1,7 +1,9 @@
 """The daemon: receives frames, classifies cells, publishes results, until SIGTERM or Ctrl-C.
 
-Prints one line when it is ready. SIGTERM drains: frames already received get their fate, the journal is synced, exit 0.
-A second signal forces. Exit codes: 0 drained, 1 a part died, 2 it could not start, 3 it stopped while degraded.
+Prints one line when it is ready. Where `summary.llm` names a language model, `phenostream summariser` is started beside
+it, and again when it dies, unless `summary.start` is false. SIGTERM drains: frames already received get their fate, the
+journal is synced, exit 0. A second signal forces. Exit codes: 0 drained, 1 a part died, 2 it could not start, 3 it
+stopped while degraded.
 
 Example:
   phenostream run --config deploy/config.example.toml
@@ -13,10 +15,16 @@ import logging
 import os
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+from phenostream.deploy.cli.summariser import summariser_is_wanted
 from phenostream.deploy.cli.terminal import say, say_json
+
+if TYPE_CHECKING:
+    from phenostream.daemon.lifecycle import Ready
+    from phenostream.deploy.sibling import Sibling
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +43,11 @@ def run(args: argparse.Namespace) -> int:
     if args.with_parent is not None:
         end_with(args.with_parent)
     config = load_site_config(args.config)
+    beside = ExitStack()
 
     def announce(ready: Ready) -> None:
+        if config.summary.start and summariser_is_wanted(config.summary):
+            beside.enter_context(_summariser(args.config, ready))
         if args.json:
             say_json({"event": "ready", **dataclasses.asdict(ready)})
         else:
@@ -45,10 +56,21 @@ def run(args: argparse.Namespace) -> int:
                 f"control at {ready.control}; {ready.model}"
             )
 
-    code = serve(config, announce)
+    with beside:
+        code = serve(config, announce)
     if threading.active_count() > 1:
         _leave(code)
     return code
+
+
+def _summariser(config: Path, ready: "Ready") -> "Sibling":
+    """What words summaries, beside the daemon that has become ready."""
+    from phenostream.deploy.child import PROGRAM
+    from phenostream.deploy.sibling import Sibling
+
+    where = ["--results", ready.results, "--control", ready.control]
+    mine = ["--config", str(config), "--with-parent", str(os.getpid())]
+    return Sibling("summariser", [*PROGRAM, "summariser", *mine, *where])
 
 
 def _leave(code: int) -> NoReturn:

@@ -200,3 +200,54 @@ def test_the_status_tells_what_the_summariser_said(narration: Narration) -> None
     assert told["heard_s"] < 60
     assert (told["skipped"], told["unworded"], told["reason"]) == (4, 2, "slow")
     assert told["llm"] == LLM.model_dump()
+
+
+@pytest.fixture
+def free(entered: list[SummaryWorded], template: bytes) -> Narration:
+    def enter(entry: SummaryWorded) -> bool:
+        entered.append(entry)
+        return True
+
+    narration = Narration(SummaryConfig(mode="free"), enter)
+    narration.written([Record(7, "summary", template)])
+    return narration
+
+
+def test_a_free_text_is_taken_where_the_verifier_finds_nothing(
+    free: Narration, entered: list[SummaryWorded]
+) -> None:
+    free.take(text(7, TRUE, source="llm-free"))
+    assert unpack_result(entered[0].payload)["source"] == "llm-free"
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("Leukaemia. " + TRUE, "Leukaemia"),
+        ("There were 4,000 cells. " + TRUE, "4,000"),
+        (TRUE + "\n", "a character that is not shown"),
+        (TRUE + "\u202e", "a character that is not shown"),
+        (TRUE.replace("not a diagnosis", "a diagnosis"), "diagnosis"),
+    ],
+)
+def test_a_free_text_that_says_more_is_refused_in_one_line(
+    free: Narration, entered: list[SummaryWorded], said: str, line: str
+) -> None:
+    with pytest.raises(BadInput, match=line) as caught:
+        free.take(text(7, said, source="llm-free"))
+    assert "\n" not in str(caught.value)
+    assert not entered
+
+
+def test_a_judge_that_fails_costs_the_text_and_nothing_else(
+    narration: Narration, template: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(plan: object, text: str) -> bool:
+        raise RecursionError
+
+    narration.written([Record(7, "summary", template)])
+    with monkeypatch.context() as patch:
+        patch.setattr("phenostream.daemon.narration.says", broken)
+        with pytest.raises(BadInput, match=r"could not be judged \(RecursionError\)"):
+            narration.take(text(7))
+    narration.take(text(7))

@@ -18,6 +18,7 @@ from phenostream.daemon.journal.log import Journal, JournalFull
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.ledger import Ledger
 from phenostream.daemon.model import ServedModel
+from phenostream.daemon.narration import Narration
 from phenostream.daemon.open_runs import OpenRuns
 from phenostream.daemon.pipeline.commit import Books, Commit
 from phenostream.daemon.pipeline.entries import (
@@ -32,13 +33,16 @@ from phenostream.daemon.pipeline.entries import (
 )
 from phenostream.daemon.publisher import NO_OFFSET, Publisher
 from phenostream.daemon.summaries import SummaryBook
+from phenostream.daemon.summary_config import SummaryConfig
 from phenostream.daemon.swap.models import Models
 from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.codec import unpack_result
+from phenostream.daemon.wire.control import LanguageModelName, SummaryText
 from phenostream.daemon.wire.ingest import Ack, Report, Start
 from phenostream.daemon.wire.results import Topic, decode_frame, decode_offset
 from phenostream.engine.backends.fake import FakeBackend
 from phenostream.engine.batcher import Part
+from phenostream.engine.errors import BadInput
 from phenostream.engine.types import NO_FLAGS, Detections
 
 StartMaker = Callable[..., Start]
@@ -85,7 +89,8 @@ class Desk:
         self.answers: Channel[Answer] = Channel(None, on_item=lambda: self.events.append("answer"))
         self.open_runs = OpenRuns(2, self.ledger.run)
         summaries = SummaryBook(self.model.manifest, 60.0, 2, self.model.sha256)
-        books = Books(self.ledger, self.health, summaries, self.open_runs)
+        self.narration = Narration(SummaryConfig(), self.entries.offer)
+        books = Books(self.ledger, self.health, summaries, self.open_runs, narration=self.narration)
         self.commit = Commit(Models(self.model), self.journal, books, self.entries, self.answers)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.ledger.open(self.start.run, None)
@@ -319,6 +324,51 @@ def test_a_full_disk_costs_a_drain_its_last_window_and_nothing_else(
     seen = desk.run(RunStarted(desk.start), finished(desk.receive(0), 2))
     assert bodies(seen, b"summary") == []
     assert desk.ledger.run(desk.start.run)["published"] == 1
+
+
+def test_other_words_for_a_summary_are_a_record_behind_it_also_after_the_runs_end(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = Publisher.publish
+
+    def known_first(publisher: Publisher, records: list[Record]) -> None:
+        told = [record.offset for record in records if record.topic == "summary"]
+        assert all(offset in desk.narration._templates for offset in told)
+        publish(publisher, records)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Publisher, "publish", known_first)
+        passage = finished(desk.receive(0), 2)
+        (template,) = bodies(
+            desk.run(RunStarted(desk.start), passage, RunEnded(desk.start)), b"summary"
+        )
+    assert (template["source"], template["of_offset"], template["llm"]) == ("template", None, None)
+    llm = LanguageModelName(name="toy", sha256="0" * 64, binding="fake")
+    request = SummaryText(
+        v=1,
+        id=1,
+        type="summary_text",
+        of_offset=2,
+        text=template["text"],
+        style="bedside",
+        language="en",
+        source="llm-grammar",
+        llm=llm,
+        seconds=1.0,
+    )
+    with pytest.raises(BadInput, match="the daemon stops"):
+        desk.narration.take(request)
+    desk.entries._producers = 1
+    desk.narration.take(request)
+    seen = desk.run()
+    (other,) = bodies(seen, b"summary")
+    assert other == template | {
+        "source": "llm-grammar",
+        "of_offset": 2,
+        "llm": llm.model_dump(),
+        "seconds": 1.0,
+    }
+    assert decode_offset(seen[-1][1]) == desk.journal.newest == 4
 
 
 def test_a_run_that_was_let_go_from_memory_is_summarised_whole(

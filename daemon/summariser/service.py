@@ -1,0 +1,195 @@
+"""The summariser: hears what the template wrote, has it worded, and hands the words to the daemon, which judges them.
+
+One thread. While the language model is at work, summaries wait in the socket and then at the `Desk`. Whatever the
+language model does costs a summary its other words and nothing else; while the daemon is away nothing is worded.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from phenostream.daemon.client.control import Control
+from phenostream.daemon.client.errors import Refusal, Unreachable
+from phenostream.daemon.security.keys import ClientKeys
+from phenostream.daemon.summariser.author import Mode, Worded
+from phenostream.daemon.summariser.desk import Desk, Job
+from phenostream.daemon.summariser.listener import Listener
+from phenostream.daemon.summariser.llm.protocol import ModelFacts
+from phenostream.daemon.summary_config import SummaryConfig
+from phenostream.engine.errors import BadMessage, EngineFault
+from phenostream.engine.summary.facts import Facts
+from phenostream.engine.summary.wording import Style
+
+logger = logging.getLogger(__name__)
+
+_LOOK_S: Final = 0.25
+_TELL_S: Final = 10.0
+"""Between two words about ourselves while there is nothing to word."""
+_ANSWER_S: Final = 5.0
+_LONGEST_NAME: Final = 64
+_LONGEST_REASON: Final = 400
+
+
+class Writes(Protocol):
+    """Words facts; see `Author`."""
+
+    def write(
+        self, facts: Facts, style: Style, language: str, mode: Mode, deadline_s: float
+    ) -> Worded:
+        """Words that are true of the facts; the template's where there are no others in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """Where a daemon is.
+
+    Attributes:
+        results: Endpoint.
+        control: Endpoint.
+        keys: Ours and the daemon's, for a daemon on tcp.
+    """
+
+    results: str
+    control: str
+    keys: ClientKeys | None = None
+
+
+class Service:
+    """One per process. `run` ends by an exception, such as that of a signal handler."""
+
+    def __init__(
+        self,
+        config: SummaryConfig,
+        daemon: Daemon,
+        author: Writes,
+        who: Callable[[], ModelFacts],
+    ) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            config: Style, language, mode and deadline.
+            daemon: Whose summaries are worded.
+            author: Words them.
+            who: The language model, once it is loaded; raises `EngineFault` where it is not.
+        """
+        self._config = config
+        self._daemon = daemon
+        self._author = author
+        self._who = who
+        self._desk = Desk()
+        self._unworded = 0
+        self._away = False
+
+    def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Word summaries, for ever.
+
+        Args:
+            on_ready: Called once, when no summary that is written from then on can be missed.
+
+        Raises:
+            BadConfig: An endpoint is no address.
+            Rejected: The daemon does not take our connection.
+        """
+        daemon = self._daemon
+        with (
+            Listener(daemon.results, daemon.keys) as listener,
+            Control(daemon.control, _ANSWER_S, daemon.keys) as control,
+        ):
+            ready, told_s = False, 0.0
+            while True:
+                for offset, record in listener.heard(_LOOK_S):
+                    self._hear(offset, record)
+                if listener.subscribed and not ready:
+                    ready = True
+                    on_ready()
+                job = self._desk.take()
+                if job is not None:
+                    self._word(job, control)
+                    told_s = time.monotonic()
+                elif ready and time.monotonic() - told_s >= _TELL_S:
+                    self._tell(control, {})
+                    told_s = time.monotonic()
+
+    def _hear(self, offset: int, record: dict[str, Any]) -> None:
+        """Have a summary of the template wait; one of another version cannot be worded."""
+        if record.get("source") != "template":
+            return
+        try:
+            facts = Facts.from_dict(record.get("facts"))
+        except BadMessage as err:
+            logger.warning("offset %d: %s; it keeps the template's words", offset, err)
+            return
+        scope, run = str(record.get("scope")), str(record.get("run"))
+        self._desk.put(Job(offset, scope, run, facts))
+
+    def _word(self, job: Job, control: Control) -> None:
+        config = self._config
+        began_s = time.monotonic()
+        worded = self._author.write(
+            job.facts, config.style, config.language, config.mode, config.deadline_s
+        )
+        reason = self._hand_over(job, worded, control)
+        if reason is not None:
+            self._unworded += 1
+            logger.warning(
+                "summary at offset %d keeps the template's words: %s", job.of_offset, reason
+            )
+        self._tell(control, {"seconds": time.monotonic() - began_s, "reason": reason})
+
+    def _hand_over(self, job: Job, worded: Worded, control: Control) -> str | None:
+        """Why a text does not become a record; None if it does."""
+        if worded.llm is None or worded.source == "template":
+            return "; ".join(worded.refused) or "there is only one wording of these facts"
+        text = {
+            "of_offset": job.of_offset,
+            "text": worded.text,
+            "style": self._config.style,
+            "language": self._config.language,
+            "source": worded.source,
+            "llm": _named(worded.llm),
+            "seconds": worded.seconds,
+        }
+        try:
+            control.word_summary(text)
+        except (Refusal, Unreachable) as err:
+            return str(err)
+        logger.info(
+            "summary at offset %d of run %s worded in %.1f s",
+            job.of_offset,
+            job.run,
+            worded.seconds,
+        )
+        return None
+
+    def _tell(self, control: Control, more: dict[str, Any]) -> None:
+        """Say how we stand, if anybody is there to hear it."""
+        state = {"skipped": self._desk.skipped, "unworded": self._unworded, "llm": None, **more}
+        try:
+            state["llm"] = _named(self._who())
+        except EngineFault as err:
+            state["reason"] = state.get("reason") or str(err)
+        if state.get("reason"):
+            state["reason"] = _shown(state["reason"], _LONGEST_REASON)
+        try:
+            control.tell_summariser(state)
+        except (Refusal, Unreachable) as err:
+            if not self._away:
+                logger.warning("the daemon does not hear how the summariser stands: %s", err)
+            self._away = True
+        else:
+            self._away = False
+
+
+def _named(model: ModelFacts) -> dict[str, str]:
+    return {
+        "name": _shown(model.name, _LONGEST_NAME) or "unnamed",
+        "sha256": model.sha256,
+        "binding": model.binding,
+    }
+
+
+def _shown(text: str, most: int) -> str:
+    """A file's or a library's own words, as a control request takes them."""
+    return "".join(one if one.isprintable() else "?" for one in text)[:most]

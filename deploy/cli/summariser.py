@@ -1,0 +1,113 @@
+"""The summariser: has a language model word the summaries of a daemon, in a process that may lag, fail or be killed.
+
+Reads [summary] of the daemon's configuration, hears each summary as the template wrote it, and hands other words for
+its facts back to the daemon, which publishes them only if they are true. `phenostream run` starts it by itself where
+`summary.llm` names a language model, unless `summary.start` is false. Runs until SIGTERM or Ctrl-C; exit code 0 then.
+
+Example:
+  phenostream summariser --config deploy/config.example.toml
+"""
+
+import argparse
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from phenostream.deploy.cli.terminal import note, say_json
+from phenostream.engine.errors import BadConfig
+
+if TYPE_CHECKING:
+    from phenostream.daemon.config import Config
+    from phenostream.daemon.summariser.service import Daemon
+    from phenostream.daemon.summary_config import SummaryConfig
+
+_LOOPBACK: Final = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - compared, never bound
+"""Where a socket is reached from its own box that is bound to all addresses."""
+_AT_ONCE_S: Final = 0.0
+"""A model that is not loaded yet goes on loading."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="TOML file")
+    parser.add_argument(
+        "--results", metavar="URL", help="results endpoint (default: as configured)"
+    )
+    parser.add_argument(
+        "--control", metavar="URL", help="control endpoint (default: as configured)"
+    )
+    parser.add_argument("--with-parent", type=int, metavar="PID", help=argparse.SUPPRESS)
+    parser.add_argument("--json", action="store_true", help="say as JSON when it is ready")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Word summaries until told to stop."""
+    from phenostream.daemon.summariser.author import Author
+    from phenostream.daemon.summariser.link import Link, WorkerSetup
+    from phenostream.daemon.summariser.service import Service
+    from phenostream.deploy.bundles import load_site_config
+    from phenostream.deploy.language_models.shelf import model_path
+    from phenostream.deploy.parent import end_with
+
+    if args.with_parent is not None:
+        end_with(args.with_parent)
+    config = load_site_config(args.config)
+    if not summariser_is_wanted(config.summary):
+        raise BadConfig(
+            f"summary.llm: {config.summary.llm!r}, summary.mode: {config.summary.mode!r}: nothing to do; "
+            "allowed a language model and a mode other than 'template'"
+        )
+    daemon = _daemon(config, args)
+    setup = WorkerSetup(
+        model_path(config.summary.llm),
+        threads=config.summary.threads,
+        memory_bytes=config.summary.memory_bytes,
+    )
+
+    def announce() -> None:
+        if args.json:
+            say_json({"event": "ready", "llm": str(setup.path), "results": daemon.results})
+        note(f"phenostream summariser: hears {daemon.results}, words with {setup.path}")
+
+    with Link(setup) as link:
+        service = Service(config.summary, daemon, Author(link), lambda: link.open(_AT_ONCE_S))
+        with suppress(
+            KeyboardInterrupt
+        ):  # Ctrl-C or SIGTERM: nothing is lost, every summary has words
+            service.run(announce)
+    return 0
+
+
+def summariser_is_wanted(summary: "SummaryConfig") -> bool:
+    """Whether a configuration has summaries worded by a language model."""
+    return bool(summary.llm) and summary.mode != "template"
+
+
+def _daemon(config: "Config", args: argparse.Namespace) -> "Daemon":
+    """Where the daemon is, as told or as configured.
+
+    Raises:
+        BadConfig: Only the daemon knows its port.
+    """
+    from phenostream.daemon.security.keys import ClientKeys
+    from phenostream.daemon.summariser.service import Daemon
+
+    folder = config.summary.keys
+    return Daemon(
+        _reached(args.results or config.results.endpoint, "results"),
+        _reached(args.control or config.control.endpoint, "control"),
+        None if folder is None else ClientKeys.read(folder),
+    )
+
+
+def _reached(endpoint: str, section: str) -> str:
+    """The address to connect to where the daemon listens at `endpoint`, from the same box."""
+    scheme, _, rest = endpoint.partition("://")
+    host, _, port = rest.rpartition(":")
+    if scheme != "tcp":
+        return endpoint
+    if port == "*":
+        raise BadConfig(
+            f"{section}.endpoint: {endpoint}: allowed a port, or --{section} URL as the daemon said it"
+        )
+    return f"tcp://{_LOOPBACK.get(host, host)}:{port}"
