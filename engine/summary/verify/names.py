@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Self
 
 from phenostream.engine.summary.facts import Facts
-from phenostream.engine.summary.wording.names import is_plain_marker, proteins_of, shown
+from phenostream.engine.summary.wording.names import is_plain_marker, shown
 
 NamedKind = Literal["class", "marker", "unit", "name"]
 
@@ -70,7 +70,8 @@ class Lexicon:
         forms.append(Form(_quoted(unit), "unit", 0))
         if _is_plain(unit, _PLAIN_UNIT, reserved - {"synthetic"}):
             forms.append(Form(unit, "unit", 0))
-        return cls([*forms, Form(_quoted(facts.model), "name", 0)])
+        names = {facts.model, facts.run, facts.instrument, *(c.name for c in facts.comparisons)}
+        return cls(forms + [Form(written, "name", 0) for written in set(map(_quoted, names))])
 
     def at(self, text: str, start: int) -> tuple[NamedKind, int, int] | None:
         """The longest name that stands at this place as a whole word: its kind, index and end."""
@@ -96,7 +97,7 @@ def _class_forms(name: str, reserved: frozenset[str]) -> list[str]:
 
 
 def _marker_forms(marker: str, reserved: frozenset[str]) -> list[str]:
-    proteins = proteins_of(marker)
+    proteins = tuple(marker.split("/"))
     ways = {tuple(map(_quoted, proteins))}
     for plain in (is_plain_marker, lambda one: _is_plain(one, _PLAIN_PROTEIN, reserved)):
         ways.add(tuple(one if plain(one) else _quoted(one) for one in proteins))

@@ -1,9 +1,9 @@
 """Phrases as patterns that a person can read, matched against tokens.
 
 A pattern is words with a space between them: ``[optional words]``, ``(one|or another)``, and places for what a rule
-asks about: ``{n}`` a number, ``{p}`` a percentage, ``{x}`` either, ``{c}`` a class, ``{m}`` a marker, ``{u}`` the unit,
-``{i}`` the model's name. A second one of a kind has a digit: ``{n2}``. ``?=`` opens what must follow, ``?!`` what must
-not; neither is part of the phrase. Parentheses that are meant are written ``<`` and ``>``.
+asks about: ``{n}`` a number, ``{p}`` a percentage, ``{x}`` either, ``{c}`` a class, ``{m}`` a marker, ``{u}`` the
+unit, ``{i}`` a name of something else. A second one of a kind has a digit: ``{n2}``. ``?=`` opens what must follow,
+``?!`` what must not; neither is part of the phrase. Parentheses that are meant are written ``<`` and ``>``.
 """
 
 import re

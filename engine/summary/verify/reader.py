@@ -69,9 +69,8 @@ def _hold(reading: Reading, phrase: Phrase, rule: Rule) -> None:
     if rule.bare and not licensed:
         reading.refuse("binding", phrase, "a class with its count, share or another claim")
     if any(token.kind in ("number", "percent") for token in phrase.tokens):
-        written = f"{sentence.bound} {sentence.scope} " + " ".join(
-            token.text for token in phrase.tokens
-        )
+        written = " ".join(token.text for token in phrase.tokens)
+        written += f" of {sentence.bound} {sentence.scope} {sentence.marker} {sentence.changes}"
         if written in sentence.said:
             reading.refuse("repetition", phrase, "the same claim once in a sentence")
         sentence.said.add(written)

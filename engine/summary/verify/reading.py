@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from phenostream.engine.summary.changes import Comparison, MarkerChange, ShareChange
 from phenostream.engine.summary.facts import ClassFacts, Facts
 from phenostream.engine.summary.verify.fault import LONGEST_QUOTED, Fault, FaultKind
 from phenostream.engine.summary.verify.numerals import is_share, is_value
@@ -36,6 +37,10 @@ class Sentence:
         marker: The one whose value was told last.
         unfinished: "9 of 12 cells in 3 frames": what became of them must follow.
         waiting: A class was brought up ("in the lymphocytes") for a claim that must follow.
+        against: What is compared with.
+        change: The change told last, for its numbers.
+        changes: How many were told.
+        origin: The sentence tells where the facts come from.
         said: Claims so far, as they were written.
     """
 
@@ -54,6 +59,10 @@ class Sentence:
     waiting: Phrase | None = None
     unfinished: Phrase | None = None
     marker: int | None = None
+    against: Comparison | None = None
+    change: ShareChange | MarkerChange | None = None
+    changes: int = 0
+    origin: bool = False
     said: set[str] = field(default_factory=set)
 
 
@@ -164,9 +173,11 @@ class Reading:
             self.refuse("value", phrase, f"{fact:.4g} {what}")
         return same
 
-    def interval(self, phrase: Phrase, low: float, high: float) -> None:
-        """Hold two written percentages, ``{x}`` and ``{p}``, against the ends of an interval of shares."""
-        first, last = phrase.token("x"), phrase.token("p")
+    def interval(
+        self, phrase: Phrase, low: float, high: float, places: tuple[str, str] = ("x", "p")
+    ) -> None:
+        """Hold two written percentages against the ends of an interval of shares."""
+        first, last = map(phrase.token, places)
         if not (
             is_share(low, first.value, first.decimals) and is_share(high, last.value, last.decimals)
         ):

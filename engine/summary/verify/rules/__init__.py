@@ -2,16 +2,26 @@
 
 from typing import Final
 
+from phenostream.engine.summary.verify.rules.changes import CHANGES
 from phenostream.engine.summary.verify.rules.composition import COMPOSITION
 from phenostream.engine.summary.verify.rules.found import FOUND
 from phenostream.engine.summary.verify.rules.leads import LEADS
 from phenostream.engine.summary.verify.rules.markers import MARKERS
+from phenostream.engine.summary.verify.rules.origin import ORIGIN
 from phenostream.engine.summary.verify.rules.quality import QUALITY
 from phenostream.engine.summary.verify.rules.rule import Rule
 
 __all__ = ["RULES", "WORDS", "Rule"]
 
-RULES: Final[tuple[Rule, ...]] = (*QUALITY, *LEADS, *COMPOSITION, *MARKERS, *FOUND)
+RULES: Final[tuple[Rule, ...]] = (
+    *CHANGES,
+    *ORIGIN,
+    *QUALITY,
+    *LEADS,
+    *COMPOSITION,
+    *MARKERS,
+    *FOUND,
+)
 
 WORDS: Final = frozenset(word for rule in RULES for word in rule.words)
 """Every word that a rule reads."""

@@ -87,6 +87,8 @@ def _none(r: Reading, phrase: Phrase) -> None:
 def _only(r: Reading, phrase: Phrase) -> None:
     one = _named(r, phrase)
     alone = one.count == r.facts.classified == 1
+    if phrase.has("n"):
+        r.count(phrase, "n", 1, "cell")
     r.true(alone, "count", phrase, f"{one.count:,} of {r.facts.classified:,} classified cells")
     r.about("class")
 
@@ -129,6 +131,14 @@ def _majority(r: Reading, phrase: Phrase) -> None:
         one = r.of_class(phrase.token("c").index)
         whole = _whole(r, phrase)
         r.true(2 * one.count > whole, "superlative", phrase, f"{one.count:,} of {whole:,} cells")
+    r.sentence.licensed = True
+
+
+def _all_of(r: Reading, phrase: Phrase) -> None:
+    if _divisible(r, phrase):
+        one = r.of_class(phrase.token("c").index)
+        whole = _whole(r, phrase)
+        r.true(one.count == whole, "superlative", phrase, f"{one.count:,} of {whole:,} cells")
     r.sentence.licensed = True
 
 
@@ -247,7 +257,9 @@ COMPOSITION: Final = (
         "no cell was [classified as] [(a|an)] {c}",
         "none [of (them|these|the cells|the classified cells)] (were|was) [(a|an)] {c}",
     ),
-    *rules(_only, f"the only [classified] cell {_WERE} [(called|classified as)] [(a|an)] {{c}}"),
+    *rules(
+        _only, f"the (only|{{n}}) [classified] cell {_WERE} [(called|classified as)] [(a|an)] {{c}}"
+    ),
     *rules(_opened, "{c} ?= < {x}"),
     *rules(
         _is_majority,
@@ -257,6 +269,7 @@ COMPOSITION: Final = (
     *rules(_some, "{c} were (present|found|seen|detected)"),
     *rules(
         _every,
+        f"the {{n}} [classified] cells {_WERE} all {{c}}",
         f"all [of] [(the|these|them)] [{{n}}] [classified] [cells] {_AS} {{c}}",
         f"every classified cell {_AS} [(a|an)] {{c}}",
         "only {c} were (found|seen|detected)",
@@ -275,6 +288,7 @@ COMPOSITION: Final = (
         f"{{c}} [({_MAKE}|hold|held|being|as|in)] [(the|a)] (majority|more than half) [{_OF}]",
         "{c} (predominate|predominated|dominate|dominated) [the (sample|population|window|run)]",
     ),
+    *rules(_all_of, "all ?= {c}"),
     *rules(
         _no_majority,
         "no [single] class [(is|was|has|had|holds|held|forms|formed|with|reached|reaches|makes up|made up)] "

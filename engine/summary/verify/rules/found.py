@@ -53,7 +53,8 @@ _COUNTED: Final[tuple[tuple[str, Subject, Callable[[Facts], int], tuple[str, ...
         "other",
         lambda facts: facts.rejected,
         (
-            f"[{_WERE}] [(rejected|set aside)] as (not a white cell|not white cells|no white cell|other objects)",
+            f"[{_WERE}] [(rejected|set aside|left out)] as "
+            "(not a white cell|not white cells|no white cell|other objects)",
             f"[{_WERE}] (rejected|set aside)",
         ),
     ),
@@ -82,7 +83,8 @@ _COUNTED: Final[tuple[tuple[str, Subject, Callable[[Facts], int], tuple[str, ...
         (
             "that the engine failed on",
             "(got|received) no numbers [from the engine]",
-            f"{_WERE} failed by the engine",
+            f"{_WERE} failed [on] by the engine",
+            f"{_WERE} lost to a fault of the engine",
         ),
     ),
 )
@@ -179,6 +181,9 @@ FOUND: Final = (
     ),
     *rules(_found_in_frames, f"[(the|these)] {{n}} {_FRAMES} {_HOLD}"),
     *rules(_no_claim, f"{_HOLD} ?= ({{n}}|no) {_CELLS}", when=_is_verbless),
-    *rules(_unfinished, f"{{n}} of {{n2}} {_CELLS} ?= (in|from|across|over) {{n3}} {_FRAMES}"),
+    *rules(
+        _unfinished,
+        f"{{n}} of {{n2}} {_CELLS} [{_SEEN}] ?= (in|from|across|over) {{n3}} {_FRAMES}",
+    ),
     *(rule for fate in _COUNTED for rule in _fate(*fate)),
 )

@@ -74,11 +74,13 @@ LEADS: Final = (
         f"the cells {_WERE} ?= (mostly|mainly|predominantly|primarily|largely|chiefly|dominated)",
     ),
     *rules(_are, f"{_WERE} ?= ({{p}}|no) {{c}}"),
-    *rules(_nothing, "next to", "as well as", "together with", "along with", "in addition"),
+    *rules(
+        _nothing, "next to", "alongside", "as well as", "together with", "along with", "in addition"
+    ),
     *rules(
         _these,
         "(of|among) (these|them|which|those) [cells] [,]",
-        "(including|comprising|namely|consisting of|made up of|divided into|as) ?= ({x}|no {c}|{c2})",
+        "(including|comprising|namely|consisting of|made up of|divided into|as|that is) ?= ({x}|no {c}|{c2})",
         f"(they|these) [cells] ({_WERE}|comprise|comprised|include|included)",
     ),
 )

@@ -3,6 +3,7 @@
 from typing import Final
 
 from phenostream.engine.summary.facts import ClassFacts, MarkerFacts
+from phenostream.engine.summary.verify.numerals import rounds_to
 from phenostream.engine.summary.verify.pattern import Phrase
 from phenostream.engine.summary.verify.reading import Reading, Sentence
 from phenostream.engine.summary.verify.rules.rule import rules
@@ -179,6 +180,23 @@ def _has_marker(sentence: Sentence) -> bool:
     return sentence.marker is not None
 
 
+def _percentile(r: Reading, phrase: Phrase) -> None:
+    """Where the median told last stands in the run before, or in the reference."""
+    sentence = r.sentence
+    if sentence.scope is None or sentence.marker is None:
+        r.refuse("binding", phrase, "a percentile behind the value of a marker")
+        return
+    markers = r.of_class(sentence.scope).markers
+    if not markers:
+        return
+    marker = markers[sentence.marker]
+    of_run = phrase.contains("run")
+    fact = marker.run_percentile if of_run else marker.reference_percentile
+    token = phrase.token("n")
+    told = fact is not None and rounds_to(fact, token.value, token.decimals)
+    r.true(told, "value", phrase, f"percentile {fact}")
+
+
 MARKERS: Final = (
     *rules(
         _open,
@@ -199,11 +217,17 @@ MARKERS: Final = (
     *rules(_are_pooled, "< pooled , cannot be separated >", "pooled", when=_has_marker),
     *rules(
         _spread,
+        f"< {_ENDS} ?= (>|;)",
         f"< {_ENDS} >",
         f"< [(the|a|its)] [nominal] [{{p}}] interval [(of|from|:|,)] {_ENDS} [{{u}}] >",
         f"[(with|and)] [(the|a|an|its)] [nominal] [{{p}}] interval [of one cell] [(of|from|:|,)] {_ENDS} [{{u}}]",
         f"< (quartiles|interquartile range) [(of|from|:|,)] {_ENDS} [{{u}}] >",
         f"[(with|and)] [(the|an|its)] (quartiles|interquartile range) [(of|from|:|,)] {_ENDS} [{{u}}]",
+        when=_has_marker,
+    ),
+    *rules(
+        _percentile,
+        "[(at the|the)] percentile {n} (of|in) (the run before|the run so far|the reference)",
         when=_has_marker,
     ),
     *rules(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from phenostream.engine.summary.facts import FlaggedFrames, FrameAccount
+from phenostream.engine.summary.facts import INTERVAL_COVERAGE, FlaggedFrames, FrameAccount
 from phenostream.engine.summary.verify.pattern import Phrase
 from phenostream.engine.summary.verify.reading import DIVISIBLE, Reading
 from phenostream.engine.summary.verify.rules.rule import Rule, rules
@@ -73,6 +73,38 @@ def _unusual_share(r: Reading, phrase: Phrase) -> None:
 def _none_unusual(r: Reading, phrase: Phrase) -> None:
     told = r.facts.unusual == 0 and r.facts.classified > 0
     r.true(told, "count", phrase, f"unusual cells: {r.facts.unusual}")
+    r.about("other")
+
+
+def _unusual_interval(r: Reading, phrase: Phrase) -> None:
+    r.share(phrase, "p3", INTERVAL_COVERAGE, "is the coverage of the interval of a share")
+    low, high = r.facts.unusual_low, r.facts.unusual_high
+    if (
+        r.true(low is not None, "interval", phrase, "no interval of this share")
+        and high is not None
+    ):
+        r.interval(phrase, low or 0.0, high, ("x", "p2"))
+
+
+def _unusual_with_interval(r: Reading, phrase: Phrase) -> None:
+    _unusual_interval(r, phrase)
+    _unusual(r, phrase)
+
+
+def _judged(r: Reading, phrase: Phrase) -> None:
+    """How many cells the model saw: those it classified and those it rejected."""
+    r.count(phrase, "n", r.facts.classified + r.facts.rejected, "cells that the model judged")
+    r.about("other")
+
+
+def _reject_rate(r: Reading, phrase: Phrase) -> None:
+    r.true(r.facts.rejects, "share", phrase, "no reject rate, for this model rejects nothing")
+    if phrase.has("n"):
+        _judged(r, phrase)
+    r.share(phrase, "p", r.facts.rejected_share, "of the classified and rejected")
+    if phrase.has("p2"):
+        r.share(phrase, "p3", INTERVAL_COVERAGE, "is the coverage of the interval of a share")
+        r.interval(phrase, r.facts.rejected_low, r.facts.rejected_high, ("x", "p2"))
     r.about("other")
 
 
@@ -150,6 +182,8 @@ def _by_others(r: Reading, phrase: Phrase) -> None:
     r.count(phrase, "n", r.facts.by_other_models, "frames seen by another model")
 
 
+_JUDGED: Final = "[(the|all)] {n} (cells|cell) that the model judged"
+_OWN_INTERVAL: Final = "< {p3} interval {x} (to|-) {p2} >"
 _BY: Final = "by (a physics check|[the] physics checks)"
 _FLAGS: Final = (
     ("dark frames", lambda flagged: flagged.dark, "dark"),
@@ -182,7 +216,7 @@ _SOME: Final = (
 QUALITY: Final = (
     *rules(
         _confidence,
-        f"[{_ALL_CELLS}] [,] [(at|with)] [(the|a|an)] [overall] mean [predicted] (confidence|probability) "
+        f"[{_ALL_CELLS}] [,] [(at|with)] [(the|a|an)] [(overall|model's)] mean [predicted] (confidence|probability) "
         f"[{_ALL_CELLS}] [(of|is|was|:|at)] {{p}} [{_ALL_CELLS}]",
         "[(at|with)] [(the|a|an)] mean (confidence|probability) (of|in|for) [the] {c} [(is|was|:|at)] [of] {p}",
     ),
@@ -201,6 +235,20 @@ QUALITY: Final = (
             _none_unusual, f"(no cells|no cell|none [of (them|these|the cells)]) {unlike}"
         )
     ),
+    *(
+        rule
+        for unlike in _UNLIKE
+        for rule in rules(
+            _unusual_with_interval,
+            f"{{n}} < {{p}} (;|,) {{p3}} interval {{x}} (to|-) {{p2}} > [(cells|cell)] {unlike}",
+        )
+    ),
+    *rules(
+        _reject_rate,
+        f"[the] (reject rate|rejection rate|rejected share) [of {_JUDGED}] "
+        f"[(is|was|:|of)] {{p}} [{_OWN_INTERVAL}]",
+    ),
+    *rules(_judged, f"(of|among) {_JUDGED} [,]"),
     *rules(
         _synthetic,
         "synthetic [:] from simulated cells or a model trained on them",
@@ -215,15 +263,15 @@ QUALITY: Final = (
     ),
     *rules(
         _cannot_reject,
-        "[(this|the)] model (does not|cannot) tell whether a cell is a white cell [at all]",
+        "[(this|the)] model (does not tell|cannot tell|leaves open) whether a cell is a white cell [at all]",
     ),
     *rules(
         _cannot_score,
-        "[(this|the)] model (does not|cannot) tell whether it is like the training cells",
+        "[(this|the)] model (does not tell|cannot tell|leaves open) whether it is like the training cells",
     ),
     *rules(
         _cannot_both,
-        "[(this|the)] model (does not|cannot) tell whether a cell is a white cell [at all] or "
+        "[(this|the)] model (does not tell|cannot tell|leaves open) whether a cell is a white cell [at all] or "
         "whether it is like the training cells",
     ),
     *rules(
