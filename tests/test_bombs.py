@@ -28,6 +28,7 @@ from phenostream.daemon.quarantined import Entry
 from phenostream.daemon.recordings.entry import MAGIC, PREFIX
 from phenostream.daemon.recordings.reader import RecordingReader
 from phenostream.daemon.security.secret_file import read_secret
+from phenostream.daemon.summariser.llm.card import read_card
 from phenostream.daemon.summariser.llm.gguf import read_header
 from phenostream.daemon.wire.codec import (
     MAX_HEADER_BYTES,
@@ -40,7 +41,6 @@ from phenostream.daemon.wire.ingest import decode_from_daemon, decode_from_sourc
 from phenostream.daemon.wire.results import decode_frame
 from phenostream.deploy.bench.results import read_results
 from phenostream.deploy.bench.truth import read_truth
-from phenostream.deploy.language_models.shelf import read_card
 from phenostream.deploy.language_models.wheel import copy_member
 from phenostream.engine.array_archive import MOST_DIRECTORY_BYTES, ArrayArchive
 from phenostream.engine.bundle import load_bundle

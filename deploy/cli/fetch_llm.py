@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from phenostream.daemon.summariser.llm.bindings import installed_bindings
+from phenostream.daemon.summariser.llm.card import ModelCard, read_card
 from phenostream.daemon.summariser.llm.fitness import may_write_freely
 from phenostream.deploy.cli.terminal import note, printable, progress, say, say_json, say_table
 from phenostream.deploy.language_models.catalogue import CATALOGUE
@@ -34,10 +35,8 @@ from phenostream.deploy.language_models.fetch import (
 )
 from phenostream.deploy.language_models.shelf import (
     SUFFIX,
-    ModelCard,
     is_path,
     models_folder,
-    read_card,
 )
 from phenostream.engine.errors import BadConfig, BadLanguageModel
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from phenostream.daemon.summariser.llm.card import ModelCard
 from phenostream.daemon.summariser.llm.fitness import refuse_unfit
 from phenostream.daemon.summariser.llm.gguf import GgufHeader, read_header
-from phenostream.deploy.language_models.shelf import ModelCard, write_card
+from phenostream.deploy.language_models.shelf import write_card
 from phenostream.engine.errors import BadLanguageModel
 
 _SPARE_BYTES: Final = 64 << 20

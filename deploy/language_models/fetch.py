@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol
 
+from phenostream.daemon.summariser.llm.card import ModelCard, read_card
 from phenostream.daemon.summariser.llm.gguf import read_header
 from phenostream.deploy.language_models.arrival import Arrival, Arrived, arriving
 from phenostream.deploy.language_models.catalogue import CATALOGUE, Listed, by_hash
@@ -20,9 +21,7 @@ from phenostream.deploy.language_models.shelf import (
     NAME,
     NAME_RULE,
     SUFFIX,
-    ModelCard,
     models_folder,
-    read_card,
     sha256_of,
     write_card,
 )

@@ -1,65 +1,21 @@
-"""Where language models lie on this box, and what is written beside each of them.
-
-A model is two files in one folder: NAME.gguf, and NAME.json with what it is, its licence and where it came from.
-"""
+"""Where language models lie on this box: NAME.gguf in one folder, and beside it NAME.json, its card."""
 
 import hashlib
 import json
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, Final, Self
+from typing import IO, Final
 
+from phenostream.daemon.summariser.llm.card import ModelCard, card_path
 from phenostream.engine.errors import BadLanguageModel
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """What a model may be called."""
 NAME_RULE: Final = "1 to 64 small letters, digits, '.', '_' and '-', a letter or digit first"
 SUFFIX: Final = ".gguf"
-_CARD_SUFFIX: Final = ".json"
-_LONGEST_CARD_BYTES: Final = 16 << 10
 _CHUNK: Final = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class ModelCard:
-    """What is written beside a model.
-
-    Attributes:
-        name: What it is called here.
-        title: What it calls itself.
-        sha256: Of its file, 64 hex digits.
-        size_bytes: Of its file.
-        parameters: How many it has.
-        quantisation: How most of them are stored.
-        licence: Of its weights.
-        source: The packages or the file that it came from.
-    """
-
-    name: str
-    title: str
-    sha256: str
-    size_bytes: int
-    parameters: int
-    quantisation: str
-    licence: str
-    source: str
-
-    @classmethod
-    def of(cls, plain: Any) -> Self:
-        """The card that a JSON object tells.
-
-        Raises:
-            BadLanguageModel: It tells something else.
-        """
-        kinds: dict[str, type] = dict(cls.__annotations__)
-        if not isinstance(plain, dict) or set(plain) != set(kinds):
-            raise BadLanguageModel(f"allowed an object of {', '.join(kinds)}")
-        for field, kind in kinds.items():
-            if type(plain[field]) is not kind:
-                raise BadLanguageModel(f"{field}: {plain[field]!r:.80}, allowed {kind.__name__}")
-        return cls(**plain)
 
 
 def models_folder() -> Path:
@@ -98,32 +54,6 @@ def model_path(llm: str, folder: Path | None = None) -> Path:
 def is_path(llm: str) -> bool:
     """Whether a text means a file, not a name."""
     return "/" in llm or llm.endswith(SUFFIX)
-
-
-def card_path(model: Path) -> Path:
-    """Where the card of a model lies."""
-    return model.with_suffix(_CARD_SUFFIX)
-
-
-def read_card(model: Path) -> ModelCard:
-    """What is written beside a model.
-
-    Raises:
-        BadLanguageModel: There is no card, or it is none.
-    """
-    path = card_path(model)
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LONGEST_CARD_BYTES + 1)
-        if len(content) > _LONGEST_CARD_BYTES:
-            raise BadLanguageModel(f"longer than {_LONGEST_CARD_BYTES} bytes")
-        return ModelCard.of(json.loads(content))
-    except OSError as err:
-        raise BadLanguageModel(f"{path}: {(err.strerror or str(err)).lower()}") from err
-    except (ValueError, RecursionError) as err:
-        raise BadLanguageModel(f"{path}: not JSON") from err
-    except BadLanguageModel as err:
-        raise BadLanguageModel(f"{path}: {err}") from err
 
 
 def write_card(model: Path, card: ModelCard) -> None:

@@ -1,12 +1,16 @@
-"""Who a language model is: what its file says, and the file's hash."""
+"""Who a language model is: what its card says, else its file, and the file's hash."""
 
 import hashlib
 from pathlib import Path
+from typing import Final
 
+from phenostream.daemon.summariser.llm.card import card_of
 from phenostream.daemon.summariser.llm.fitness import refuse_unfit
 from phenostream.daemon.summariser.llm.gguf import read_header
 from phenostream.daemon.summariser.llm.protocol import ModelFacts
 from phenostream.engine.errors import BadLanguageModel
+
+_LONGEST_NAME: Final = 64
 
 
 def model_facts(path: Path, binding: str) -> ModelFacts:
@@ -26,5 +30,11 @@ def model_facts(path: Path, binding: str) -> ModelFacts:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as err:
         raise BadLanguageModel(f"{path}: {err.strerror or err}") from err
-    name = header.name or path.stem
-    return ModelFacts(name, sha256, header.parameters, header.licence, True, binding)
+    card = card_of(path, sha256)
+    name, licence = (card.title, card.licence) if card else (header.name, header.licence)
+    return ModelFacts(_shown(name or path.stem), sha256, header.parameters, licence, True, binding)
+
+
+def _shown(name: str) -> str:
+    """A stranger's name as it may stand in a record."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)[:_LONGEST_NAME]

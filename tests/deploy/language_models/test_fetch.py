@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from phenostream.daemon.summariser.llm.card import card_path, read_card
 from phenostream.deploy.language_models import fetch
 from phenostream.deploy.language_models.arrival import arriving
 from phenostream.deploy.language_models.catalogue import CATALOGUE, Listed
 from phenostream.deploy.language_models.fetch import Order, fetch_file, fetch_listed
 from phenostream.deploy.language_models.registry import DownloadFailed
-from phenostream.deploy.language_models.shelf import NAME, card_path, read_card
+from phenostream.deploy.language_models.shelf import NAME
 from phenostream.engine.errors import BadConfig, BadLanguageModel, MissingPackage
 from tests.daemon.summariser.llm.gguf_files import Gguf, Value, chat_model
 from tests.deploy.language_models.wheels import write_wheel
