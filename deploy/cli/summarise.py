@@ -14,17 +14,23 @@ Examples:
 """
 
 import argparse
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 
 from phenostream.deploy.cli.endpoints import add_keys, client_keys
 from phenostream.deploy.cli.terminal import note, printable, progress, say, say_json
+from phenostream.deploy.cli.watch import control_beside, summary_source
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
+    from phenostream.daemon.summariser.author import Worded
+    from phenostream.deploy.narrator import Narrator
     from phenostream.deploy.recount import Recount
     from phenostream.deploy.summaries import Summary
+    from phenostream.deploy.telling import Manner
+
+T = TypeVar("T", bound=str)
 
 _SCOPES: Final = {
     "run": "the whole run",
@@ -56,6 +62,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--language", default="en", help="of the text, two letters (default en)")
     parser.add_argument(
+        "--llm",
+        metavar="MODEL",
+        help="what words it: a name of fetch-llm, a GGUF file, or none (default: smollm2 if it is there)",
+    )
+    parser.add_argument(
+        "--mode",
+        default="grammar",
+        help="grammar: it chooses among true wordings (default); free: it writes, and what the facts do not support is "
+        "refused (English, 1.5 billion parameters or more); template: it is not asked",
+    )
+    parser.add_argument(
         "--reference",
         type=Path,
         metavar="FILE",
@@ -71,12 +88,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Find the summary, word it, and print."""
     from phenostream.daemon.reference_file import read_reference
+    from phenostream.deploy.narrator import NONE, narrator
     from phenostream.deploy.recount import recount
     from phenostream.deploy.summaries import Wanted, newest_summary
+    from phenostream.deploy.telling import worded
     from phenostream.deploy.told import told
-    from phenostream.engine.summary.template import write_summary
 
     _check(args)
+    manner = _manner(args)
+    words = narrator(NONE if manner.mode == "template" else args.llm)
     reference = None if args.reference is None else read_reference(args.reference)
     with (
         progress(None, "read", "B") as bar,
@@ -93,12 +113,14 @@ def run(args: argparse.Namespace) -> int:
         return _save(args, counted)
     if reference is not None and counted is not None:
         summary = replace(summary, scope="run", facts=counted.facts(reference))
-    text = write_summary(summary.facts, args.style, args.language)
+    told_as = worded(summary.facts, manner, words)
+    for reason in told_as.refused:
+        note(f"phenostream summarise: {printable(reason)}")
     if args.json:
-        say_json(_plain(summary, text))
+        say_json(_plain(summary, manner, told_as))
     else:
-        _say(summary, text)
-    return 0
+        _say(summary, told_as, words)
+    return 3 if words.model is not None and told_as.source == "template" and told_as.refused else 0
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -114,14 +136,34 @@ def _check(args: argparse.Namespace) -> None:
         )
 
 
+def _manner(args: argparse.Namespace) -> "Manner":
+    from phenostream.daemon.summariser.author import Mode
+    from phenostream.deploy.telling import Manner
+    from phenostream.engine.summary.prompt import FREE_LANGUAGE
+    from phenostream.engine.summary.wording import STYLES
+
+    modes: tuple[Mode, ...] = get_args(Mode)
+    if args.mode == "free" and args.language != FREE_LANGUAGE:
+        raise BadConfig(
+            f"--mode free with --language {args.language!r}: allowed {FREE_LANGUAGE}, what texts are verified in"
+        )
+    style, mode = _one_of("style", args.style, STYLES), _one_of("mode", args.mode, modes)
+    return Manner(style, args.language, mode)
+
+
+def _one_of(option: str, value: str, allowed: tuple[T, ...]) -> T:
+    for one in allowed:
+        if one == value:
+            return one
+    raise BadConfig(f"--{option} {value!r}: allowed {', '.join(map(str, allowed))}")
+
+
 def _endpoint(results: str) -> str:
     """RESULTS, with the control endpoint in the place of a results endpoint, which keeps nothing.
 
     Raises:
         BadConfig: It is a results endpoint, and the one beside it is not there.
     """
-    from phenostream.deploy.cli.watch import control_beside
-
     if "://" not in results or "results" not in results.rpartition("/")[2]:
         return results
     beside = control_beside(results)
@@ -158,20 +200,32 @@ def _save(args: argparse.Namespace, counted: "Recount") -> int:
     return 0
 
 
-def _say(summary: "Summary", text: str) -> None:
+def _say(summary: "Summary", words: "Worded", by: "Narrator") -> None:
     what = _SCOPES.get(summary.scope, summary.scope)
     say(printable(f"run {summary.run} of {summary.instrument}, {what}:"))
-    say(printable(text))
-    say("source: template")
+    say(printable(words.text))
+    lacks = f" ({by.lacks})" if by.lacks else ""
+    say(printable(f"worded by: {summary_source(_by(words))}{lacks}"))
 
 
-def _plain(summary: "Summary", text: str) -> dict[str, Any]:
+def _by(words: "Worded") -> dict[str, Any]:
+    """Who worded it, as a summary record says."""
+    llm = words.llm
+    named = llm and {"name": llm.name, "sha256": llm.sha256, "binding": llm.binding}
+    seconds = None if llm is None else round(words.seconds, 3)
+    return {"source": words.source, "llm": named, "seconds": seconds}
+
+
+def _plain(summary: "Summary", manner: "Manner", words: "Worded") -> dict[str, Any]:
     return {
         "run": summary.run,
         "instrument": summary.instrument,
         "scope": summary.scope,
         "offset": summary.offset,
-        "text": text,
-        "source": "template",
+        "text": words.text,
+        **asdict(manner),
+        **_by(words),
+        "tries": words.tries,
+        "refused": words.refused,
         "facts": summary.facts.as_dict(),
     }

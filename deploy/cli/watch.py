@@ -243,13 +243,21 @@ def _told(count: int, what: str, model: dict[str, Any], decision: str) -> str:
 
 
 def summary_source(body: dict[str, Any]) -> str:
-    """Who worded a summary: the template, or which language model, how bound, and in what time."""
+    """Who worded a summary: the template, or which language model, how bound, and in what time.
+
+    A model of our table goes by its name there, known by its hash; another one by what it calls itself.
+    """
+    from phenostream.deploy.language_models.catalogue import by_hash
+
     source = body.get("source", "template")
     llm, seconds = body.get("llm"), body.get("seconds")
     if not isinstance(llm, dict):
         return str(source)
+    sha256 = str(llm.get("sha256"))
+    listed = by_hash(sha256)
+    name = llm.get("name") if listed is None else listed.title
     within = f", {seconds:.1f} s" if isinstance(seconds, int | float) else ""
-    return f"{source}, {llm.get('name')} ({str(llm.get('sha256'))[:12]}){within}"
+    return f"{source}, {name} ({sha256[:12]}){within}"
 
 
 def _summary_text(body: dict[str, Any]) -> str:

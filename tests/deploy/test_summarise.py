@@ -11,6 +11,8 @@ from phenostream.engine.summary.template import write_summary
 from tests.deploy.toy_summaries import A, B, a_frame, a_journal, a_summary
 from tests.engine.summary.populations import population
 
+TEMPLATE = ("--mode", "template")
+
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
@@ -21,17 +23,17 @@ def journal(tmp_path: Path) -> Path:
 def test_the_newest_summary_is_said_with_its_run_and_its_source(
     journal: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["summarise", str(journal)]) == 0
+    assert main(["summarise", str(journal), *TEMPLATE]) == 0
     heading, text, source = capsys.readouterr().out.splitlines()
     assert heading == f"run {B} of scope-1, its newest window:"
     assert text == write_summary(population(2))
-    assert source == "source: template"
+    assert source == "worded by: template"
 
 
 def test_json_holds_the_facts_of_the_run_that_was_asked_for(
     journal: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["summarise", str(journal), "--run", A[-6:], "--json"]) == 0
+    assert main(["summarise", str(journal), "--run", A[-6:], "--json", *TEMPLATE]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["run"], said["scope"], said["source"]) == (A, "run", "template")
     assert said["facts"]["frames"] == population(1).frames
@@ -40,7 +42,7 @@ def test_json_holds_the_facts_of_the_run_that_was_asked_for(
 def test_it_is_said_in_the_style_that_was_asked_for(
     journal: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["summarise", str(journal), "--style", "line"]) == 0
+    assert main(["summarise", str(journal), "--style", "line", *TEMPLATE]) == 0
     assert write_summary(population(2), "line") in capsys.readouterr().out.splitlines()
 
 
@@ -54,7 +56,7 @@ def test_a_run_is_compared_with_one_that_was_kept(
     said = capsys.readouterr().out
     assert said.startswith(f"{kept}: ")
     assert f"of 3 frames of run {A}, model toy 1, SYNTHETIC" in said
-    assert main(["summarise", str(journal), "--reference", str(kept), "--json"]) == 0
+    assert main(["summarise", str(journal), "--reference", str(kept), "--json", *TEMPLATE]) == 0
     facts = json.loads(capsys.readouterr().out)["facts"]
     assert (facts["frames"], facts["scope"]) == (3, "run")
     assert [one["name"] for one in facts["comparisons"]] == ["monday"]
@@ -71,8 +73,11 @@ def test_a_run_is_compared_with_one_that_was_kept(
         (["JOURNAL", "--reference", "/nowhere/ref.json"], "/nowhere/ref.json"),
         (["JOURNAL", "--reference", "a", "--save-reference", "b"], "allowed one of them"),
         (["JOURNAL", "--reference", "a", "--window"], "--window with a reference"),
-        (["JOURNAL", "--style", "haiku"], "style: 'haiku', allowed bedside, lab, line"),
+        (["JOURNAL", "--style", "haiku"], "--style 'haiku': allowed bedside, lab, line"),
         (["JOURNAL", "--language", "la"], "language: 'la', allowed en"),
+        (["JOURNAL", "--mode", "poem"], "--mode 'poem': allowed grammar, free, template"),
+        (["JOURNAL", "--mode", "free", "--language", "de"], "--language 'de': allowed en"),
+        (["JOURNAL", "--llm", "/nowhere/model.gguf"], "/nowhere/model.gguf: no such file"),
         (["JOURNAL", "--run", "f00"], "holds no summary of run f00"),
     ],
 )

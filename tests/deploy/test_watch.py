@@ -11,7 +11,8 @@ from phenostream.daemon.client.subscriber import Subscriber
 from phenostream.daemon.wire.results import FrameRecord, WireColumn
 from phenostream.deploy.cli import watch
 from phenostream.deploy.cli.main import main
-from phenostream.deploy.cli.watch import followed, frame_line, record_line
+from phenostream.deploy.cli.watch import followed, frame_line, record_line, summary_source
+from phenostream.deploy.language_models.catalogue import SMOLLM2
 
 RUN = "01890a5d-ac96-774b-bcce-b302099a8057"
 
@@ -114,14 +115,19 @@ def test_a_summary_line_names_run_and_instrument() -> None:
 
 
 def test_a_summary_that_a_language_model_worded_says_which_and_in_place_of_which_record() -> None:
-    llm = {"name": "SmolLM2", "sha256": "b179c9523d0e" + "0" * 52, "binding": "fake"}
+    llm = {"name": "own", "sha256": "abcdef012345" + "0" * 52, "binding": "fake"}
     body: dict[str, Any] = {"run": RUN, "instrument": "scope-1", "scope": "run"}
     body |= {"text": "all \x1b[2Jquiet"}
     body |= {"source": "llm-grammar", "of_offset": 7, "llm": llm, "seconds": 3.14}
     assert record_line(Record("summary", 9, body)).endswith(
-        "summary of the run (llm-grammar, SmolLM2 (b179c9523d0e), 3.1 s, in place of 7): "
-        "all ?[2Jquiet"
+        "summary of the run (llm-grammar, own (abcdef012345), 3.1 s, in place of 7): all ?[2Jquiet"
     )
+
+
+def test_a_model_of_the_table_is_known_by_its_hash_whatever_it_calls_itself() -> None:
+    llm = {"name": "GPT", "sha256": SMOLLM2.sha256, "binding": "fake"}
+    said = summary_source({"source": "llm-grammar", "llm": llm, "seconds": 2})
+    assert said == f"llm-grammar, {SMOLLM2.title} ({SMOLLM2.sha256[:12]}), 2.0 s"
 
 
 def test_a_run_with_possible_gaps_and_one_without_its_end_say_so() -> None:

@@ -5,6 +5,7 @@ A row's module is imported when the row is chosen, never before.
 
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 
 from phenostream.daemon.summariser.llm.guided import GuidedModel
@@ -61,7 +62,7 @@ def open_language_model(opening: Opening, binding: str = "auto") -> LanguageMode
         EngineFault: The library could not load the model.
     """
     if binding == "auto":
-        binding = _chosen(opening)
+        binding = chosen_binding(opening.path)
     if binding not in BINDINGS:
         allowed = ", ".join(("auto", *BINDINGS))
         raise BadConfig(f"binding: {binding!r} is not known, allowed {allowed}")
@@ -70,8 +71,13 @@ def open_language_model(opening: Opening, binding: str = "auto") -> LanguageMode
     return BINDINGS[binding](opening)
 
 
-def _chosen(opening: Opening) -> str:
-    if opening.path.name.endswith(_FAKES):
+def chosen_binding(path: Path) -> str:
+    """The row that runs a file: the first that is installed, and `fake` for its own files.
+
+    Raises:
+        MissingPackage: None is installed; the text names the extras that bring one.
+    """
+    if path.name.endswith(_FAKES):
         return "fake"
     rows = installed_bindings()
     if not rows:
