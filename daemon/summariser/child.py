@@ -22,6 +22,9 @@ _LEAVING_S: Final = 5.0
 _LAST_WORDS_S: Final = 1.0
 """For a process to end that closed its output."""
 
+_NO_DEBUGGER: Final = {"GGML_NO_BACKTRACE": "1"}
+"""When llama.cpp fails it would start a debugger on itself, and wait for it."""
+
 
 class Lost(EngineFault):
     """The process is of no use any more: it ended, or said what is no message."""
@@ -50,6 +53,7 @@ class Child:
         """
         self.began_s = time.monotonic()
         pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        settings = {**dict.fromkeys(pools, str(threads)), **_NO_DEBUGGER}
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own command, no shell
@@ -57,7 +61,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._said,
-                env={**os.environ, **dict.fromkeys(pools, str(threads))},
+                env={**os.environ, **settings},
                 start_new_session=True,  # keys pressed in a terminal are for its owner
             )
         except OSError as err:

@@ -17,6 +17,8 @@ _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _NICEST: Final = 19
 _FIRST_TO_GO: Final = "1000"
+_LIBRARIES_BYTES: Final = 1 << 30
+"""Address space for what is not memory: mapped libraries, shared mappings, stacks that nobody uses."""
 _MOST_WRITTEN_BYTES: Final = 1 << 20
 """Largest file it may write: what it says on standard error."""
 
@@ -30,11 +32,12 @@ def step_back(process: int) -> None:
     os.sched_setscheduler(process, os.SCHED_IDLE, os.sched_param(0))
 
 
-def take_limits(memory_bytes: int, parent: int) -> None:
+def take_limits(memory_bytes: int, mapped_bytes: int, parent: int) -> None:
     """Limit this process, for good.
 
     Args:
-        memory_bytes: Address space; beyond it an allocation fails.
+        memory_bytes: Memory of its own; beyond it an allocation fails.
+        mapped_bytes: Of a file that it may map as well: the kernel can take these pages back at any time.
         parent: Who started it; the kernel kills this process when the thread that did so ends.
 
     Raises:
@@ -46,7 +49,8 @@ def take_limits(memory_bytes: int, parent: int) -> None:
         raise EngineFault(f"process {parent} is not there or not our parent")
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_GO)
-    _lower(resource.RLIMIT_AS, memory_bytes)
+    _lower(resource.RLIMIT_DATA, memory_bytes)
+    _lower(resource.RLIMIT_AS, memory_bytes + mapped_bytes + _LIBRARIES_BYTES)
     _lower(resource.RLIMIT_FSIZE, _MOST_WRITTEN_BYTES)
     _lower(resource.RLIMIT_CORE, 0)
 

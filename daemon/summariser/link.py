@@ -45,7 +45,7 @@ class WorkerSetup:
         binding: Row of the table of bindings, or ``auto``.
         threads: See `Opening`.
         context_tokens: See `Opening`.
-        memory_bytes: Address space it may have, see `take_limits`.
+        memory_bytes: Memory of its own, without the mapped file; see `take_limits`.
         idle: It has only cores that nobody else wants, see `step_back`; where there are none it writes nothing.
     """
 

@@ -44,8 +44,9 @@ def main() -> int:
 
 
 def _opened(setup: dict[str, Any]) -> LanguageModel:
-    take_limits(setup["memory_bytes"], setup["parent"])
-    opening = Opening(Path(setup["path"]), setup["threads"], setup["context_tokens"])
+    path = Path(setup["path"])
+    take_limits(setup["memory_bytes"], _size(path), setup["parent"])
+    opening = Opening(path, setup["threads"], setup["context_tokens"])
     return open_language_model(opening, setup["binding"])
 
 
@@ -67,6 +68,10 @@ def _serve(model: LanguageModel, jobs: Iterator[dict[str, Any]], answers: IO[byt
             continue
         _say(answers, {"done": asdict(done)})
     return 0
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _own_output() -> IO[bytes]:

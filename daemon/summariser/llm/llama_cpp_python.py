@@ -42,13 +42,17 @@ class LlamaCppPythonWriter:
             raise EngineFault(f"llama-cpp-python: {err}") from err
         self._vocabulary = llama_cpp.llama_model_get_vocab(self._llama.model)
         self._chat = self._formatter()
+        self._on_piece: Callable[[str], bool] = lambda _piece: False
+        self._stopped = False
+        self._look = llama_cpp.ggml_abort_callback(self._looked)  # the library keeps no reference
+        llama_cpp.llama_set_abort_callback(self._llama.ctx, self._look, None)
 
     def write(self, passage: Passage, on_piece: Callable[[str], bool]) -> None:
-        """See `Writer.write`."""
+        """See `Writer.write`; looks at the clock inside the library's calls as well."""
         prompt = self._prompt(passage)
+        self._on_piece, self._stopped = on_piece, False
         try:
-            if self._read(prompt, on_piece):
-                return
+            self._read(prompt)
             decoder = codecs.getincrementaldecoder("utf-8")("replace")
             with contextlib.closing(self._tokens(prompt, passage)) as tokens:
                 for _, token in zip(range(passage.most_tokens), tokens, strict=False):
@@ -57,7 +61,8 @@ class LlamaCppPythonWriter:
                     if on_piece(decoder.decode(self._llama.detokenize([token]))):
                         return
         except RuntimeError as err:
-            raise EngineFault(f"llama-cpp-python: {err}") from err
+            if not self._stopped:
+                raise EngineFault(f"llama-cpp-python: {err}") from err
 
     def close(self) -> None:
         """Release the model's memory."""
@@ -82,17 +87,22 @@ class LlamaCppPythonWriter:
         template = llama.metadata.get("tokenizer.chat_template", "")
         return Jinja2ChatFormatter(template, eos_token=end, bos_token=begin)
 
-    def _read(self, prompt: Sequence[int], on_piece: Callable[[str], bool]) -> bool:
-        """Have the model read what of the prompt it did not read last time; whether that is enough already."""
+    def _looked(self, _data: Any) -> bool:
+        """Asked by the library between two operations: whether to stop."""
+        self._stopped = self._stopped or self._on_piece("")
+        return self._stopped
+
+    def _read(self, prompt: Sequence[int]) -> None:
+        """Have the model read what of the prompt it did not read last time.
+
+        Raises:
+            RuntimeError: It failed, or was stopped.
+        """
         llama = self._llama
         known = zip(llama.input_ids[: llama.n_tokens], prompt[:-1], strict=False)
         kept = next((place for place, (old, new) in enumerate(known) if old != new), None)
         llama.n_tokens = min(llama.n_tokens, len(prompt) - 1) if kept is None else kept
-        while llama.n_tokens < len(prompt):
-            if on_piece(""):
-                return True
-            llama.eval(prompt[llama.n_tokens : llama.n_tokens + _BATCH_TOKENS])
-        return False
+        llama.eval(prompt[llama.n_tokens :])
 
     def _tokens(self, prompt: Sequence[int], passage: Passage) -> Generator[int]:
         """What the model writes, token by token, without end."""

@@ -67,7 +67,8 @@ def test_a_worker_has_limits_and_listens_nowhere(tmp_path: Path) -> None:
     with Link(fake_setup(tmp_path)) as link:
         link.open(START_S)
         worker = psutil.Process(link.pid)
-        assert worker.rlimit(psutil.RLIMIT_AS) == (1 << 30, 1 << 30)
+        assert worker.rlimit(psutil.RLIMIT_DATA) == (1 << 30, 1 << 30)
+        assert (2 << 30) <= worker.rlimit(psutil.RLIMIT_AS)[0] < (2 << 30) + 4096
         assert Path(f"/proc/{worker.pid}/oom_score_adj").read_text().strip() == "1000"
         assert "NoNewPrivs:\t1" in Path(f"/proc/{worker.pid}/status").read_text()
         assert [c for c in worker.net_connections("all") if c.status == psutil.CONN_LISTEN] == []
