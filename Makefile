@@ -7,19 +7,27 @@ TEST := .venv-test
 PIP_QUIET := --quiet --disable-pip-version-check --no-input
 # Pins for libraries that would otherwise start a thread per core each and fight over two cores.
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+# The language model of summaries: prebuilt (binding and model from the package registry), build (the binding that is first
+# choice is compiled here), 0 (none: a template words the facts).
+LLM ?= prebuilt
+# No instruction that another box of this kind may lack: the compiled wheel may be kept and handed on.
+LLAMA_BUILD := CMAKE_ARGS="-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF -DMTMD_BUILD=OFF"
 # What `make chaos` and `make nightly` are told.
 CHAOS = $(if $(BREAK),--break $(BREAK)) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json)
 
 .PHONY: help demo test chaos nightly fuzz check lint types view reference bundle clean
+ifeq ($(filter $(LLM),prebuilt build 0),)
+$(error LLM=$(LLM): allowed prebuilt, build, 0)
+endif
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-demo: $(DEMO)/.ready  ## simulated microscope, then real cells replayed, through the daemon
+demo: $(DEMO)/.llm-$(LLM)  ## simulated microscope, then real cells replayed, a summary; LLM=build compiles its binding, LLM=0 none
 	@echo "== phenostream demo: a simulated microscope, then a recording of real cells"
-	@$(DEMO)/bin/phenostream demo --recording tests/data/real_quads.phenorec
+	@$(DEMO)/bin/phenostream demo --recording tests/data/real_quads.phenorec $(if $(filter 0,$(LLM)),--llm none)
 
-test: $(TEST)/.ready  ## the whole test suite
+test: $(TEST)/.llm-$(LLM)  ## the whole test suite, on a real language model; LLM=build, LLM=0 as above
 	@echo "== pytest"
 	@$(THREADS) $(TEST)/bin/python -m pytest $(PYTEST_ARGS)
 
@@ -70,6 +78,23 @@ $(TEST)/.ready: pyproject.toml constraints.txt
 	$(call make_venv,$(TEST))
 	@echo "== installing phenostream with extras dev, trainer (torch), exports and compression; the first time takes some minutes"
 	@$(TEST)/bin/python -m pip install $(PIP_QUIET) -c constraints.txt --no-build-isolation -e '.[dev,trainer,exports,compression]'
+	@touch $@
+
+%/.llm-0: %/.ready
+	@true
+
+%/.llm-prebuilt: %/.ready
+	@echo "== a language model for summaries: llama.cpp as a binary (34 MB) and SmolLM2 (93 MB)"
+	@{ $*/bin/python -m pip install $(PIP_QUIET) -c constraints.txt --only-binary :all: xllamacpp && \
+	  $*/bin/phenostream fetch-llm smollm2 && touch $@; } || echo "no language model: a template will word the facts"
+
+$(TEST)/.llm-build: $(TEST)/.llm-prebuilt  # the tests run every binding that is there
+
+%/.llm-build: %/.ready
+	@command -v c++ >/dev/null || { echo "LLM=build needs a C++ compiler: apt-get install g++"; exit 2; }
+	@echo "== a language model for summaries: compiling llama-cpp-python (3 to 8 minutes on two cores), and SmolLM2 (93 MB)"
+	@$(LLAMA_BUILD) $*/bin/python -m pip install $(PIP_QUIET) -c constraints.txt llama-cpp-python
+	@$*/bin/phenostream fetch-llm smollm2
 	@touch $@
 
 define make_venv
