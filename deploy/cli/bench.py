@@ -16,6 +16,7 @@ Examples:
   phenostream bench ingest --size 2048 --frames 30
   phenostream bench journal
   phenostream bench soak
+  phenostream bench summariser --llm smollm2
   phenostream bench swap
   phenostream bench detect --truth truth.json --results got.jsonl
   phenostream bench field
@@ -37,6 +38,7 @@ from phenostream.deploy.cli import (
     bench_soak,
     bench_sources,
     bench_stage,
+    bench_summariser,
     bench_swap,
     bench_train,
 )
@@ -187,6 +189,11 @@ _KINDS: dict[str, tuple[_Declare, _Measure, str]] = {
         bench_soak.declare,
         bench_soak.measure,
         "whether a daemon's memory, descriptors and threads stay the same over 150,000 frames",
+    ),
+    "summariser": (
+        bench_summariser.declare,
+        bench_summariser.measure,
+        "what a language model that writes summaries costs the frames",
     ),
     "swap": (
         bench_swap.declare,
