@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from phenostream.engine.summary.changes import Comparison
+from phenostream.engine.summary.changes import Comparison, MarkerChange, ShareChange
 from phenostream.engine.summary.facts import ClassFacts, Facts, MarkerFacts
 from tests.truth.tokens import Number, Row, markers_of
 
@@ -17,6 +17,10 @@ _SHORT: Final = {
     "m": r"‹m\d+›(?: ‹pool›)?(?: \( pooled , cannot be (?:separated|told apart) \))?",
 }
 """What ``<n:a>`` stands for in a phrase: a number, percentage, ordinal, class or marker; the second is its name."""
+
+
+LEVEL: Final = 0.95
+"""Of every interval of a share, or of a difference of two."""
 
 
 @dataclass(slots=True)
@@ -51,6 +55,8 @@ class Context:
         marker_index: Likewise of the marker.
         share: (share, low, high) that was named last, for an interval that follows it.
         against: The comparison that is being told.
+        change: That was told last.
+        changes_told: Of that comparison, in this sentence.
         medians: What is said of markers in this sentence are medians.
         open: What must still be said in this sentence for something before it to have a meaning.
         said: Names of phrases so far.
@@ -62,13 +68,16 @@ class Context:
     marker_index: int | None = None
     share: tuple[float, float, float] | None = None
     against: Comparison | None = None
+    change: ShareChange | MarkerChange | None = None
+    changes_told: int = 0
     medians: bool = False
     open: list[str] = field(default_factory=list)
     said: set[str] = field(default_factory=set)
 
     def begin_sentence(self) -> None:
         """Forget what the last one was about."""
-        self.class_index = self.marker_index = self.share = self.against = None
+        self.class_index = self.marker_index = self.share = self.against = self.change = None
+        self.changes_told = 0
         self.medians, self.open = False, []
 
     def left_open(self) -> list[str]:

@@ -3,12 +3,13 @@
 from typing import Final
 
 from tests.truth.context import Phrase
-from tests.truth.phrases import caveats, cells, classes, frames, markers
+from tests.truth.phrases import caveats, cells, changes, classes, frames, markers
 
 PHRASES: Final[tuple[Phrase, ...]] = (
     *frames.PHRASES,
     *cells.PHRASES,
     *classes.PHRASES,
     *markers.PHRASES,
+    *changes.PHRASES,
     *caveats.PHRASES,
 )

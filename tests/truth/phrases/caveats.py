@@ -1,6 +1,7 @@
 """What a summary says of itself: what it is of, and what it cannot tell."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from tests.truth.context import Context, phrase
@@ -29,13 +30,38 @@ def _neither(context: Context, match: re.Match[str]) -> bool:
     return _cannot_reject(context, match) and _cannot_score(context, match)
 
 
-_UNTOLD: Final = "this model (?:does not|cannot) tell"
+def _of_what(scope: str) -> Callable[[Context, re.Match[str]], bool]:
+    """A window, a run or a part, and how long it took."""
+
+    def is_true(context: Context, match: re.Match[str]) -> bool:
+        facts = context.facts
+        return facts.scope == scope and (
+            match["n"] is None or context.near(match, "n", facts.duration_s)
+        )
+
+    return is_true
+
+
+_SCOPES: Final = {
+    "window": "a window",
+    "run": "the whole run",
+    "part": "what one model saw of a run",
+}
+_DESCRIBES: Final = "this describes|these are the facts of|this is told of"
+_UNTOLD: Final = "(?:this model (?:does not|cannot) tell|the model leaves open)"
 _NO_CELL: Final = "whether a cell is a white cell at all"
 _NO_LIKENESS: Final = "whether it is like the training cells"
 
 PHRASES: Final = (
     phrase(RESEARCH_ONLY, "research use only , not a diagnosis", _always),
     phrase(SYNTHETIC, "synthetic : from simulated cells or a model trained on them", _synthetic),
+    *(
+        phrase("what it is of", rf"(?:{_DESCRIBES}) {words}(?: \( <n:n> s \))?", _of_what(scope))
+        for scope, words in _SCOPES.items()
+    ),
+    phrase("which run", "run ‹run›", _always),
+    phrase("which instrument", "instrument ‹instrument›", _always),
+    phrase("which model", "model ‹model›", _always),
     phrase("cannot reject", f"{_UNTOLD} {_NO_CELL}", _cannot_reject),
     phrase("cannot score", f"{_UNTOLD} {_NO_LIKENESS}", _cannot_score),
     phrase("cannot tell", f"{_UNTOLD} {_NO_CELL} or {_NO_LIKENESS}", _neither),

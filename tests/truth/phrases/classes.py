@@ -4,9 +4,8 @@ import re
 from typing import Final
 
 from phenostream.engine.summary.facts import ClassFacts
-from tests.truth.context import Context, phrase
+from tests.truth.context import LEVEL, Context, phrase
 
-_LEVEL: Final = 0.95
 _MAJORITY: Final = "a majority|holds a majority|is a majority|makes up more than half"
 
 
@@ -73,13 +72,17 @@ def _all_of_one(context: Context, match: re.Match[str]) -> bool:
     return context.count(match, "n", count) and context.count(match, "n", context.facts.classified)
 
 
+def _all_are(context: Context, match: re.Match[str]) -> bool:
+    return context.take_class(match).count == context.facts.classified > 0
+
+
 def _interval(context: Context, match: re.Match[str]) -> bool:
     """Of the share that was named last."""
     if context.share is None:
         return False
     _, low, high = context.share
     return (
-        context.near(match, "level", _LEVEL)
+        context.near(match, "level", LEVEL)
         and context.near(match, "low", low)
         and context.near(match, "high", high)
     )
@@ -92,16 +95,22 @@ PHRASES: Final = (
     phrase("cells and share of the class", r"\( <n:n> , <p:p>", _its_count_and_share),
     phrase("a class", "<c:c>(?= \\( <n:n> , <p:p>)", _class),
     phrase("no cell of a class", "no <c:c>", _none),
-    phrase("what is spoken of", "(?:of )?(?:the )?classified cells", _said_only),
+    phrase("what is spoken of", "(?:of |among )?(?:the )?classified cells", _said_only),
     phrase("what is spoken of", "of these cells", _said_only),
-    phrase("what is listed", "next to", _said_only),
+    phrase("what is listed", "next to|alongside", _said_only),
     phrase("majority", "mostly <c:c>", _majority),
     phrase("majority", "most classified cells are <c:c>", _majority),
     phrase("majority", "of the classified cells , most are <c:c>", _majority),
-    phrase("majority", "the majority of the classified cells are <c:c>", _majority),
+    phrase(
+        "majority", "(?:the majority|more than half) of the classified cells are <c:c>", _majority
+    ),
     phrase("majority", "are the majority of the classified cells", _majority_of_it),
     phrase("no majority", f"no class (?:{_MAJORITY})(?: of the classified cells)?", _no_majority),
-    phrase("the only cell", "the only classified cell is (?:called )?an? <c:c>", _the_only_one),
+    phrase(
+        "the only cell", "the (?:only|one) classified cell is (?:called )?an? <c:c>", _the_only_one
+    ),
     phrase("all of one class", "all (?:of the )?<n:n> classified cells are <c:c>", _all_of_one),
+    phrase("all of one class", "all <c:c>", _all_are),
+    phrase("all of one class", "the <n:n> classified cells are all <c:c>", _all_of_one),
     phrase("interval of a share", "<p:level> interval <p:low> to <p:high>", _interval),
 )

@@ -68,7 +68,9 @@ PHRASES: Final = (
         _others,
     ),
     phrase(
-        "frames flagged", "<n:n> frames? (?:were|was) flagged(?: by a physics check)?", _flagged
+        "frames flagged",
+        "<n:n> frames? (?:were|was) flagged(?: by (?:a physics check|physics checks))?",
+        _flagged,
     ),
     phrase("frames flagged", "physics checks flagged <n:n> frames?", _flagged),
     *(_flagged_with(name) for name in _FLAGS),
