@@ -2,15 +2,20 @@
 
 Starts a real daemon process with the synthetic demo weights in a folder of its own, streams simulated frames to it over
 ZeroMQ, follows the results as a subscriber would, and drains it. With --recording the recording is replayed afterwards
-through the same daemon. Exit code 0 means: every frame received was published, and the subscriber saw each once.
+through the same daemon. Each run ends with a summary in the words of a local language model, if `phenostream fetch-llm
+smollm2` has brought one; else in those of a template, with the same facts. Exit code 0 means: every frame received was
+published, and the subscriber saw each once.
 
-Example:
+Examples:
   phenostream demo
+  phenostream demo --llm ~/models/other.gguf
 """
 
 import argparse
+import json
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -21,17 +26,23 @@ from phenostream.deploy.cli.simulate import (
     build_microscope,
     microscope_settings,
 )
-from phenostream.deploy.cli.terminal import say, say_json, say_table
-from phenostream.deploy.cli.watch import frame_line
+from phenostream.deploy.cli.terminal import note, printable, say, say_json, say_table
+from phenostream.deploy.cli.watch import frame_line, summary_source
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
     from phenostream.daemon.wire.ingest import Report
     from phenostream.daemon.wire.results import FrameRecord
+    from phenostream.deploy.child import DaemonChild
     from phenostream.deploy.demo import Seen
     from phenostream.deploy.microscope import MicroscopeSettings
+    from phenostream.deploy.narrator import Narrator
 
 _SAMPLE_ROWS = 6
+_LATE_S = 5.0
+"""For words to become a record, or their time to be over."""
+_PATIENCE_S = 60.0
+"""For a language model to be loaded, and then to word a summary, on a busy box: it takes what others leave."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recording", type=Path, metavar="PATH", help="replay this recording afterwards"
     )
+    parser.add_argument(
+        "--llm",
+        metavar="MODEL",
+        help="what words the summary: a name of fetch-llm, a GGUF file, or none (default: smollm2 if it is there)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object a run instead")
 
 
@@ -52,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
     """Show the whole product once."""
     from phenostream.deploy.bundles import bundle_path
     from phenostream.deploy.child import DaemonChild, child_settings
+    from phenostream.deploy.narrator import narrator
     from phenostream.engine.bundle import load_bundle
 
     if not 1 <= args.frames <= 100_000:
@@ -59,14 +76,16 @@ def run(args: argparse.Namespace) -> int:
     settings = microscope_settings(args)
     path = bundle_path(args.bundle).resolve()
     load_bundle(path)
+    words = narrator(args.llm)
     with TemporaryDirectory(prefix="phenostream-") as name:
         folder = Path(name)
-        with DaemonChild(folder, child_settings(str(path))) as daemon:
+        with DaemonChild(folder, child_settings(str(path)) + _summary_settings(words)) as daemon:
             if not args.json:
                 say(f"daemon ready in {daemon.ready['startup_s']:.2f} s: {daemon.ready['model']}")
-            codes = [_simulated(args, settings, daemon.ready)]
+            stage = _Stage(args.json, daemon.ready, words, _words_come(args.json, daemon, words))
+            codes = [_simulated(args, settings, stage)]
             if args.recording is not None:
-                codes.append(_recorded(args, daemon.ready))
+                codes.append(_recorded(args.recording, stage))
             codes.append(daemon.stop())
     if not args.json:
         say(
@@ -78,9 +97,21 @@ def run(args: argparse.Namespace) -> int:
     return max(1 if code < 0 else code for code in codes)  # negative: a signal killed the daemon
 
 
-def _simulated(
-    args: argparse.Namespace, settings: "MicroscopeSettings", endpoints: dict[str, Any]
-) -> int:
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """How runs are shown, and by which daemon.
+
+    Attributes:
+        words_come: A language model is loaded that words their summaries.
+    """
+
+    as_json: bool
+    endpoints: dict[str, Any]
+    words: "Narrator"
+    words_come: bool
+
+
+def _simulated(args: argparse.Namespace, settings: "MicroscopeSettings", stage: _Stage) -> int:
     from phenostream.daemon.client.sender import Sender
     from phenostream.daemon.client.stream import stream
     from phenostream.daemon.run_id import new_run_id
@@ -89,52 +120,54 @@ def _simulated(
 
     def send() -> "Report":
         start = microscope.start(new_run_id(), args.frames)
-        with Sender(endpoints["ingest"], start.instrument) as sender:
+        with Sender(stage.endpoints["ingest"], start.instrument) as sender:
             return stream(sender, start, microscope.frames(args.frames))
 
     title = (
         f"simulated microscope (SYNTHETIC): {args.frames} frames of 4 x {args.size} x {args.size}, "
         f"preset {args.preset}, seed {args.seed}"
     )
-    return _show(args, title, endpoints, send)
+    return _show(title, stage, send)
 
 
-def _recorded(args: argparse.Namespace, endpoints: dict[str, Any]) -> int:
+def _recorded(recording: Path, stage: _Stage) -> int:
     from phenostream.daemon.recordings.facts import facts
     from phenostream.daemon.recordings.replay import replay
 
-    held = facts(args.recording)
+    held = facts(recording)
     synthetic = any(one.start.synthetic for one in held.runs)
-    title = f"replay of {args.recording.name}: {held.frames} frames of {'SYNTHETIC' if synthetic else 'real'} cells"
+    title = f"replay of {recording.name}: {held.frames} frames of {'SYNTHETIC' if synthetic else 'real'} cells"
     if not synthetic:
         title += (
             " (the weights are synthetic: finding real cells is meaningful, their classes are not)"
         )
-    return _show(args, title, endpoints, lambda: replay(args.recording, endpoints["ingest"])[-1])
+    return _show(title, stage, lambda: replay(recording, stage.endpoints["ingest"])[-1])
 
 
-def _show(
-    args: argparse.Namespace, title: str, endpoints: dict[str, Any], send: "Callable[[], Report]"
-) -> int:
+def _show(title: str, stage: _Stage, send: "Callable[[], Report]") -> int:
     from phenostream.deploy.demo import watch_one_run
 
-    if args.json:
-        seen, report = watch_one_run(endpoints, send, lambda _frame: None)
+    patience_s = _PATIENCE_S + _LATE_S if stage.words_come else 0.0
+    if stage.as_json:
+        seen, report = watch_one_run(stage.endpoints, send, lambda _frame: None, patience_s)
         say_json(
             {
                 "title": title,
                 "frames": len(seen.frames),
                 "ledger": report.ledger,
                 "summary": seen.summary,
+                "lacks": stage.words.lacks or None,
             }
         )
         return _verdict(seen, report)
     say(f"\n== {title}")
-    seen, report = watch_one_run(endpoints, send, lambda frame: say(frame_line(frame)))
+    seen, report = watch_one_run(
+        stage.endpoints, send, lambda frame: say(frame_line(frame)), patience_s
+    )
     if seen.summary:  # none where no frame was published
         _say_population(seen)
         _say_some_cells(seen.frames)
-        say(f"\nsummary: {seen.summary['text']}")
+        _say_summary(seen, stage)
     say(f"ledger: {ledger_line(report.ledger)}")
     code = _verdict(seen, report)
     say(
@@ -143,6 +176,51 @@ def _show(
         else "FRAMES ARE MISSING: see the ledger"
     )
     return code
+
+
+def _summary_settings(words: "Narrator") -> str:
+    """TOML lines: a demo waits longer for words than a site should."""
+    if words.model is None:
+        return ""
+    llm = json.dumps(str(words.model.resolve()))
+    return f"[summary]\nllm = {llm}\ndeadline_s = {_PATIENCE_S}\n"
+
+
+def _words_come(as_json: bool, daemon: "DaemonChild", words: "Narrator") -> bool:
+    """Wait until the language model is loaded, for what is said before is not worded; whether there is one."""
+    from phenostream.daemon.client.control import Control
+    from phenostream.deploy.demo import await_summariser
+
+    if words.model is None:
+        return False
+    with Control(daemon.ready["control"]) as control:
+        lacks = await_summariser(control, _PATIENCE_S)
+    if lacks:
+        note(f"phenostream demo: no language model after {_PATIENCE_S:.0f} s: {printable(lacks)}")
+    elif not as_json:
+        say(f"language model loaded: {words.model}")
+    return not lacks
+
+
+def _say_summary(seen: "Seen", stage: _Stage) -> None:
+    """The words, whose they are, and why they are not a language model's."""
+    say(f"\nsummary: {printable(seen.summary['text'])}")
+    say(f"worded by: {printable(summary_source(seen.summary))}")
+    if stage.words_come and not seen.worded:
+        say(f"the language model gave no words within {_PATIENCE_S:.0f} s: {_why(stage)}")
+    elif stage.words.lacks:
+        say(f"a language model could word it: {stage.words.lacks}")
+
+
+def _why(stage: _Stage) -> str:
+    """What the daemon knows of the summariser's trouble."""
+    from phenostream.daemon.client.control import Control
+
+    with Control(stage.endpoints["control"]) as control:
+        known = control.status().get("summariser", {})
+    return printable(
+        str(known.get("last_refusal") or known.get("reason") or "it said nothing of it")
+    )
 
 
 def _verdict(seen: "Seen", report: "Report") -> int:

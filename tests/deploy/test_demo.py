@@ -1,15 +1,17 @@
-"""The demo's subscriber: it ends when the run ends, and also when the sender fails and no end will ever come."""
+"""The demo's subscriber: it ends with the run and its words, also when the sender fails and no end will ever come."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import zmq
 
+from phenostream.daemon.client.subscriber import Record, Subscriber
 from phenostream.daemon.wire.ingest import Report
-from phenostream.deploy.demo import watch_one_run
+from phenostream.deploy.demo import Seen, until_told, watch_one_run
 from phenostream.engine.errors import BadRecording
 
 
@@ -48,3 +50,48 @@ def test_a_sender_that_fails_ends_the_watching_with_its_error(tmp_path: Path) ->
         pytest.raises(BadRecording, match="cut short"),
     ):
         watch_one_run(endpoints, send, lambda _frame: None)
+
+
+def told(topic: str, **body: Any) -> Record:
+    return Record(topic, 0, body)
+
+
+TEMPLATE = told("summary", scope="run", text="a", of_offset=None)
+WORDED = told("summary", scope="run", text="b", of_offset=0)
+WINDOW = told("summary", scope="window", text="c", of_offset=None)
+END = told("status", event="run_ended", ledger={"received": 1})
+
+
+class Results:
+    """A subscriber to which this comes, a second apart."""
+
+    def __init__(self, *records: Record | None) -> None:
+        self._records = records
+        self.now_s = 0.0
+
+    def events(self) -> Iterator[Record | None]:
+        for record in self._records:
+            self.now_s += 1.0
+            yield record
+        raise AssertionError("nobody should have waited so long")
+
+
+@pytest.mark.parametrize(
+    ("records", "within_s", "text"),
+    [
+        ((TEMPLATE, END), 0.0, "a"),
+        ((TEMPLATE, END, None, WINDOW, WORDED), 9.0, "b"),
+        ((TEMPLATE, WORDED, END), 9.0, "b"),
+        ((TEMPLATE, END, None, None), 2.0, "a"),
+        ((END,), 9.0, None),
+    ],
+)
+def test_a_language_models_words_take_the_templates_place_if_they_come_in_time(
+    records: tuple[Record | None, ...], within_s: float, text: str | None
+) -> None:
+    results, seen = Results(*records), Seen()
+    for record in until_told(cast(Subscriber, results), seen, within_s, lambda: results.now_s):
+        if record is not None:
+            seen.take(record)
+    assert seen.summary.get("text") == text
+    assert seen.ledger == {"received": 1}

@@ -158,6 +158,25 @@ def _says_what_to_trust(lines: list[dict[str, Any]], control: str) -> None:
         assert (model["calibrated"], model["interval_coverage"]) == (True, 0.9)
 
 
+def test_a_summary_is_the_same_from_the_journal_and_from_the_daemon(
+    daemon: DaemonChild, tmp_path: Path
+) -> None:
+    lines = _watched(daemon, ("replay", DATA / "real_quads.phenorec"))
+    told = next(line for line in lines if line["topic"] == "summary")
+    kept, words = tmp_path / "kept.json", ("--mode", "template", "--json")
+    sources = (str(daemon.folder / "journal"), daemon.ready["control"])
+    said = [json.loads(_ran(_phenostream("summarise", source, *words))) for source in sources]
+    assert said[0] == said[1]
+    assert (said[0]["text"], said[0]["offset"]) == (told["text"], told["offset"])
+    _ran(_phenostream("summarise", sources[1], "--save-reference", kept))
+    compared = json.loads(_ran(_phenostream("summarise", sources[0], "--reference", kept, *words)))
+    counted, (comparison,) = compared["facts"], compared["facts"].pop("comparisons")
+    assert comparison["obstacle"] is None
+    assert {one["verdict"] for one in comparison["shares"]} <= {"unclear", "too_few"}
+    for name in ("found", "classified", "account", "flagged", "rejected_share", "run"):
+        assert counted[name] == said[0]["facts"][name]
+
+
 def test_a_microscope_can_be_recorded_and_the_recording_replayed(
     daemon: DaemonChild, tmp_path: Path
 ) -> None:
@@ -181,9 +200,12 @@ def test_the_demo_ends_well_and_accounts_for_every_frame(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "toy.fake.json").write_text("{}")
     said = _ran(
         _phenostream(
             "demo",
+            "--llm",
+            tmp_path / "toy.fake.json",
             "--frames",
             "3",
             "--size",
@@ -196,3 +218,4 @@ def test_the_demo_ends_well_and_accounts_for_every_frame(
     for run in map(json.loads, said.splitlines()):
         assert run["frames"] == run["ledger"]["received"] == run["ledger"]["published"] > 0
         assert run["summary"]["text"]
+        assert run["summary"]["source"] == "llm-grammar"
