@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from itertools import dropwhile, takewhile
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -55,6 +55,7 @@ from phenostream.daemon.wire.encoding import MOST_BLOCK_BYTES
 from phenostream.daemon.wire.results import TOPICS, WELCOME_TOPIC, decode_frame
 from phenostream.engine.bundle import load_bundle
 from phenostream.engine.postprocess import FieldOfView, frame_columns
+from phenostream.engine.summary import changes, facts
 from phenostream.engine.types import Detections
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -94,6 +95,22 @@ def words(heading: str) -> list[str]:
 @pytest.mark.parametrize("name", MESSAGES)
 def test_the_keys_of_a_message_are_those_of_its_schema_in_order(name: str) -> None:
     assert words(f"### {name}") == list(MESSAGES[name].model_fields)
+
+
+@pytest.mark.parametrize(
+    ("heading", "kind"),
+    [
+        ("A summary's facts", facts.Facts),
+        ("A class of the facts", facts.ClassFacts),
+        ("A marker of the facts", facts.MarkerFacts),
+        ("A comparison of the facts", changes.Comparison),
+        ("A change of a share", changes.ShareChange),
+        ("A change of a marker", changes.MarkerChange),
+    ],
+)
+def test_the_keys_of_facts_are_those_that_are_sent_in_order(heading: str, kind: type[Any]) -> None:
+    told = [row[0] for row in first_cells(f"#### {heading}")]
+    assert told == [field.name for field in dataclasses.fields(kind)]
 
 
 def test_every_message_of_the_schema_has_its_table() -> None:
