@@ -116,7 +116,8 @@ def _comparison(comparison: "Comparison", facts: "Facts") -> Iterator[str]:
         cells = marker.now is not None and marker.before is not None
         if cells != (marker.superiority is not None):
             yield f"{named}: superiority {marker.superiority} of {marker.now} over {marker.before}"
-        yield from _verdict(named, marker, (marker.superiority or 0.5) - 0.5, comparison.alpha)
+        direction = 0.0 if marker.superiority is None else marker.superiority - 0.5
+        yield from _verdict(named, marker, direction, comparison.alpha)
 
 
 def _share_now(change: "ShareChange", facts: "Facts") -> float | None:

@@ -35,6 +35,18 @@ def test_facts_of_an_earlier_version_are_read_and_keys_of_a_later_one_are_steppe
     assert (facts.comparisons, facts.scope, facts.unusual_low) == ((), "window", None)
 
 
+def test_a_marker_of_which_every_cell_lies_lower_is_down() -> None:
+    plain = population(SEED).as_dict()
+    place, down = next(
+        (place, one)
+        for place, one in enumerate(plain["comparisons"][0]["markers"])
+        if one["verdict"] == "down"
+    )
+    lowest = changed(plain, f"comparisons.0.markers.{place}.superiority", 0.0)
+    (comparison,) = Facts.from_dict(lowest).comparisons
+    assert (comparison.markers[place].superiority, down["verdict"]) == (0.0, "down")
+
+
 def changed(plain: dict[str, Any], path: str, value: object) -> dict[str, Any]:
     """The same values with another one at a dotted path."""
     copy: dict[str, Any] = json.loads(json.dumps(plain))
