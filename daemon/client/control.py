@@ -16,8 +16,9 @@ from phenostream.daemon.client.rejection import HandshakeWatch
 from phenostream.daemon.security.keys import ClientKeys
 from phenostream.daemon.socket_options import Context, bounded
 from phenostream.daemon.wire.codec import MAX_RESULT_BYTES, pack, unpack_result
+from phenostream.daemon.wire.control import MOST_TEXT_BYTES
 from phenostream.daemon.wire.results import TOPICS, decode_offset
-from phenostream.engine.errors import BadConfig, BadMessage
+from phenostream.engine.errors import BadConfig, BadInput, BadMessage
 
 _REQUESTS_QUEUED: Final = 16
 _PARTS_A_RECORD: Final = 3
@@ -130,8 +131,11 @@ class Control:
         Args:
             text: The keys of a `summary_text` request: `of_offset`, `text`, `style` and so on.
 
-        Raises as `status`; `Refusal` says what the facts do not support.
+        Raises as `status`; `Refusal` says what the facts do not support, `BadInput` that the text is too long to send.
         """
+        size = len(str(text["text"]).encode("utf-8", "replace"))
+        if size > MOST_TEXT_BYTES:
+            raise BadInput(f"text: {size} bytes, allowed 1 to {MOST_TEXT_BYTES}")
         self._ask("summary_text", **text)
 
     def tell_summariser(self, state: Mapping[str, Any]) -> None:

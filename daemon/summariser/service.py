@@ -18,7 +18,7 @@ from phenostream.daemon.summariser.desk import Desk, Job
 from phenostream.daemon.summariser.listener import Listener
 from phenostream.daemon.summariser.llm.protocol import ModelFacts
 from phenostream.daemon.summary_config import SummaryConfig
-from phenostream.engine.errors import BadMessage, EngineFault
+from phenostream.engine.errors import BadInput, BadMessage, EngineFault
 from phenostream.engine.summary.facts import Facts
 from phenostream.engine.summary.wording import Style
 
@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 _LOOK_S: Final = 0.25
 _TELL_S: Final = 10.0
 """Between two words about ourselves while there is nothing to word."""
+_TELL_SOON_S: Final = 1.0
+"""While the language model is not loaded."""
 _ANSWER_S: Final = 5.0
 _LONGEST_NAME: Final = 64
 _LONGEST_REASON: Final = 400
@@ -80,7 +82,7 @@ class Service:
         self._who = who
         self._desk = Desk()
         self._unworded = 0
-        self._away = False
+        self._away = self._loaded = False
 
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Word summaries, for ever.
@@ -97,7 +99,7 @@ class Service:
             Listener(daemon.results, daemon.keys) as listener,
             Control(daemon.control, _ANSWER_S, daemon.keys) as control,
         ):
-            ready, told_s = False, 0.0
+            ready, tell_s = False, 0.0
             while True:
                 for offset, record in listener.heard(_LOOK_S):
                     self._hear(offset, record)
@@ -107,10 +109,11 @@ class Service:
                 job = self._desk.take()
                 if job is not None:
                     self._word(job, control)
-                    told_s = time.monotonic()
-                elif ready and time.monotonic() - told_s >= _TELL_S:
+                elif ready and time.monotonic() >= tell_s:
                     self._tell(control, {})
-                    told_s = time.monotonic()
+                else:
+                    continue
+                tell_s = time.monotonic() + (_TELL_S if self._loaded else _TELL_SOON_S)
 
     def _hear(self, offset: int, record: dict[str, Any]) -> None:
         """Have a summary of the template wait; one of another version cannot be worded."""
@@ -153,7 +156,7 @@ class Service:
         }
         try:
             control.word_summary(text)
-        except (Refusal, Unreachable) as err:
+        except (BadInput, Refusal, Unreachable) as err:
             return str(err)
         logger.info(
             "summary at offset %d of run %s worded in %.1f s",
@@ -170,6 +173,7 @@ class Service:
             state["llm"] = _named(self._who())
         except EngineFault as err:
             state["reason"] = state.get("reason") or str(err)
+        self._loaded = state["llm"] is not None
         if state.get("reason"):
             state["reason"] = _shown(state["reason"], _LONGEST_REASON)
         try:

@@ -104,6 +104,8 @@ def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if guard.get("keys"):
         told = [f"{guard[key]} {key}" for key in ("allowed", "refused", "reloads") if key in guard]
         yield "keys", ", ".join(told)
+    if status.get("summariser"):
+        yield "summariser", _summariser(status["summariser"])
     for name, endpoint in status.get("endpoints", {}).items():
         yield (
             name,
@@ -111,6 +113,21 @@ def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         )
     for name, source in status.get("sources", {}).items():
         yield "source", f"{name}: " + ", ".join(f"{key} {value}" for key, value in source.items())
+
+
+def _summariser(told: Mapping[str, Any]) -> str:
+    """Who words summaries, and how that goes."""
+    if told.get("heard_s") is None:
+        return "none heard of: summaries have the template's words"
+    llm = told.get("llm")
+    who = f"{llm.get('name')} by {llm.get('binding')}" if llm else "no language model"
+    last = told.get("last_seconds")
+    took = f" ({last:.1f} s the last)" if last is not None else ""
+    counts = f"{told.get('worded')} worded{took}, " + ", ".join(
+        f"{told.get(key)} {key}" for key in ("skipped", "unworded", "refused")
+    )
+    why = f"; {told['reason']}" if told.get("reason") else ""
+    return f"{who}, heard of {told['heard_s']:,.0f} s ago: {counts}{why}"
 
 
 def _lost(loss: Mapping[str, Any]) -> str:

@@ -62,6 +62,14 @@ def test_runs_fates_and_ends_come_back(make_start: StartMaker) -> None:
     assert ledger.run(ended_run.run)["duplicates"] == 5
     assert ledger.ended(ended_run.run)
     assert runs.open_count() == 0
+    assert [(one.offset, one.payload) for one in recovery.summaries] == [(5, b"\xc1")]
+
+
+def test_only_the_newest_summaries_are_kept() -> None:
+    recovery = Recovery(ledger := Ledger(), RunBook(8, ledger.in_flight))
+    for offset in range(300):
+        recovery.replay(Record(offset, "summary", b"x"))
+    assert [one.offset for one in recovery.summaries] == list(range(172, 300))
 
 
 def test_the_columns_of_a_result_are_not_decoded(make_start: StartMaker) -> None:

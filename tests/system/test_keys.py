@@ -47,13 +47,24 @@ endpoint = "tcp://127.0.0.1:*"
 """
 
 
+SOME_TEXT: dict[str, Any] = {
+    "of_offset": 7,
+    "text": "x",
+    "style": "line",
+    "language": "en",
+    "source": "llm-grammar",
+    "llm": {"name": "toy", "sha256": "0" * 64, "binding": "fake"},
+    "seconds": 1.0,
+}
+
+
 class Site:
     """A daemon with keys, and the folders that were handed over."""
 
     def __init__(self, daemon: Any) -> None:
         self.daemon, self.folder = daemon, daemon.folder
         make_server(self.folder / "keys")
-        roles: tuple[Role, ...] = ("source", "subscriber", "operator")
+        roles: tuple[Role, ...] = ("source", "subscriber", "summariser", "operator")
         self.keys = {role: self.make(role, role) for role in roles}
 
     def make(self, name: str, role: Role) -> ClientKeys:
@@ -197,6 +208,14 @@ def test_roles_open_their_own_sockets_only(site: Site, small_start: Callable[...
         with pytest.raises(Refusal, match="model_cancel: the key of a subscriber, allowed an op"):
             control.cancel_swap()
         assert control.model_swap()["state"] == "none"
+        with pytest.raises(Refusal, match="summary_text: the key of a subscriber, allowed an op"):
+            control.word_summary(SOME_TEXT)
+    with site.control("summariser") as control:
+        assert control.status()["summariser"]["refused"] == 0
+        with pytest.raises(Refusal, match="of_offset 7: allowed one of the newest"):
+            control.word_summary(SOME_TEXT)
+        with pytest.raises(Refusal, match="drain: the key of a summariser, allowed an operator's"):
+            control.drain()
     with site.control() as control:
         control.drain()
     assert site.daemon.wait() == 0

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from phenostream.daemon.client.control import Control
 from phenostream.daemon.client.sender import Sender
 from phenostream.daemon.wire.ingest import Start
 from phenostream.deploy.cli.main import main
@@ -50,7 +51,17 @@ def test_a_ready_daemon_tells_its_account(
     ]
     for told in ("state", "model", "journal", "quarantine", ready["ingest"], "synthetic"):
         assert told in shown
+    assert "summariser  none heard of: summaries have the template's words" in shown
     assert "FAULT" not in shown
+
+    llm = {"name": "Smol\u00e9", "sha256": "0" * 64, "binding": "fake"}
+    with Control(ready["control"]) as control:
+        control.tell_summariser({"llm": llm, "skipped": 3, "unworded": 1, "reason": "too slow"})
+    assert main(["status", ready["control"]]) == 0
+    told = (
+        "Smol\u00e9 by fake, heard of 0 s ago: 0 worded, 3 skipped, 1 unworded, 0 refused; too slow"
+    )
+    assert told in capsys.readouterr().out
 
     daemon.kill()
     daemon.start()
