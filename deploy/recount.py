@@ -43,6 +43,14 @@ class Recount:
         """Of the newest model's cells."""
         return self.parts[self.newest]
 
+    @property
+    def lacking(self) -> str | None:
+        """What could not be counted, for it is not held any more; None where it is all there."""
+        if self.account is None:
+            return None if self.begun else "its beginning is not held any more"
+        lost = self.account.published - sum(part.tally.frames for part in self.parts.values())
+        return f"{lost} of {self.account.published} published frames are not held" if lost else None
+
     def facts(self, reference: Reference | None = None) -> Facts:
         """As the daemon has them when the run ends, or would if it ended now.
 

@@ -4,15 +4,18 @@ The text is held against the facts in this process, which runs no language model
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self, TypeVar, get_args
 
 from phenostream.daemon.summariser.author import Author, Mode, Worded
 from phenostream.daemon.summariser.link import LONGEST_START_S, Link, WorkerSetup
 from phenostream.deploy.narrator import Narrator
-from phenostream.engine.errors import EngineFault
+from phenostream.engine.errors import BadConfig, EngineFault
 from phenostream.engine.summary.facts import Facts
+from phenostream.engine.summary.prompt import FREE_LANGUAGE
 from phenostream.engine.summary.template import write_summary
-from phenostream.engine.summary.wording import Style
+from phenostream.engine.summary.wording import LANGUAGES, STYLES, Style
+
+T = TypeVar("T", bound=str)
 
 PATIENCE_S: Final = 120.0
 """For one text, once the model is loaded; somebody is waiting for it, and for nothing else."""
@@ -33,6 +36,22 @@ class Manner:
     style: Style
     language: str
     mode: Mode
+
+    @classmethod
+    def of(cls, style: str, language: str, mode: str) -> Self:
+        """What a person asked for.
+
+        Raises:
+            BadConfig: There is no such style, language or mode, or no free text in that language.
+        """
+        if language not in LANGUAGES:
+            raise BadConfig(f"--language {language!r}: allowed {', '.join(LANGUAGES)}")
+        if mode == "free" and language != FREE_LANGUAGE:
+            raise BadConfig(
+                f"--mode free with --language {language!r}: allowed {FREE_LANGUAGE}, what texts are verified in"
+            )
+        modes: tuple[Mode, ...] = get_args(Mode)
+        return cls(_one_of("style", style, STYLES), language, _one_of("mode", mode, modes))
 
 
 def worded(facts: Facts, manner: Manner, words: Narrator) -> Worded:
@@ -56,3 +75,10 @@ def worded(facts: Facts, manner: Manner, words: Narrator) -> Worded:
             return Worded(text, "template", None, 0.0, 0, (str(err),))
         author = Author(link)
         return author.write(facts, manner.style, manner.language, manner.mode, PATIENCE_S)
+
+
+def _one_of(option: str, value: str, allowed: tuple[T, ...]) -> T:
+    for one in allowed:
+        if one == value:
+            return one
+    raise BadConfig(f"--{option} {value!r}: allowed {', '.join(allowed)}")

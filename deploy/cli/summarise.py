@@ -3,7 +3,7 @@
 RESULTS is a journal directory (also of a running daemon), what `watch --json` wrote, or the URL of a running daemon.
 The facts are those that the daemon wrote with its summary; only their wording is made here. --save-reference keeps a
 run's cells as a small file, with which --reference compares another run of the same model: the cells are then counted
-again from the results.
+again from the results. --explain tells of one cell instead: why it has its class, or none, and how sure that is.
 
 Examples:
   phenostream summarise /tmp/phenostream/journal
@@ -11,12 +11,15 @@ Examples:
   phenostream summarise ipc:///tmp/phenostream/control --window --style line
   phenostream summarise /tmp/phenostream/journal --run 099a8057 --save-reference monday.json
   phenostream summarise /tmp/phenostream/journal --reference monday.json --style lab
+  phenostream summarise /tmp/phenostream/journal --explain 099a8057/3/12
 """
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 from phenostream.deploy.cli.endpoints import add_keys, client_keys
 from phenostream.deploy.cli.terminal import note, printable, progress, say, say_json
@@ -29,8 +32,7 @@ if TYPE_CHECKING:
     from phenostream.deploy.recount import Recount
     from phenostream.deploy.summaries import Summary
     from phenostream.deploy.telling import Manner
-
-T = TypeVar("T", bound=str)
+    from phenostream.deploy.told import Told
 
 _SCOPES: Final = {
     "run": "the whole run",
@@ -81,100 +83,90 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--save-reference", type=Path, metavar="FILE", help="keep the run's cells to compare with"
     )
+    parser.add_argument(
+        "--explain",
+        metavar="RUN/FRAME/INDEX",
+        help="one cell instead: the end of its run's id, its frame, its number there",
+    )
     add_keys(parser)
     parser.add_argument("--json", action="store_true", help="text, source and facts as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Find the summary, word it, and print."""
-    from phenostream.daemon.reference_file import read_reference
-    from phenostream.deploy.narrator import NONE, narrator
-    from phenostream.deploy.recount import recount
-    from phenostream.deploy.summaries import Wanted, newest_summary
-    from phenostream.deploy.telling import worded
-    from phenostream.deploy.told import told
-
+    """Word a summary, keep a run to compare with, or explain a cell."""
     _check(args)
-    manner = _manner(args)
-    words = narrator(NONE if manner.mode == "template" else args.llm)
-    reference = None if args.reference is None else read_reference(args.reference)
-    with (
-        progress(None, "read", "B") as bar,
-        told(_endpoint(args.results), client_keys(args), bar.update) as kept,
-    ):
-        summary = newest_summary(kept, Wanted(args.wanted_run, args.window), args.results)
-        counted = None
-        if reference is not None or args.save_reference is not None:
-            counted = recount(kept, summary.run)
-        lacks = kept.lacks()
-    for line in lacks:
-        note(f"phenostream summarise: {line}")
-    if args.save_reference is not None and counted is not None:
-        return _save(args, counted)
-    if reference is not None and counted is not None:
-        summary = replace(summary, scope="run", facts=counted.facts(reference))
-    told_as = worded(summary.facts, manner, words)
-    for reason in told_as.refused:
-        note(f"phenostream summarise: {printable(reason)}")
-    if args.json:
-        say_json(_plain(summary, manner, told_as))
-    else:
-        _say(summary, told_as, words)
-    return 3 if words.model is not None and told_as.source == "template" and told_as.refused else 0
+    if args.explain is not None:
+        return _explain(args)
+    return _word(args) if args.save_reference is None else _save(args)
 
 
 def _check(args: argparse.Namespace) -> None:
     """Raises `BadConfig` where the arguments make no sense together."""
     if args.wanted_run == "":
         raise BadConfig("--run '': expected a run's id, or the end of it")
-    if args.reference is not None and args.save_reference is not None:
-        raise BadConfig("--reference with --save-reference: allowed one of them")
-    if args.window and (args.reference or args.save_reference):
+    chosen = {
+        "--explain": args.explain is not None,
+        "--save-reference": args.save_reference is not None,
+        "--reference": args.reference is not None,
+    }
+    if sum(chosen.values()) > 1:
+        raise BadConfig(f"{' with '.join(k for k, v in chosen.items() if v)}: allowed one of them")
+    if args.window and any(chosen.values()):
         raise BadConfig(
-            "--window with a reference: results do not tell which cells a window had; [summary] reference has the "
-            "daemon compare its windows"
+            f"--window with {next(k for k, v in chosen.items() if v)}: allowed for a summary alone; results do not "
+            "tell which cells a window had ([summary] reference has the daemon compare its windows)"
         )
 
 
-def _manner(args: argparse.Namespace) -> "Manner":
-    from phenostream.daemon.summariser.author import Mode
-    from phenostream.deploy.telling import Manner
-    from phenostream.engine.summary.prompt import FREE_LANGUAGE
-    from phenostream.engine.summary.wording import STYLES
+@contextmanager
+def _told(args: argparse.Namespace) -> Iterator["Told"]:
+    """RESULTS; what they lack is noted at the end."""
+    from phenostream.deploy.told import told
 
-    modes: tuple[Mode, ...] = get_args(Mode)
-    if args.mode == "free" and args.language != FREE_LANGUAGE:
-        raise BadConfig(
-            f"--mode free with --language {args.language!r}: allowed {FREE_LANGUAGE}, what texts are verified in"
-        )
-    style, mode = _one_of("style", args.style, STYLES), _one_of("mode", args.mode, modes)
-    return Manner(style, args.language, mode)
-
-
-def _one_of(option: str, value: str, allowed: tuple[T, ...]) -> T:
-    for one in allowed:
-        if one == value:
-            return one
-    raise BadConfig(f"--{option} {value!r}: allowed {', '.join(map(str, allowed))}")
+    with (
+        progress(None, "read", "B") as bar,
+        told(_endpoint(args.results), client_keys(args), bar.update) as kept,
+    ):
+        yield kept
+        lacks = kept.lacks()
+    for line in lacks:
+        note(f"phenostream summarise: {line}")
 
 
-def _endpoint(results: str) -> str:
-    """RESULTS, with the control endpoint in the place of a results endpoint, which keeps nothing.
+def _word(args: argparse.Namespace) -> int:
+    from phenostream.daemon.reference_file import read_reference
+    from phenostream.deploy.narrator import NONE, narrator
+    from phenostream.deploy.recount import recount
+    from phenostream.deploy.summaries import Wanted, newest_summary
+    from phenostream.deploy.telling import Manner, worded
 
-    Raises:
-        BadConfig: It is a results endpoint, and the one beside it is not there.
-    """
-    if "://" not in results or "results" not in results.rpartition("/")[2]:
-        return results
-    beside = control_beside(results)
-    if beside is None:
-        raise BadConfig(f"RESULTS {results!r}: no control endpoint beside it; give that one")
-    return beside
+    manner, code = Manner.of(args.style, args.language, args.mode), 0
+    by = narrator(NONE if manner.mode == "template" else args.llm)
+    reference = None if args.reference is None else read_reference(args.reference)
+    with _told(args) as kept:
+        summary = newest_summary(kept, Wanted(args.wanted_run, args.window), args.results)
+        if reference is not None:
+            counted = recount(kept, summary.run)
+            summary = replace(summary, scope="run", facts=counted.facts(reference))
+            code = _note_lacking(counted)
+    words = worded(summary.facts, manner, by)
+    for reason in words.refused:
+        note(f"phenostream summarise: {printable(reason)}")
+    if args.json:
+        say_json(_plain(summary, manner, words))
+    else:
+        _say(summary, words, by)
+    return 3 if by.model is not None and words.llm is None and words.refused else code
 
 
-def _save(args: argparse.Namespace, counted: "Recount") -> int:
+def _save(args: argparse.Namespace) -> int:
     from phenostream.daemon.reference_file import write_reference
+    from phenostream.deploy.recount import recount
+    from phenostream.deploy.summaries import Wanted, newest_summary
 
+    with _told(args) as kept:
+        summary = newest_summary(kept, Wanted(args.wanted_run), args.results)
+        counted = recount(kept, summary.run)
     reference = counted.reference(args.save_reference.stem)
     write_reference(args.save_reference, reference)
     facts = counted.facts()
@@ -197,7 +189,44 @@ def _save(args: argparse.Namespace, counted: "Recount") -> int:
                 f"{counted.run}, model {facts.model}{', SYNTHETIC' if facts.synthetic else ''}"
             )
         )
+    return _note_lacking(counted)
+
+
+def _note_lacking(counted: "Recount") -> int:
+    """Say which frames could not be counted; the exit code."""
+    if counted.lacking is not None:
+        note(f"phenostream summarise: run {counted.run}: {counted.lacking}")
+    return 0 if counted.lacking is None else 3
+
+
+def _explain(args: argparse.Namespace) -> int:
+    from phenostream.deploy.cells import CellName, explained_cell
+    from phenostream.engine.summary.cell_words import explained
+
+    name = CellName.parse(args.explain)
+    with _told(args) as kept:
+        cell = explained_cell(kept, name, args.results)
+    lines = explained(cell)
+    if args.json:
+        say_json({"text": "\n".join(lines), "facts": cell.as_dict()})
+        return 0
+    for line in lines:
+        say(printable(line))
     return 0
+
+
+def _endpoint(results: str) -> str:
+    """RESULTS, with the control endpoint in the place of a results endpoint, which keeps nothing.
+
+    Raises:
+        BadConfig: It is a results endpoint, and the one beside it is not there.
+    """
+    if "://" not in results or "results" not in results.rpartition("/")[2]:
+        return results
+    beside = control_beside(results)
+    if beside is None:
+        raise BadConfig(f"RESULTS {results!r}: no control endpoint beside it; give that one")
+    return beside
 
 
 def _say(summary: "Summary", words: "Worded", by: "Narrator") -> None:

@@ -77,6 +77,21 @@ def test_a_run_that_goes_on_has_no_account() -> None:
     assert recount(Told(BODIES[:5]), A).facts().account is None
 
 
+@pytest.mark.parametrize(
+    ("bodies", "said"),
+    [
+        (BODIES, None),
+        (BODIES[:5], None),
+        (BODIES[3:5], "its beginning is not held any more"),
+        ([*BODIES[:4], *BODIES[5:]], "1 of 6 published frames are not held"),
+    ],
+)
+def test_frames_that_are_gone_are_told(
+    bodies: list[FrameRecord | dict[str, Any]], said: str | None
+) -> None:
+    assert recount(Told(bodies), A).lacking == said
+
+
 def test_nothing_before_the_runs_beginning_is_read() -> None:
     class Far(Told):
         def stretches(self, *topics: str) -> Iterator[Iterator[Record]]:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from phenostream.daemon.wire.results import encode_frame
 from phenostream.deploy.cli.main import main
 from phenostream.engine.summary.template import write_summary
 from tests.deploy.toy_summaries import A, B, a_frame, a_journal, a_summary
@@ -50,7 +49,7 @@ def test_a_run_is_compared_with_one_that_was_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     journal, kept = tmp_path / "journal", tmp_path / "monday.json"
-    frames = [encode_frame(a_frame(n, A, n)) for n in range(3)]
+    frames = [a_frame(n, A, n) for n in range(3)]
     a_journal(journal, [a_summary(1, "run", A)], frames)
     assert main(["summarise", str(journal), "--save-reference", str(kept)]) == 0
     said = capsys.readouterr().out
@@ -64,6 +63,24 @@ def test_a_run_is_compared_with_one_that_was_kept(
     assert "monday.json: file exists" in capsys.readouterr().err
 
 
+def test_one_cell_is_explained_by_the_end_of_its_runs_id(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = [a_frame(n, A, n) for n in range(3)]
+    journal = a_journal(tmp_path / "journal", [], frames)
+    cell = f"{A[-8:]}/1/4"
+    assert main(["summarise", str(journal), "--explain", cell]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"Cell {A}/1/4 of scope-1: ")
+    assert lines[-1].endswith("not a diagnosis.")
+    assert main(["summarise", str(journal), "--explain", cell, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["text"].splitlines() == lines
+    assert (said["facts"]["frame_seq"], said["facts"]["index"]) == (1, 4)
+    assert main(["summarise", str(journal), "--explain", f"{A}/1/99"]) == 2
+    assert "index 99: the frame has 20 cells, allowed 0 to 19" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
@@ -72,9 +89,12 @@ def test_a_run_is_compared_with_one_that_was_kept(
         (["JOURNAL", "--run", ""], "--run ''"),
         (["JOURNAL", "--reference", "/nowhere/ref.json"], "/nowhere/ref.json"),
         (["JOURNAL", "--reference", "a", "--save-reference", "b"], "allowed one of them"),
-        (["JOURNAL", "--reference", "a", "--window"], "--window with a reference"),
+        (["JOURNAL", "--reference", "a", "--window"], "--window with --reference"),
+        (["JOURNAL", "--explain", "8057/3"], "allowed RUN/FRAME/INDEX"),
+        (["JOURNAL", "--explain", "8057/3/1"], "holds no result of frame 3 of run 8057"),
+        (["JOURNAL", "--explain", "8057/3/1", "--window"], "--window with --explain"),
         (["JOURNAL", "--style", "haiku"], "--style 'haiku': allowed bedside, lab, line"),
-        (["JOURNAL", "--language", "la"], "language: 'la', allowed en"),
+        (["JOURNAL", "--language", "la"], "--language 'la': allowed en"),
         (["JOURNAL", "--mode", "poem"], "--mode 'poem': allowed grammar, free, template"),
         (["JOURNAL", "--mode", "free", "--language", "de"], "--language 'de': allowed en"),
         (["JOURNAL", "--llm", "/nowhere/model.gguf"], "/nowhere/model.gguf: no such file"),

@@ -8,7 +8,7 @@ import numpy as np
 
 from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.wire.codec import pack
-from phenostream.daemon.wire.results import FrameRecord, WireColumn
+from phenostream.daemon.wire.results import FrameRecord, WireColumn, encode_frame
 from tests.engine.summary.populations import population
 
 A, B = "01890a5d-ac96-774b-bcce-b302099a8057", "01890a5d-ac96-774b-bcce-b3020abcdef0"
@@ -31,10 +31,15 @@ def a_summary(seed: int, scope: str, run: str, **changes: Any) -> dict[str, Any]
     } | changes
 
 
-def a_journal(directory: Path, bodies: list[dict[str, Any]], frames: Sequence[bytes] = ()) -> Path:
-    """A journal of these results and summaries."""
+def a_journal(
+    directory: Path, bodies: Sequence[dict[str, Any]], frames: Sequence[FrameRecord] = ()
+) -> Path:
+    """A journal of a run of these frames, and of these summaries."""
     journal = Journal(directory)
-    journal.append([("result", frame) for frame in frames])
+    if frames:
+        started = {"v": 1, "type": "status", "event": "run_started", "run": frames[0].meta["run"]}
+        journal.append([("status", pack(started))])
+    journal.append([("result", encode_frame(frame)) for frame in frames])
     journal.append([("summary", pack(body)) for body in bodies])
     journal.sync()
     journal.close()
@@ -53,6 +58,10 @@ def a_frame(
     z = np.where(seen[:, None], dice.normal(size=(cells, 4)), np.nan)
     arrays: dict[str, Any] = {
         "index": np.arange(cells, dtype=np.uint32),
+        **{
+            name: dice.uniform(1, 50, cells).astype(np.float32)
+            for name in ("y_px", "x_px", "diameter_um", "contrast")
+        },
         "status": status,
         "class": kind.astype(np.uint8),
         "class_probability": probability.astype(np.float32),
