@@ -114,6 +114,8 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
                 *(f"{one.path.name} of {one.facts.instrument}" for one in recorded),
             ]
         )
+        if config.summary.reference is not None:
+            found["summary.reference"] = _reference(config.summary.reference, model.sha256)
         found["model.backend"] = (
             f"{said['backend']} {said['precision']} on {said['device']}, golden self-test passed"
         )
@@ -147,6 +149,22 @@ def _cache(directory: Path) -> str:
         return f"{directory}, not tried: it is another user's"
     check_folder(directory)
     return f"{directory}, ours alone"
+
+
+def _reference(path: Path, model_sha256: str) -> str:
+    """What summaries are compared with.
+
+    Raises:
+        BadInput: The file is refused.
+    """
+    from phenostream.daemon.reference_file import read_reference
+
+    reference = read_reference(path)
+    told = f"{reference.name!r}, {reference.statistics.facts().classified:,} classified cells"
+    if reference.model_sha256 == model_sha256:
+        return told
+    other = f"{reference.statistics.context.model!r} ({reference.model_sha256[:12]})"
+    return f"{told} of another model, {other}: nothing is compared with it"
 
 
 def _vouched(signed_by: str | None, checked: bool) -> str:

@@ -7,10 +7,15 @@ import pytest
 
 from phenostream.daemon.config import load_config
 from phenostream.daemon.journal.log import Journal
+from phenostream.daemon.reference_file import write_reference
 from phenostream.daemon.security.key_folder import make_client, make_server
+from phenostream.deploy.bundles import demo_bundle
 from phenostream.deploy.child import child_settings
 from phenostream.deploy.cli.check import free_text
 from phenostream.deploy.cli.main import main
+from phenostream.engine.bundle import load_bundle
+from phenostream.engine.summary.reference import Reference
+from tests.engine.summary.populations import Population
 
 
 @pytest.fixture
@@ -80,8 +85,28 @@ def test_who_may_come_in_and_what_is_plain_is_told(
         file.write('[security]\nkeys = "keys"\nplain = ["results"]\n')
     assert main(["check", "--json", "--config", str(config)]) == 0
     found = json.loads(capsys.readouterr().out)["found"]
-    assert found["security.keys"] == f"{keys}, let in: 1 source, 0 subscriber, 0 operator"
+    assert (
+        found["security.keys"]
+        == f"{keys}, let in: 1 source, 0 subscriber, 0 summariser, 0 operator"
+    )
     assert "open to whoever reaches it" in found["results is PLAIN"]
     (keys / "server.key").chmod(0o644)
     assert main(["check", "--config", str(config)]) == 2
     assert "server.key: mode 0644 lets others at a secret" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_the_reference_is_told_and_whether_it_can_be_compared_with(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], own: bool
+) -> None:
+    sha256 = load_bundle(demo_bundle()).sha256 if own else "b" * 64
+    path = tmp_path / "healthy.json"
+    write_reference(path, Reference("healthy", sha256, Population(7).draw(300)))
+    config.write_text(f'{config.read_text()}\n[summary]\nreference = "{path}"\n')
+    assert main(["check", "--json", "--config", str(config)]) == 0
+    told = json.loads(capsys.readouterr().out)["found"]["summary.reference"]
+    assert told.startswith("'healthy', ")
+    assert ("nothing is compared with it" in told) is not own
+    path.write_text("{}")
+    assert main(["check", "--config", str(config)]) == 2
+    assert "healthy.json: reference: format" in capsys.readouterr().err
