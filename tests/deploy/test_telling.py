@@ -1,15 +1,13 @@
 """Facts are worded whatever the language model does; the real one, where it is here, chooses among true wordings."""
 
-import os
 from pathlib import Path
-
-import pytest
 
 from phenostream.deploy.narrator import Narrator
 from phenostream.deploy.telling import Manner, worded
 from phenostream.engine.summary.plan import says
 from phenostream.engine.summary.template import write_summary
 from phenostream.engine.summary.wording import plan_of
+from tests.daemon.summariser.real_models import need_one, real_model
 from tests.engine.summary.populations import population
 
 FACTS = population(12)
@@ -30,12 +28,9 @@ def test_a_file_that_is_no_model_costs_the_words_and_says_why(tmp_path: Path) ->
     assert "broken.gguf" in told.refused[0]
 
 
-@pytest.mark.skipif(
-    "PHENOSTREAM_LLM" not in os.environ,
-    reason="PHENOSTREAM_LLM names no GGUF file: phenostream fetch-llm smollm2",
-)
 def test_the_real_model_says_what_the_plan_can_say() -> None:
-    told = worded(FACTS, BEDSIDE, Narrator(Path(os.environ["PHENOSTREAM_LLM"])))
+    need_one()
+    told = worded(FACTS, BEDSIDE, Narrator(real_model()))
     assert told.source == "llm-grammar"
     assert told.llm is not None
     assert says(plan_of(FACTS), told.text)
