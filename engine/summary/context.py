@@ -7,12 +7,14 @@ together, or compared, only where all of it is the same.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
+from math import isfinite
 from typing import Annotated, Any, Self
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from phenostream.engine.errors import BadInput
 from phenostream.engine.manifest import Manifest, MarkerTransform
+from phenostream.engine.summary.histogram import LIMIT
 from phenostream.engine.summary.quantities import (
     MOST_CLASSES,
     Flag,
@@ -106,6 +108,14 @@ class SummaryContext:
         value = z * transform.sd[marker] + transform.mean[marker]
         return float(10.0**value) if transform.scale == "log10" else value
 
+    def spans_finite_values(self, marker: int) -> bool:
+        """Every z that a histogram tells, and the ends of its interval, is a finite number in the marker unit."""
+        reach = LIMIT + (self.half_width_z[marker] if self.half_width_z is not None else 0.0)
+        try:
+            return all(isfinite(self.in_unit(z, marker)) for z in (-reach, reach))
+        except OverflowError:
+            return False
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON or msgpack."""
         return {**asdict(self), "marker_transform": self.marker_transform.model_dump(mode="json")}
@@ -128,6 +138,9 @@ class SummaryContext:
         widths = context.half_width_z
         if widths is not None and len(widths) != len(context.markers):
             raise BadInput(f"half_width_z: {len(widths)} of {len(context.markers)} markers")
+        for place, name in enumerate(context.markers):
+            if not context.spans_finite_values(place):
+                raise BadInput(f"marker_transform: {name[:40]!r}: values that are not finite")
         return context
 
 

@@ -52,6 +52,17 @@ def test_a_result_says_what_its_model_can_tell() -> None:
         ("marker_unit", 3, "marker_unit"),
         ("marker_transform", None, "marker_transform"),
         ("marker_transform", {"scale": "log2"}, "marker_transform"),
+        (
+            "marker_transform",
+            {"scale": "log10", "mean": [1.0] * 4, "sd": [40.0] * 4},
+            "marker_transform: 'CD45': values that are not finite",
+        ),
+        (
+            "marker_transform",
+            {"scale": "linear", "mean": [1.7e308] * 4, "sd": [1e308] * 4},
+            "not finite",
+        ),
+        ("interval_half_width_z", [1e9], "not finite"),
         ("interval_half_width_z", [1.0, 2.0], "half_width_z: 2 of 1 markers"),
         ("interval_half_width_z", [float("nan")], "half_width_z"),
         ("interval_coverage", 90, "interval_coverage"),
