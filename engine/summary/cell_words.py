@@ -35,6 +35,7 @@ def _lines(cell: CellFacts) -> Iterator[str]:
         yield _FATES[cell.status]
     elif cell.status == "rejected":
         yield f"Rejected as not a white cell: {_rejection(cell)}."
+        yield from _were_it_white(cell)
     else:
         yield _classified(cell)
         yield from _not_rejected(cell)
@@ -61,7 +62,7 @@ def _classified(cell: CellFacts) -> str:
 def _promise(cell: CellFacts) -> str:
     if cell.class_coverage is None:
         return ""
-    return f" (at least {_percent(cell.class_coverage)} of each class, nominally)"
+    return f" (such sets hold the true class for at least {_percent(cell.class_coverage)} of each class, nominally)"
 
 
 def _rejection(cell: CellFacts) -> str:
@@ -69,6 +70,14 @@ def _rejection(cell: CellFacts) -> str:
         return "the result does not say how probable that is"
     probability, threshold = _apart(cell.reject_probability, cell.reject_threshold)
     return f"probability {probability}, uncalibrated, at or above the threshold of {threshold}"
+
+
+def _were_it_white(cell: CellFacts) -> Iterator[str]:
+    if cell.probabilities:
+        best = cell.probabilities[0]
+        told = f"{shown(best.name)}, {_percent(best.probability)}"
+        unsure = "" if cell.calibrated else " (uncalibrated)"
+        yield f"Were it a white cell, its nearest class would be {told}{unsure}."
 
 
 def _not_rejected(cell: CellFacts) -> Iterator[str]:
@@ -136,6 +145,8 @@ def _percent(share: float) -> str:
 def _apart(share: float, threshold: float) -> tuple[str, str]:
     """Both as percentages, with as many digits as it takes to see which is larger."""
     digits = next((n for n in range(1, 12) if round(share, n + 2) != round(threshold, n + 2)), 1)
+    if digits == 1:
+        return _percent(share), _percent(threshold)
     return f"{100 * share:.{digits}f} %", f"{100 * threshold:.{digits}f} %"
 
 

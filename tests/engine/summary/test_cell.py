@@ -71,7 +71,8 @@ def test_a_classified_cell_is_told_with_what_speaks_against_it() -> None:
     assert told(0).splitlines() == [
         "Cell 0198/4/0 of dpc-1: at x 10.0, y 1.0 px, 9.2 µm across.",
         "Classified as lymphocyte, 62.0 %; the nearest other class is granulocyte, 30.0 %. Its prediction set holds "
-        "lymphocyte and granulocyte (at least 90.0 % of each class, nominally): these cannot be told apart.",
+        "lymphocyte and granulocyte (such sets hold the true class for at least 90.0 % of each class, nominally): "
+        "these cannot be told apart.",
         "Not rejected: the probability that it is no white cell, 20.0 % (uncalibrated), is below the threshold of "
         "50.0 %.",
         "Flagged as unlike the training cells: its score 13 is above the threshold of 12.",
@@ -89,6 +90,7 @@ def test_a_rejected_cell_says_why_and_claims_no_class() -> None:
         "Rejected as not a white cell: probability 87.5 %, uncalibrated, at or above the threshold of 50.0 %."
         in text
     )
+    assert "Were it a white cell, its nearest class would be granulocyte, 70.0 %." in text
     assert "Classified" not in text
     assert "were it a white cell" in text
 
@@ -144,6 +146,13 @@ def test_a_probability_is_not_rounded_to_certainty(row: list[float], said: str) 
     probability = columns()["class_probability"]
     probability[0] = row
     assert said in told(0, class_probability=probability)
+
+
+def test_a_cell_that_is_surely_white_has_no_probability_of_nothing() -> None:
+    cells = np.full(5, 1e-5, np.float32)
+    assert "no white cell, under 0.1 % (uncalibrated), is below the threshold of 50.0 %" in told(
+        0, reject_probability=cells
+    )
 
 
 def test_hostile_names_cannot_act_on_a_terminal() -> None:
