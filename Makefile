@@ -15,7 +15,7 @@ LLAMA_BUILD := CMAKE_ARGS="-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF -DMTMD_BUILD=OFF"
 # What `make chaos` and `make nightly` are told.
 CHAOS = $(if $(BREAK),--break $(BREAK)) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json)
 
-.PHONY: help demo test chaos nightly fuzz check lint types view reference bundle clean
+.PHONY: help demo test chaos nightly llm-truth fuzz check lint types view reference bundle clean
 ifeq ($(filter $(LLM),prebuilt build 0),)
 $(error LLM=$(LLM): allowed prebuilt, build, 0)
 endif
@@ -38,6 +38,10 @@ nightly: $(TEST)/.ready  ## the same at full size: 1,000 kills, a long soak; hou
 	@$(THREADS) $(TEST)/bin/python -m tests.system.chaos --size nightly $(CHAOS)
 	@$(MAKE) --no-print-directory fuzz
 	@$(THREADS) $(TEST)/bin/phenostream bench soak
+	@$(MAKE) --no-print-directory llm-truth
+
+llm-truth: $(TEST)/.llm-$(LLM)  ## true and false statements, of all that may be said and of the real model; SUMMARIES=n, JSON=1
+	@$(THREADS) $(TEST)/bin/python -m tests.truth $(if $(SUMMARIES),--summaries $(SUMMARIES)) $(if $(JSON),--json)
 
 fuzz: $(TEST)/.ready  ## a frame's way in under atheris (SECONDS=600), and 5,000 histories of the ingest desk
 	@mkdir -p work/fuzz

@@ -7,7 +7,7 @@ from phenostream.deploy.telling import Manner, worded
 from phenostream.engine.summary.plan import says
 from phenostream.engine.summary.template import write_summary
 from phenostream.engine.summary.wording import plan_of
-from tests.daemon.summariser.real_models import need_one, real_model
+from tests.daemon.summariser.real_models import real_model
 from tests.engine.summary.populations import population
 
 FACTS = population(12)
@@ -29,7 +29,6 @@ def test_a_file_that_is_no_model_costs_the_words_and_says_why(tmp_path: Path) ->
 
 
 def test_the_real_model_says_what_the_plan_can_say() -> None:
-    need_one()
     told = worded(FACTS, BEDSIDE, Narrator(real_model()))
     assert told.source == "llm-grammar"
     assert told.llm is not None

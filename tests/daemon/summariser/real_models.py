@@ -15,7 +15,9 @@ _EXTRAS = "pip install 'phenostream[llm]' (compiles) or 'phenostream[llm-prebuil
 
 
 def real_model() -> Path:
-    """The GGUF file that the environment names, else the one that was fetched; skips the test where there is none."""
+    """A GGUF file: the environment's, else the fetched one; skips the test where it or what runs it is not here."""
+    if not installed_bindings():
+        pytest.skip(f"no llama.cpp is installed: {_EXTRAS}")
     try:
         return model_path(os.environ.get(VARIABLE) or SMOLLM2.name)
     except BadLanguageModel as err:
@@ -27,9 +29,3 @@ def need(binding: str) -> str:
     if binding not in installed_bindings():
         pytest.skip(f"{binding} is not installed: {_EXTRAS}")
     return binding
-
-
-def need_one() -> None:
-    """Skips the test where no binding is installed."""
-    if not installed_bindings():
-        pytest.skip(f"no llama.cpp is installed: {_EXTRAS}")
