@@ -6,7 +6,7 @@ from typing import Any
 
 import msgpack
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phenostream.engine.errors import BadMessage
@@ -112,6 +112,7 @@ def test_a_verdict_that_its_own_numbers_deny_is_refused(verdict: str, kind: str)
                 Facts.from_dict(altered)
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phenostream.engine.errors import BadInput
@@ -114,6 +114,7 @@ def test_a_histogram_that_reaches_beyond_its_end_is_refused() -> None:
         reference_of(json.dumps(document))
 
 
+@settings(deadline=None)
 @given(st.text() | st.sampled_from(["[" * 100_000, "{}", "null", "NaN", '{"format": 1e999}']))
 def test_any_other_text_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(BadInput, match=r"^reference: ") as refused:

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phenostream.engine.errors import EngineFault
@@ -76,6 +76,7 @@ def test_confidence_is_the_mean_probability_of_the_predicted_class() -> None:
     assert window.facts().mean_confidence == pytest.approx(float(p.mean()), rel=1e-5)
 
 
+@settings(deadline=None)
 @given(sizes=st.lists(st.integers(0, 20), max_size=6), cut=st.integers(0, 6))
 def test_merged_windows_equal_one_window(sizes: list[int], cut: int) -> None:
     whole, first, second = (WindowStatistics(CONTEXT) for _ in range(3))
