@@ -133,8 +133,10 @@ def _p(context: Context, match: re.Match[str]) -> bool:
 
 
 def _p_below(context: Context, match: re.Match[str]) -> bool:
+    """Below a bound that is itself below the level: a larger one would be true, and tell nothing."""
     p = None if context.change is None else context.change.p
-    return p is not None and p < context.number(match, "n").value
+    bound = context.number(match, "n").value
+    return p is not None and context.against is not None and p < bound < context.against.alpha
 
 
 def _superiority(context: Context, match: re.Match[str]) -> bool:
