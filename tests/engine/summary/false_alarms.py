@@ -1,17 +1,27 @@
 """How often a summary calls something changed that is not: `python -m tests.engine.summary.false_alarms`.
 
-Two windows of one sample are compared, again and again. The tests take cells as independent, and hold their level where
-they are; frames whose composition or focus varies by itself break that, and this tells by how much.
+First how far the normal approximations are from the level, computed exactly. Then two windows of one sample are
+compared, again and again: the tests take cells as independent, and hold their level where they are; frames whose
+composition or focus varies by itself break that, and this tells by how much.
 """
 
 import argparse
 from dataclasses import dataclass
+from itertools import product
+from math import ceil, comb, sqrt
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
+from scipy import stats
 
 from phenostream.engine.manifest import MarkerTransform
-from phenostream.engine.summary.comparing import ALPHA, Baseline, with_comparisons
+from phenostream.engine.summary.comparing import (
+    ALPHA,
+    Baseline,
+    share_test,
+    with_comparisons,
+)
 from phenostream.engine.summary.context import SummaryContext
 from phenostream.engine.summary.facts import wilson_interval
 from phenostream.engine.summary.window import WindowStatistics
@@ -30,6 +40,14 @@ CONTEXT: Final = SummaryContext(
     model="demo 1",
 )
 SHARES: Final = (0.3, 0.6, 0.1)
+LEVEL: Final = ALPHA / 17
+"""Of the first of 17 tests, which is what one comparison has."""
+TOTALS: Final = (
+    *((30, 30), (30, 300), (30, 3000), (50, 1000), (100, 100)),
+    *((100, 3000), (300, 300), (300, 3000), (1000, 1000)),
+)
+"""Cells on the two sides."""
+RATES: Final = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +112,44 @@ def alarms(sample: Sample, pairs: int, seed: int = 0) -> int:
     return found
 
 
+def share_level(totals: tuple[int, int], rate: float, level: float = LEVEL) -> float:
+    """Probability that the test of shares alarms at this level where both rates are one."""
+    weights = [stats.binom.pmf(np.arange(n + 1), n, rate) for n in totals]
+    likely = [np.flatnonzero(one > 1e-9).tolist() for one in weights]
+    alarmed = 0.0
+    for a, b in product(*likely):
+        p = share_test((a, totals[0]), (b, totals[1]))
+        alarmed += weights[0][a] * weights[1][b] if p is not None and p <= level else 0.0
+    return float(alarmed)
+
+
+def rank_level(totals: tuple[int, int], level: float = LEVEL) -> float:
+    """Probability that the rank test alarms at this level where all values are of one kind and none are tied."""
+    few, many = sorted(totals)
+    ways = [0] * (few * many + 1)  # of each U: the Gaussian binomial coefficient, in whole numbers
+    ways[0] = 1
+    for step in range(1, few + 1):
+        for u in range(len(ways) - 1, many + step - 1, -1):
+            ways[u] -= ways[u - many - step]
+        for u in range(step, len(ways)):
+            ways[u] += ways[u - step]
+    sd = sqrt(few * many * (few + many + 1) / 12)
+    least = few * many / 2 + NormalDist().inv_cdf(1 - level / 2) * sd
+    return 2 * sum(ways[ceil(least) :]) / comb(few + many, few)
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=1000, help="of windows, for each row")
     pairs = parser.parse_args().pairs
+    print(f"false alarms of one test, as a multiple of its level {LEVEL:.2g}")  # noqa: T201
+    for totals in TOTALS:
+        worst = max(share_level(totals, rate) for rate in RATES) / LEVEL
+        ranks = f"{rank_level(totals) / LEVEL:.2f}" if totals[0] * totals[1] <= 50_000 else "-"
+        print(  # noqa: T201
+            f"{totals[0]:5d} and {totals[1]:4d} cells: share {worst:.2f} at the worst rate, ranks {ranks}"
+        )
     print(f"summaries that call something changed, of {pairs} without a change; level {ALPHA:g}")  # noqa: T201
     for sample in SAMPLES:
         found = alarms(sample, pairs)

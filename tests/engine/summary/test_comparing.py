@@ -1,7 +1,6 @@
 """Tests of change: against published values, against another implementation, and against their own level."""
 
 from dataclasses import replace
-from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -27,7 +26,7 @@ from phenostream.engine.summary.facts import Facts
 from phenostream.engine.summary.histogram import BINS, LIMIT, STEP, Histogram, steps
 from phenostream.engine.summary.window import WindowStatistics
 from phenostream.engine.types import CLASSES, MARKERS
-from tests.engine.summary.false_alarms import SAMPLES, alarms
+from tests.engine.summary.false_alarms import LEVEL, SAMPLES, alarms, rank_level, share_level
 
 CONTEXT = SummaryContext(
     CLASSES,
@@ -73,19 +72,16 @@ def test_the_interval_holds_the_difference_and_stays_within_one(
 
 
 @pytest.mark.parametrize("totals", [(30, 30), (30, 300), (100, 3000), (300, 3000), (1000, 1000)])
-@pytest.mark.parametrize("share", [0.05, 0.15, 0.5])
+@pytest.mark.parametrize("rate", [0.05, 0.15, 0.5])
 def test_the_test_of_shares_holds_its_level_also_far_out(
-    totals: tuple[int, int], share: float
+    totals: tuple[int, int], rate: float
 ) -> None:
-    level = ALPHA / 17
-    counts = [np.arange(n + 1) for n in totals]
-    weights = [stats.binom.pmf(k, n, share) for k, n in zip(counts, totals, strict=True)]
-    likely = [[k for k in range(len(w)) if w[k] > 1e-7] for w in weights]
-    alarmed = 0.0
-    for a, b in product(*likely):
-        p = share_test((a, totals[0]), (b, totals[1]))
-        alarmed += weights[0][a] * weights[1][b] if p is not None and p <= level else 0.0
-    assert alarmed <= 1.5 * level
+    assert share_level(totals, rate) <= 1.5 * LEVEL
+
+
+@pytest.mark.parametrize("totals", [(30, 30), (30, 300), (100, 100)])
+def test_the_test_of_markers_holds_its_level_also_far_out(totals: tuple[int, int]) -> None:
+    assert 0.6 * LEVEL <= rank_level(totals) <= LEVEL
 
 
 def test_the_test_of_shares_is_the_chi_square_test_of_the_table() -> None:
