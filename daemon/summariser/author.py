@@ -197,5 +197,5 @@ class _Attempt:
 def _with_caveat(text: str, facts: Facts) -> str:
     """On one line, and with the words that every summary ends with, which are ours and not the model's to leave out."""
     said = " ".join(text.split())
-    caveat = first(LANGUAGES[FREE_LANGUAGE].caveat(facts)).strip()
+    caveat = first(LANGUAGES[FREE_LANGUAGE].cells.caveat(facts)).strip()
     return said if said.endswith(caveat) else f"{said} {caveat}"

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from phenostream.engine.errors import BadConfig
 from phenostream.engine.summary.facts import ClassFacts, Facts, MarkerFacts
 from phenostream.engine.summary.wording import STYLES, Style
-from phenostream.engine.summary.wording.names import proteins_of, shown
+from phenostream.engine.summary.wording.names import shown
 
 Mode = Literal["grammar", "free"]
 FREE_LANGUAGE: Final = "en"
@@ -90,9 +90,8 @@ def _class(one: ClassFacts) -> str:
 
 
 def _marker(one: ClassFacts, marker: MarkerFacts, unit: str) -> str:
-    proteins = proteins_of(marker.name)
-    name = ", ".join(map(shown, proteins))
-    if len(proteins) > 1:
+    name = ", ".join(map(shown, marker.proteins))
+    if marker.pooled:
         name = f"at least one of {name} (cannot be told apart)"
     value = marker.median
     told = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -99,8 +99,8 @@ def test_the_reader_of_grammars_reads_escapes() -> None:
 
 
 def _unquoted(text: str) -> str:
-    """Without what stands in quotes, as a name."""
-    return re.sub(r"“[^”]*”", "“”", text)
+    """Without what stands in quotes, English or German, as a name."""
+    return re.sub(r"“[^”]*”|„[^“]*“", "“”", text)
 
 
 def _merged(slots: list[tuple[str, ...]]) -> list[tuple[str, ...]]:

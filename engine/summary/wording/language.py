@@ -1,29 +1,55 @@
 """What a language must be able to say: one phrase a method, as slots without the stop that ends a sentence.
 
 The styles decide which phrases are said and in which order; a language decides the words. Every alternative of every
-slot must be true of the facts whatever is chosen in the others.
+slot must be true of the facts whatever is chosen in the others. Names in the facts are fit to be shown already.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from phenostream.engine.summary.facts import ClassFacts, Facts, FlaggedFrames, MarkerFacts
+from phenostream.engine.summary.changes import Comparison, MarkerChange, ShareChange
+from phenostream.engine.summary.facts import ClassFacts, Facts, MarkerFacts
 from phenostream.engine.summary.plan import Plan
 
 
-class Language(Protocol):
-    """The phrases of one language."""
+class CellPhrases(Protocol):
+    """Frames and cells."""
 
     def found(self, facts: Facts) -> Plan:
         """Cells and frames: what was found, what became of it, and which frames are not in it."""
         ...
 
-    def flagged(self, flagged: FlaggedFrames) -> Plan:
-        """How many frames a physics check speaks against, and which; there is one at least."""
+    def flagged(self, facts: Facts, *, kinds: bool) -> Plan:
+        """To stand behind it: how many frames physics checks speak against, one at least; and of which kinds."""
         ...
 
+    def line(self, facts: Facts) -> Plan:
+        """The classified cells of all found, and the classes among them."""
+        ...
+
+    def reject_rate(self, facts: Facts) -> Plan:
+        """The rejected share with its interval, of some cells."""
+        ...
+
+    def unchecked(self, facts: Facts) -> Plan:
+        """What the model cannot tell; there is something."""
+        ...
+
+    def origin(self, facts: Facts) -> Plan:
+        """Whether of a window or a run, which, on what instrument, by which model."""
+        ...
+
+    def caveat(self, facts: Facts) -> Plan:
+        """What is synthetic; that it is for research, and no diagnosis. With its stops."""
+        ...
+
+
+class ClassPhrases(Protocol):
+    """Classes, of which there are cells."""
+
     def composition(self, facts: Facts, *, interval: bool) -> Plan:
-        """Counts and shares of the classified cells, of which there are some.
+        """Counts and shares of the classified cells.
 
         Args:
             facts: Of the window.
@@ -32,33 +58,53 @@ class Language(Protocol):
         ...
 
     def shares(self, facts: Facts) -> Plan:
-        """Every class's share with its interval."""
+        """Every class's count and share with its interval."""
         ...
 
     def confidence(self, facts: Facts) -> Plan:
-        """The mean confidence, to stand behind a composition; that it is uncalibrated."""
+        """To stand behind a composition: the mean confidence; that it is uncalibrated."""
         ...
 
-    def unusual(self, facts: Facts) -> Plan:
-        """How many cells look unlike the training cells, likewise; there is one at least."""
+    def unusual(self, facts: Facts, *, interval: bool) -> Plan:
+        """Likewise: how many cells look unlike the training cells, where the model tells."""
         ...
+
+
+class MarkerPhrases(Protocol):
+    """Markers of one class, of which there are cells."""
 
     def medians(self, facts: Facts, one: ClassFacts, markers: Sequence[MarkerFacts]) -> Plan:
-        """Medians of these markers of one class, of which there are cells."""
+        """Medians of these markers."""
         ...
 
     def estimates(self, facts: Facts, one: ClassFacts) -> Plan:
-        """Medians of all markers of one class with the interval of one such cell."""
+        """Medians of all markers with the interval of one such cell, and their percentiles."""
         ...
 
-    def unchecked(self, facts: Facts) -> Plan:
-        """What the model cannot tell; empty where it tells all."""
+
+class ChangePhrases(Protocol):
+    """One population against another."""
+
+    def headline(
+        self, facts: Facts, comparison: Comparison, told: Sequence[ShareChange | MarkerChange]
+    ) -> Plan:
+        """These changes, how many more there are, or that and why there are none."""
         ...
 
-    def line(self, facts: Facts) -> Plan:
-        """All of it in one sentence."""
+    def full(self, facts: Facts, comparison: Comparison) -> Plan:
+        """All changes with interval or superiority and p, and what showed none or could not be tested."""
         ...
 
-    def caveat(self, facts: Facts) -> Plan:
-        """What is synthetic; that it is for research, and no diagnosis. With its stops."""
+    def reservation(self, comparison: Comparison) -> Plan:
+        """The level, the number of tests, and that cells of one frame are not independent."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """The phrases of one language."""
+
+    cells: CellPhrases
+    classes: ClassPhrases
+    markers: MarkerPhrases
+    changes: ChangePhrases

@@ -1,78 +1,145 @@
 """What each style says, in which order; the words are the language's.
 
 ``bedside``: two or three sentences for whoever stands at the microscope, about 60 words: first what would mislead if
-it were left out, then as much of the rest as fits. ``lab``: everything. ``line``: one sentence. Each ends with the
-caveat.
+it were left out, then what changed, then as much of the rest as fits. ``lab``: everything. ``line``: one sentence. Each
+ends with the caveat.
 """
 
-from phenostream.engine.summary.facts import Facts
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Final
+
+from phenostream.engine.summary.facts import ClassFacts, Facts
 from phenostream.engine.summary.plan import Plan, one_of
+from phenostream.engine.summary.wording.changed import changed
 from phenostream.engine.summary.wording.language import Language
 
-MOST_WORDS = 60
+MOST_WORDS: Final = 60
 """Of a bedside summary without its caveat, in the longest of its texts, unless what must be said is longer."""
-_STOP = (one_of(". "),)
+_MOST_CHANGES: Final = 3
+_FEW_KINDS: Final = 2
+"""Kinds of flags beyond which the bedside style tells none of them."""
+_STOP: Final = (one_of(". "),)
 
 
 def bedside(facts: Facts, language: Language) -> Plan:
     """Two or three sentences."""
-    sentences = [language.found(facts)]
-    if facts.flagged.frames:
-        sentences.append(language.flagged(facts.flagged))
+    sentences = [language.cells.found(facts) + _flagged(facts, language, few=_FEW_KINDS)]
     if facts.classified and facts.classes:
-        sentences.append(_classified(facts, language, sentences))
-        sentences += _markers(facts, language, sentences)
+        sentences.append(language.classes.composition(facts, interval=False))
+        if not facts.calibrated:
+            sentences[1] += language.classes.confidence(facts)
+    changes = _changes(facts, language, _room(sentences))
+    if facts.classified and facts.classes:
+        sentences[1] = _fuller(facts, language, _room([sentences[0], *changes]))
+    sentences += changes or _medians(facts, language, _room(sentences))
     return _text(sentences, facts, language)
 
 
 def lab(facts: Facts, language: Language) -> Plan:
-    """Everything the facts hold."""
-    sentences = [language.found(facts)]
-    if facts.flagged.frames:
-        sentences.append(language.flagged(facts.flagged))
+    """Everything, but for quartiles and the confidence of each class; medians alone of any class but the largest."""
+    sentences = [language.cells.found(facts) + _flagged(facts, language)]
+    judged = facts.classified + facts.rejected
+    if facts.rejects and judged and (facts.rejected_low, facts.rejected_high) != (0.0, 1.0):
+        sentences.append(language.cells.reject_rate(facts))
     if facts.classified and facts.classes:
-        shares = language.shares(facts) + language.confidence(facts)
-        sentences.append(shares + (language.unusual(facts) if facts.unusual else ()))
-        largest = max(facts.classes, key=lambda one: one.count)
-        sentences.append(language.estimates(facts, largest))
-        sentences.append(language.unchecked(facts))
-    return _text([one for one in sentences if one], facts, language)
+        composition = language.classes.shares(facts) + language.classes.confidence(facts)
+        if facts.unusual is not None:
+            composition += language.classes.unusual(facts, interval=True)
+        sentences.append(composition)
+        sentences += _by_class(facts, language)
+    sentences += [language.changes.full(facts, one) for one in facts.comparisons]
+    if any(one.tests for one in facts.comparisons):
+        sentences.append(language.changes.reservation(facts.comparisons[0]))
+    if facts.classified and (not facts.rejects or facts.unusual is None):
+        sentences.append(language.cells.unchecked(facts))
+    sentences.append(language.cells.origin(facts))
+    return _text(sentences, facts, language)
 
 
 def line(facts: Facts, language: Language) -> Plan:
     """One sentence."""
-    return _text([language.line(facts)], facts, language)
+    said = language.cells.line(facts)
+    if facts.classified:
+        said += language.classes.confidence(facts)
+    return _text([said + _flagged(facts, language, few=_FEW_KINDS)], facts, language)
 
 
 def words_of(plan: Plan) -> int:
-    """Words of the longest text, as spaces divide them; slots are not divided within a word."""
+    """Words of the longest text, as spaces divide them."""
     return sum(max(text.count(" ") for text in slot.alternatives) for slot in plan) + 1
 
 
-def _classified(facts: Facts, language: Language, before: list[Plan]) -> Plan:
-    room = MOST_WORDS - sum(map(words_of, before))
-    said = language.composition(facts, interval=True)
-    if words_of(said) > room:
-        said = language.composition(facts, interval=False)
-    unusual = language.unusual(facts) if facts.unusual else ()
-    for more in (language.confidence(facts), unusual):
-        if words_of(said + more) <= room or (more is not unusual and not facts.calibrated):
-            said += more
-    return said
+def _flagged(facts: Facts, language: Language, few: int | None = None) -> Plan:
+    """Flagged frames, if there are any; with their kinds where these are few, or always."""
+    kinds = sum(1 for kind, frames in asdict(facts.flagged).items() if frames and kind != "frames")
+    if not facts.flagged.frames:
+        return ()
+    return language.cells.flagged(facts, kinds=few is None or kinds <= few)
 
 
-def _markers(facts: Facts, language: Language, before: list[Plan]) -> list[Plan]:
-    """Medians of the largest class, of markers that are one protein first, as many as fit; two at most."""
-    largest = max(facts.classes, key=lambda one: one.count)
-    markers = sorted(largest.markers, key=lambda one: "/" in one.name)
-    room = MOST_WORDS - sum(map(words_of, before))
-    for many in (2, 1):
-        said = language.medians(facts, largest, markers[:many])
-        if markers and words_of(said) <= room:
+def _room(sentences: Sequence[Plan]) -> int:
+    return MOST_WORDS - sum(map(words_of, sentences))
+
+
+def _changes(facts: Facts, language: Language, room: int) -> list[Plan]:
+    """One sentence for what changed, against the first of the others where something did; as many as fit, one at least.
+
+    Where nothing changed, that is told of the first of them, if there is room.
+    """
+    others = sorted(facts.comparisons, key=lambda one: not one.changed)
+    if not others:
+        return []
+    ranked = changed(others[0])[:_MOST_CHANGES]
+    for many in range(len(ranked), -1, -1):
+        said = language.changes.headline(facts, others[0], ranked[:many])
+        if words_of(said) <= room or (ranked and many == 1):
             return [said]
     return []
 
 
-def _text(sentences: list[Plan], facts: Facts, language: Language) -> Plan:
+def _fuller(facts: Facts, language: Language, room: int) -> Plan:
+    """The composition with as much beside it as fits."""
+    said = language.classes.composition(facts, interval=True)
+    least = language.classes.confidence(facts) if not facts.calibrated else ()
+    if words_of(said + least) > room:
+        said = language.classes.composition(facts, interval=False)
+    said += least
+    more = [language.classes.unusual(facts, interval=False)] if facts.unusual else []
+    more += [] if least else [language.classes.confidence(facts)]
+    for one in more:
+        said += one if words_of(said + one) <= room else ()
+    return said
+
+
+def _medians(facts: Facts, language: Language, room: int) -> list[Plan]:
+    """Medians of the largest class, of markers that are one protein first, as many as fit; two at most."""
+    sizes = _by_size(facts)
+    if not sizes:
+        return []
+    largest = sizes[0]
+    markers = sorted(largest.markers, key=lambda one: one.pooled)
+    for many in range(min(2, len(markers)), 0, -1):
+        said = language.markers.medians(facts, largest, markers[:many])
+        if words_of(said) <= room:
+            return [said]
+    return []
+
+
+def _by_class(facts: Facts, language: Language) -> list[Plan]:
+    """Markers: all that is known of the largest class, the medians of the others."""
+    phrases = language.markers
+    return [
+        phrases.medians(facts, one, one.markers) if place else phrases.estimates(facts, one)
+        for place, one in enumerate(_by_size(facts))
+    ]
+
+
+def _by_size(facts: Facts) -> list[ClassFacts]:
+    """The classes with markers, largest first."""
+    return sorted((one for one in facts.classes if one.markers), key=lambda one: -one.count)
+
+
+def _text(sentences: Sequence[Plan], facts: Facts, language: Language) -> Plan:
     told = tuple(slot for sentence in sentences for slot in (*sentence, *_STOP))
-    return (*told, *language.caveat(facts))
+    return (*told, *language.cells.caveat(facts))
