@@ -7,7 +7,7 @@ it need not be trusted.
 
 import logging
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Lock
@@ -23,13 +23,14 @@ from phenostream.engine.errors import BadInput, BadMessage
 from phenostream.engine.summary.facts import Facts
 from phenostream.engine.summary.plan import says
 from phenostream.engine.summary.prompt import FREE_LANGUAGE
-from phenostream.engine.summary.verify import faults
 from phenostream.engine.summary.wording import STYLES, Style, plan_of
 
 logger = logging.getLogger(__name__)
 
 MOST_KEPT: Final = 64
 """Summaries of the template that may still be worded: the newest."""
+MOST_TRIES: Final = 4
+"""Texts for one summary that are judged: judging costs time in which others wait for their answers."""
 _BUSY: Final = "the daemon stops, or waits for its disk: the template's words stay"
 
 
@@ -58,6 +59,7 @@ class Narration:
         self._lock = Lock()
         self._templates: OrderedDict[int, bytes] = OrderedDict()
         self._worded: set[int] = set()
+        self._tries: Counter[int] = Counter()
         self._counts = _Counts()
         self._heard: Summariser | None = None
         self._heard_s = 0.0
@@ -117,6 +119,7 @@ class Narration:
             if len(self._templates) > MOST_KEPT:
                 oldest, _ = self._templates.popitem(last=False)
                 self._worded.discard(oldest)
+                del self._tries[oldest]
 
     def _take(self, request: SummaryText) -> None:
         template = self._wordable(request.of_offset)
@@ -141,8 +144,12 @@ class Narration:
             self._counts.last_seconds = round(request.seconds, 3)
 
     def _wordable(self, of_offset: int) -> dict[str, Any]:
+        """The template's record, where a text for it is judged."""
         with self._lock:
             payload, again = self._templates.get(of_offset), of_offset in self._worded
+            if payload is not None:
+                self._tries[of_offset] += 1
+            tries = self._tries[of_offset]
             first, last = next(iter(self._templates), None), next(reversed(self._templates), None)
         if again:
             raise BadInput(_again(of_offset))
@@ -150,6 +157,10 @@ class Narration:
             raise BadInput(
                 f"summary_text: of_offset {of_offset}: allowed one of the newest {MOST_KEPT} summaries of the template "
                 f"({'none yet' if first is None else f'{first} to {last}'})"
+            )
+        if tries > MOST_TRIES:
+            raise BadInput(
+                f"summary_text: of_offset {of_offset}: text {tries} for it, allowed {MOST_TRIES} at most"
             )
         return unpack_result(payload)
 
@@ -188,6 +199,8 @@ def _fault(request: SummaryText, facts: Facts) -> str | None:
         return f"free, in {request.language!r}: allowed {FREE_LANGUAGE!r}"
     if not request.text.isprintable():
         return "a character that is not shown"
+    from phenostream.engine.summary.verify import faults  # a tenth of a start, for few sites
+
     return next((str(one) for one in faults(request.text, facts)), None)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from phenostream.daemon.journal.record import Record
-from phenostream.daemon.narration import MOST_KEPT, Narration
+from phenostream.daemon.narration import MOST_KEPT, MOST_TRIES, Narration
 from phenostream.daemon.pipeline.entries import SummaryWorded
 from phenostream.daemon.pipeline.records import Wording, summary, worded
 from phenostream.daemon.summary_config import SummaryConfig
@@ -251,3 +251,16 @@ def test_a_judge_that_fails_costs_the_text_and_nothing_else(
         with pytest.raises(BadInput, match=r"could not be judged \(RecursionError\)"):
             narration.take(text(7))
     narration.take(text(7))
+
+
+def test_a_summary_is_judged_a_few_times_and_others_go_on(
+    narration: Narration, template: bytes
+) -> None:
+    narration.written([Record(7, "summary", template), Record(8, "summary", template)])
+    for _ in range(MOST_TRIES):
+        with pytest.raises(BadInput, match="not one that the plan"):
+            narration.take(text(7, "a lie"))
+    for said in ("a lie", TRUE):
+        with pytest.raises(BadInput, match=f"for it, allowed {MOST_TRIES} at most"):
+            narration.take(text(7, said))
+    narration.take(text(8))

@@ -15,7 +15,7 @@ from pydantic_core import PydanticUndefined
 from phenostream.daemon.control import MOST_RECORDS
 from phenostream.daemon.ledger import CELL_COUNTS, FATES, INCIDENTS, Ledger
 from phenostream.daemon.model import ServedModel
-from phenostream.daemon.narration import MOST_KEPT, Narration
+from phenostream.daemon.narration import MOST_KEPT, MOST_TRIES, Narration
 from phenostream.daemon.open_runs import COUNTS, MOST_TOLD
 from phenostream.daemon.pipeline.entries import (
     Arrival,
@@ -252,6 +252,7 @@ def test_what_a_summariser_says_has_the_documented_keys() -> None:
     ]
     assert f"1 to {MOST_TEXT_BYTES} bytes" in PAGE
     assert f"of the newest {MOST_KEPT} of the template" in PAGE
+    assert f"judged {MOST_TRIES} times at most" in PAGE
     told = PAGE.split("\n### What a summariser says\n")[1].split("\n### ")[0]
     status = Narration(SummaryConfig(), lambda entry: True).told()
     for key in (*Summariser.model_fields, *status):
