@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phenostream.deploy.cli.terminal import say, say_json, say_table
-from phenostream.engine.errors import BadConfig
+from phenostream.engine.errors import BadConfig, BadLanguageModel, MissingPackage
 
 if TYPE_CHECKING:
     from phenostream.daemon.config import Config, ModelConfig
+    from phenostream.daemon.summary_config import SummaryConfig
     from phenostream.engine.manifest import Manifest
 
 
@@ -114,6 +115,7 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
                 *(f"{one.path.name} of {one.facts.instrument}" for one in recorded),
             ]
         )
+        found["summary.llm"] = _words(config.summary)
         if config.summary.reference is not None:
             found["summary.reference"] = _reference(config.summary.reference, model.sha256)
         found["model.backend"] = (
@@ -149,6 +151,21 @@ def _cache(directory: Path) -> str:
         return f"{directory}, not tried: it is another user's"
     check_folder(directory)
     return f"{directory}, ours alone"
+
+
+def _words(summary: "SummaryConfig") -> str:
+    """Who words summaries; a language model that is not there costs its words, not the start."""
+    from phenostream.deploy.cli.summariser import summariser_is_wanted
+    from phenostream.deploy.narrator import narrator
+
+    if not summariser_is_wanted(summary):
+        return "none: the template words summaries"
+    try:
+        model = narrator(summary.llm).model
+    except (BadLanguageModel, MissingPackage) as err:
+        return f"MISSING, the template words summaries: {err}"
+    starter = "started by `run`" if summary.start else "not started by `run`"
+    return f"{model}, mode {summary.mode}, {starter}"
 
 
 def _reference(path: Path, model_sha256: str) -> str:

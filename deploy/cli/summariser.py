@@ -46,20 +46,22 @@ def run(args: argparse.Namespace) -> int:
     from phenostream.daemon.summariser.link import Link, WorkerSetup
     from phenostream.daemon.summariser.service import Service
     from phenostream.deploy.bundles import load_site_config
-    from phenostream.deploy.language_models.shelf import model_path
+    from phenostream.deploy.narrator import narrator
     from phenostream.deploy.parent import end_with
 
     if args.with_parent is not None:
         end_with(args.with_parent)
     config = load_site_config(args.config)
-    if not summariser_is_wanted(config.summary):
+    wanted = summariser_is_wanted(config.summary)
+    model = narrator(config.summary.llm).model if wanted else None
+    if model is None:
         raise BadConfig(
             f"summary.llm: {config.summary.llm!r}, summary.mode: {config.summary.mode!r}: nothing to do; "
             "allowed a language model and a mode other than 'template'"
         )
     daemon = _daemon(config, args)
     setup = WorkerSetup(
-        model_path(config.summary.llm),
+        model,
         threads=config.summary.threads,
         memory_bytes=config.summary.memory_bytes,
     )

@@ -110,3 +110,24 @@ def test_the_reference_is_told_and_whether_it_can_be_compared_with(
     path.write_text("{}")
     assert main(["check", "--config", str(config)]) == 2
     assert "healthy.json: reference: format" in capsys.readouterr().err
+
+
+def test_who_words_summaries_is_told_and_nothing_fails_where_he_is_missing(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = config.read_text()
+
+    def told(summary: str) -> str:
+        config.write_text(f"{plain}[summary]\n{summary}\n")
+        assert main(["check", "--json", "--config", str(config)]) == 0
+        return str(json.loads(capsys.readouterr().out)["found"]["summary.llm"])
+
+    assert told("") == "none: the template words summaries"
+    missing = "MISSING, the template words summaries: language model nobody: not at "
+    assert told('llm = "nobody"').startswith(missing)
+    (config.parent / "toy.fake.json").write_text("{}")
+    model = config.parent / "toy.fake.json"
+    assert told('llm = "toy.fake.json"') == f"{model}, mode grammar, started by `run`"
+    assert told('llm = "toy.fake.json"\nmode = "template"').startswith("none:")
+    by_others = told('llm = "toy.fake.json"\nstart = false')
+    assert by_others == f"{model}, mode grammar, not started by `run`"

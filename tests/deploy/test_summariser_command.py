@@ -1,0 +1,64 @@
+"""`summariser`: what it refuses before it listens to anybody, in one line."""
+
+from pathlib import Path
+
+import pytest
+
+from phenostream.deploy.child import child_settings
+from phenostream.deploy.cli.main import main
+from phenostream.deploy.cli.summariser import _reached
+from phenostream.engine.errors import BadConfig
+
+RESULTS = '[results]\nendpoint = "tcp://127.0.0.1:*"\n'
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ("", "summary.llm: '', summary.mode: 'grammar': nothing to do"),
+        (
+            '[summary]\nllm = "toy.fake.json"\nmode = "template"\n',
+            "summary.mode: 'template': nothing",
+        ),
+        ('[summary]\nllm = "nobody"\n', "language model nobody: not at"),
+        ('[summary]\nllm = "no/such.gguf"\n', "no such file"),
+        (
+            f'{RESULTS}[summary]\nllm = "toy.fake.json"\n',
+            "results.endpoint: tcp://127.0.0.1:*: allowed",
+        ),
+        ('[summary]\nllm = "toy.fake.json"\nkeys = "keys"\n', "keys"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_one_line(
+    tmp_path: Path, settings: str, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(child_settings("demo") + settings)
+    (tmp_path / "toy.fake.json").write_text("{}")
+    assert main(["summariser", "--config", str(config)]) == 2
+    said = capsys.readouterr().err
+    assert line in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "reached"),
+    [
+        ("ipc:///run/results", "ipc:///run/results"),
+        ("tcp://10.0.0.7:5556", "tcp://10.0.0.7:5556"),
+        ("tcp://*:5556", "tcp://127.0.0.1:5556"),
+        ("tcp://0.0.0.0:5556", "tcp://127.0.0.1:5556"),
+        ("tcp://[::]:5556", "tcp://[::1]:5556"),
+    ],
+)
+def test_a_daemon_that_listens_everywhere_is_reached_on_its_own_box(
+    endpoint: str, reached: str
+) -> None:
+    assert _reached(endpoint, "results") == reached
+
+
+def test_a_port_that_only_the_daemon_knows_must_be_told() -> None:
+    with pytest.raises(
+        BadConfig, match=r"control.endpoint: tcp://\*:\*: allowed a port, or --control URL"
+    ):
+        _reached("tcp://*:*", "control")
