@@ -12,10 +12,12 @@ class OpenRuns:
     Attributes:
         open: Their ids, in the order they were first seen.
         any_ended: Whether a run has ended.
+        unworded: Offsets of summaries of whole runs that have the template's words and, so far, no others.
     """
 
     open: dict[str, None] = field(default_factory=dict)
     any_ended: bool = False
+    unworded: set[int] = field(default_factory=set)
 
     def take(self, record: Record) -> None:
         """Count a record."""
@@ -25,6 +27,10 @@ class OpenRuns:
             self.open.pop(str(run), None)
         elif run is not None and (record.topic == "result" or event == "run_started"):
             self.open[str(run)] = None
+        elif record.topic == "summary" and record.facts.get("of_offset") is not None:
+            self.unworded.discard(record.facts["of_offset"])
+        elif record.topic == "summary" and record.facts.get("scope") == "run":
+            self.unworded.add(record.offset)
 
     @property
     def all_ended(self) -> bool:

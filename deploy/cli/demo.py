@@ -20,6 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from phenostream.deploy.cli.record_lines import frame_line, summary_source
 from phenostream.deploy.cli.sending import ledger_line
 from phenostream.deploy.cli.simulate import (
     add_microscope_arguments,
@@ -27,7 +28,6 @@ from phenostream.deploy.cli.simulate import (
     microscope_settings,
 )
 from phenostream.deploy.cli.terminal import note, printable, say, say_json, say_table
-from phenostream.deploy.cli.watch import frame_line, summary_source
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:

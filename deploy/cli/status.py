@@ -117,10 +117,12 @@ def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _summariser(told: Mapping[str, Any]) -> str:
     """Who words summaries, and how that goes."""
+    from phenostream.deploy.language_models.catalogue import known_as
+
     if told.get("heard_s") is None:
         return "none heard of: summaries have the template's words"
     llm = told.get("llm")
-    who = f"{llm.get('name')} by {llm.get('binding')}" if llm else "no language model"
+    who = f"{known_as(llm)} by {llm.get('binding')}" if llm else "no language model"
     last = told.get("last_seconds")
     took = f" ({last:.1f} s the last)" if last is not None else ""
     counts = f"{told.get('worded')} worded{took}, " + ", ".join(

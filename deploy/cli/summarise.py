@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from phenostream.deploy.cli.endpoints import add_keys, client_keys
+from phenostream.deploy.cli.record_lines import summary_source
 from phenostream.deploy.cli.terminal import note, printable, progress, say, say_json
-from phenostream.deploy.cli.watch import control_beside, summary_source
+from phenostream.deploy.cli.watch import control_beside
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -149,7 +150,8 @@ def _word(args: argparse.Namespace) -> int:
             counted = recount(kept, summary.run)
             summary = replace(summary, scope="run", facts=counted.facts(reference))
             code = _note_lacking(counted)
-    words = worded(summary.facts, manner, by)
+    with progress(None, f"wording with {by.model.name if by.model else 'the template'}", "text"):
+        words = worded(summary.facts, manner, by)
     for reason in words.refused:
         note(f"phenostream summarise: {printable(reason)}")
     if args.json:

@@ -9,26 +9,40 @@ Examples:
   phenostream watch ipc:///tmp/phenostream/results
   phenostream watch --run 099a8057 --since 0
   phenostream watch --until-end --json > got.jsonl
+  phenostream watch --until-end --words 30
 """
 
 import argparse
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from phenostream.deploy.cli.endpoints import RESULTS, add_keys, client_keys
-from phenostream.deploy.cli.terminal import note, printable, say, say_json
+from phenostream.deploy.cli.record_lines import record_line, short_run
+from phenostream.deploy.cli.terminal import note, say, say_json
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
     from phenostream.daemon.client.subscriber import Record, Subscriber
-    from phenostream.daemon.wire.results import FrameRecord
 
 
 _SILENCE_S: Final = 5.0
 """A living daemon speaks every second."""
 _LONG_WAIT_S: Final = 10.0
+_LONGEST_WORDS_S: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """When a watch ends: when the runs that were seen have ended.
+
+    Attributes:
+        words_s: So long after the last end words of the runs' summaries are waited for.
+    """
+
+    words_s: float = 0.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +72,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--until-end", action="store_true", help="stop when the runs that were seen have ended"
     )
+    parser.add_argument(
+        "--words",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="with --until-end: wait up to S seconds more for a language model's words of the runs",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a record")
 
 
@@ -73,6 +94,9 @@ def run(args: argparse.Namespace) -> int:
         raise BadConfig(f"--since {args.since}: needs --control URL to read the journal from")
     if args.wanted_run == "":
         raise BadConfig("--run '': expected a run's id, or the end of it")
+    if not 0 <= args.words <= _LONGEST_WORDS_S:
+        raise BadConfig(f"--words {args.words:g}: allowed 0 to {_LONGEST_WORDS_S:g}")
+    until = Until(args.words) if args.until_end else None
     lost = 0
 
     def count(first: int, last: int) -> None:
@@ -100,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
         results.wait_subscribed()
         note(f"phenostream watch: subscribed to {args.url}")
         try:
-            for record in followed(results, args.until_end, time.monotonic, args.wanted_run):
+            for record in followed(results, until, time.monotonic, args.wanted_run):
                 tell(record)
         except KeyboardInterrupt:  # the only way to end an endless watch
             if args.until_end:
@@ -120,27 +144,35 @@ def concerns(record: "Record", run: str | None) -> bool:
 
 
 def followed(
-    results: "Subscriber", until_end: bool, clock: Callable[[], float], run: str | None = None
+    results: "Subscriber",
+    until: Until | None,
+    clock: Callable[[], float],
+    run: str | None = None,
 ) -> Iterator["Record"]:
     """The records, telling on standard error what is waited for: a silent daemon, or runs that stay open.
 
     Args:
         results: A subscriber that stands.
-        until_end: Stop when the runs that were seen have ended.
+        until: When to stop; None: never.
         clock: Seconds, monotonic.
         run: Only the records of this run: its id, or the end of it.
     """
     from phenostream.daemon.client.open_runs import OpenRuns
 
     runs, silent = OpenRuns(), False
-    ended_s: float | None = None
+    ended_s, told = 0.0, True
     for record in results.events():
         if record is not None and concerns(record, run):
             runs.take(record)
             if record.facts.get("event") == "run_ended":
-                ended_s = clock()
+                ended_s, told = clock(), False
             yield record
-        elif record is None and until_end and runs.all_ended:
+        elif (
+            record is None
+            and until is not None
+            and runs.all_ended
+            and (not runs.unworded or clock() - ended_s >= until.words_s)
+        ):
             return
         if silent != (results.silent_s > _SILENCE_S):
             silent = not silent
@@ -149,8 +181,8 @@ def followed(
                 if silent
                 else "phenostream watch: the daemon is back"
             )
-        if until_end and ended_s is not None and clock() - ended_s > _LONG_WAIT_S:
-            ended_s = None  # said once after every end
+        if until is not None and runs.open and not told and clock() - ended_s > _LONG_WAIT_S:
+            told = True  # once after every end
             names = ", ".join(short_run(run) for run in runs.open)
             note(f"phenostream watch: waiting for {len(runs.open)} open runs: {names}")
 
@@ -163,145 +195,3 @@ def control_beside(results_url: str) -> str | None:
         return None
     beside = Path(path).with_name(name.replace("results", "control"))
     return f"ipc://{beside}" if beside.exists() else None
-
-
-def short_run(run: object) -> str:
-    """The end of a run's id: enough to tell runs of one box apart."""
-    return str(run)[-8:]
-
-
-def record_line(record: "Record") -> str:
-    """One record as a line for a person."""
-    from phenostream.daemon.wire.results import FrameRecord
-
-    if isinstance(record.body, FrameRecord):
-        return f"{record.offset:>7}  {frame_line(record.body)}"
-    body = record.body
-    if record.topic == "summary":
-        return f"{record.offset:>7}  {_source(body)}  {_summary_text(body)}"
-    return f"{record.offset:>7}  {_status_text(body)}"
-
-
-def frame_line(frame: "FrameRecord") -> str:
-    """What became of one frame and its cells."""
-    meta = frame.meta
-    place = f"{_source(meta)}  frame {meta['frame_seq']:>5}"
-    if meta["fate"] != "published":
-        return f"{place}  {meta['fate'].upper()}: {meta['reason']}"
-    counts = meta["counts"]
-    kinds = frame.columns["class"].values
-    names = meta["model"]["classes"]
-    rejected = _told(counts["rejected"], "rejected", meta["model"], "reject")
-    shares = "  ".join(
-        f"{int((kinds == index).sum()):>3} {name}s" for index, name in enumerate(names)
-    )
-    return (
-        f"{place}  {counts['found']:>4} cells: {shares}  {rejected}"
-        f"  {counts['edge']:>2} at edge  {_trust(frame)}  {meta['timing_ms']['total']:>6.1f} ms"
-        f"{'  synthetic' if meta['synthetic'] else ''}{_flags(meta)}{_faults(meta)}"
-    )
-
-
-def _flags(facts: dict[str, Any]) -> str:
-    """What makes the frame doubtful, in capitals; nothing for a good one."""
-    flags = facts.get("flags", {})
-    raised = [name.upper() for name, value in flags.items() if value is True]
-    if flags.get("misoriented") is True:
-        raised.append(f"({flags.get('orientation')})")
-    return "".join(f"  {name}" for name in raised)
-
-
-def _faults(meta: dict[str, Any]) -> str:
-    """What failed in the daemon while the frame was there; nothing where all worked."""
-    failed = meta["counts"].get("failed", 0)
-    faults = meta.get("degraded") or ()
-    return (f"  {failed} FAILED" if failed else "") + (
-        f"  DEGRADED ({', '.join(faults)})" if faults else ""
-    )
-
-
-def _source(facts: dict[str, Any]) -> str:
-    return f"{facts.get('instrument')} {short_run(facts.get('run'))}"
-
-
-def _trust(frame: "FrameRecord") -> str:
-    """Mean confidence of the classified cells, and how many of them are unlike the training cells."""
-    kinds = frame.columns["class"].values
-    classified = kinds < len(frame.meta["model"]["classes"])
-    model = frame.meta["model"]
-    unusual = _told(int(frame.columns["ood"].values[classified].sum()), "unusual", model, "ood")
-    sure = frame.columns["class_probability"].values[classified]
-    confidence = f"{100 * sure.max(axis=1).mean():.0f} %" if len(sure) else "none"
-    doubt = "" if model.get("calibrated", True) else " uncalibrated"
-    return f"confidence {confidence}{doubt}  {unusual}"
-
-
-def _told(count: int, what: str, model: dict[str, Any], decision: str) -> str:
-    """A count of cells, unless the model cannot decide such a thing: then none would be taken for a good sign."""
-    cannot = model.get(f"{decision}_threshold", 0.0) is None
-    return f"n/a {what}" if cannot else f"{count:>3} {what}"
-
-
-def summary_source(body: dict[str, Any]) -> str:
-    """Who worded a summary: the template, or which language model, how bound, and in what time.
-
-    A model of our table goes by its name there, known by its hash; another one by what it calls itself.
-    """
-    from phenostream.deploy.language_models.catalogue import by_hash
-
-    source = body.get("source", "template")
-    llm, seconds = body.get("llm"), body.get("seconds")
-    if not isinstance(llm, dict):
-        return str(source)
-    sha256 = str(llm.get("sha256"))
-    listed = by_hash(sha256)
-    name = llm.get("name") if listed is None else listed.title
-    within = f", {seconds:.1f} s" if isinstance(seconds, int | float) else ""
-    return f"{source}, {name} ({sha256[:12]}){within}"
-
-
-def _summary_text(body: dict[str, Any]) -> str:
-    """A summary with who worded it; a language model's says which record's words it takes the place of."""
-    of = body.get("of_offset")
-    instead = "" if of is None else f", in place of {of}"
-    text = printable(str(body.get("text")))
-    return (
-        f"summary of the {body.get('scope')} ({printable(summary_source(body))}{instead}): {text}"
-    )
-
-
-def _status_text(body: dict[str, Any]) -> str:
-    from phenostream.deploy.cli.sending import ledger_line
-
-    if body.get("event") == "model_changed":
-        before, after = (_model_name(body[which]) for which in ("before", "after"))
-        return f"model: {after} serves from now on, before it {before}; {body['why']}"
-    if body.get("event") == "run_ended":
-        by = " by timeout, its end was lost" if body.get("ended_by") == "timeout" else ""
-        return f"run {body['run']} of {body['instrument']} ended{by}; {ledger_line(body['ledger'])}"
-    mapped = "".join(
-        f", {shot} is {truth}" for shot, truth in (body.get("channel_map") or {}).items()
-    ).replace(",", "; channel map:", 1)
-    how = "; BEST EFFORT: gaps are possible" if body.get("mode") == "best-effort" else ""
-    name = f"run {body.get('run')} of {body.get('instrument')}"
-    return f"{name}: {body.get('event')}{_camera(body)}{mapped}{how}"
-
-
-def _model_name(model: dict[str, Any]) -> str:
-    return (
-        f"{model['name']} {model['version']} ({model['sha256'][:12]}) on {model['backend']} "
-        f"{model['precision']}"
-    )
-
-
-def _camera(body: dict[str, Any]) -> str:
-    """What a START says of the images, and how far an open run is."""
-    start, counts = body.get("start"), body.get("counts")
-    shots = (
-        f"; {len(start['shots'])} x {start['height']} x {start['width']} {start['dtype']}, "
-        f"{start['pixel_size_um']:g} um a pixel"
-        if isinstance(start, dict)
-        else ""
-    )
-    so_far = f"; {counts['received']} frames so far" if isinstance(counts, dict) else ""
-    return f"{shots}{so_far}{'; synthetic' if body.get('synthetic') else ''}"

