@@ -9,20 +9,12 @@ Then comes what may not be left out.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from phenostream.engine.summary.facts import Facts
 from tests.truth.context import Context
 from tests.truth.omissions import omissions
-from tests.truth.phrases import PHRASES
+from tests.truth.phrases import READERS, Reader
 from tests.truth.tokens import row_of
-
-_WORDS: Final = (
-    "a an the of these this them it its in for at and or but with beside by as here are is was were be there has have "
-    "namely while whereas also which who that than , ; : ( ) ."
-)
-_EMPTY: Final = frozenset(_WORDS.split())
-"""Words that claim nothing by themselves. No number, no negation, no quantity, no direction, no adjective."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +30,24 @@ class Falsehood:
     words: str
 
 
-def falsehoods(text: str, facts: Facts) -> list[Falsehood]:
+def falsehoods(text: str, facts: Facts, language: str = "en") -> list[Falsehood]:
     """What is wrong with a text; empty: every claim in it is true of the facts, and nothing is left out."""
-    row = row_of(text, facts)
+    reader = READERS[language]
+    row = row_of(text, facts, reader.tongue)
     context = Context(facts, row)
     found: list[Falsehood] = []
     for sentence in row.sentences:
         context.begin_sentence()
-        found += _read(sentence, context)
+        found += _read(sentence, context, reader)
         found += [Falsehood("unread", words) for words in context.left_open()]
     found += [Falsehood("unsaid", what) for what in omissions(context)]
     return found
 
 
-def _read(sentence: str, context: Context) -> Iterator[Falsehood]:
+def _read(sentence: str, context: Context, reader: Reader) -> Iterator[Falsehood]:
     position = 0
     while position < len(sentence):
-        match, phrase = context.longest(PHRASES, sentence, position)
+        match, phrase = context.longest(reader.phrases, sentence, position)
         if match is not None and phrase is not None:
             context.said.add(phrase.name)
             if not phrase.is_true(context, match):
@@ -64,7 +57,7 @@ def _read(sentence: str, context: Context) -> Iterator[Falsehood]:
             word = re.compile(r"\S+").search(sentence, position)
             if word is None:
                 return
-            if word[0] not in _EMPTY:
+            if word[0] not in reader.empty:
                 yield Falsehood("unread", context.shown(word[0]))
             position = word.end()
         while position < len(sentence) and sentence[position] == " ":

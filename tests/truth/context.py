@@ -9,12 +9,15 @@ from phenostream.engine.summary.changes import Comparison, MarkerChange, ShareCh
 from phenostream.engine.summary.facts import ClassFacts, Facts, MarkerFacts
 from tests.truth.tokens import Number, Row, markers_of
 
+_POOLED: Final = (
+    "(?:pooled , cannot be (?:separated|told apart)|gemeinsam gemessen , nicht trennbar)"
+)
 _SHORT: Final = {
     "n": r"‹n\d+›",
     "p": r"‹p\d+›",
     "o": r"‹o\d+›",
     "c": r"‹c\d+s?›",
-    "m": r"‹m\d+›(?: ‹pool›)?(?: \( pooled , cannot be (?:separated|told apart) \))?",
+    "m": rf"‹m\d+›(?: ‹pool›)?(?: \( {_POOLED} \))?",
 }
 """What ``<n:a>`` stands for in a phrase: a number, percentage, ordinal, class or marker; the second is its name."""
 

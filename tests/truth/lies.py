@@ -37,7 +37,7 @@ _INVENTED: Final = (
     "Neighbouring wells agree.",
     "No changes were found.",
 )
-_NUMBER: Final = re.compile(r"(?<!below )(?<![\w.,/-])\d[\d,]*(?:\.\d+)?(?![\w/-])")
+_NUMBER: Final = re.compile(r"(?<!below )(?<!unter )(?<![\w.,/-])\d[\d,]*(?:\.\d+)?(?![\w/-])")
 
 
 @dataclass(frozen=True, slots=True)

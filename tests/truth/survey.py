@@ -5,12 +5,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from phenostream.engine.summary.facts import Facts
 from phenostream.engine.summary.plan import Plan, first
 from phenostream.engine.summary.wording import STYLES, plan_of
 from tests.engine.summary.populations import population
 from tests.truth.checker import Falsehood, falsehoods
-from tests.truth.lies import lies
+from tests.truth.lies import Lie, lies
 
 _SHOWN = 20
 """Of what was found wrong, how much is kept to be shown."""
@@ -56,21 +55,29 @@ class LieSurvey:
     caught: Counter[str] = field(default_factory=Counter)
     missed: list[tuple[str, str, str]] = field(default_factory=list)
 
+    def count(self, lie: Lie, true: str, *, caught: bool) -> None:
+        """One lie that was planted in a true text."""
+        self.planted[lie.kind] += 1
+        self.caught[lie.kind] += caught
+        if not caught and len(self.missed) < _SHOWN:
+            self.missed.append((lie.kind, true, lie.text))
 
-def survey_plans(seeds: range, walks: int) -> PlanSurvey:
+
+def survey_plans(seeds: range, walks: int, language: str = "en") -> PlanSurvey:
     """Judge what may be said of these populations.
 
     Args:
         seeds: Of the populations.
         walks: Random texts of each style, beside those that say every alternative once.
+        language: Of the texts.
     """
     survey = PlanSurvey(populations=len(seeds))
     for seed in seeds:
         facts, rng = population(seed), random.Random(seed)  # noqa: S311 - a draw that can be repeated
         for style in STYLES:
-            for text in texts_of(plan_of(facts, style, "en"), rng, walks):
+            for text in texts_of(plan_of(facts, style, language), rng, walks):
                 survey.texts += 1
-                found = tuple(falsehoods(text, facts))
+                found = tuple(falsehoods(text, facts, language))
                 if found:
                     survey.wrong += 1
                     if len(survey.shown) < _SHOWN:
@@ -78,15 +85,16 @@ def survey_plans(seeds: range, walks: int) -> PlanSurvey:
     return survey
 
 
-def survey_lies(seeds: range) -> LieSurvey:
+def survey_lies(seeds: range, language: str = "en") -> LieSurvey:
     """Plant one lie of each kind in a random text of each style, and see which are caught."""
     survey = LieSurvey()
     for seed in seeds:
         facts, rng = population(seed), random.Random(seed)  # noqa: S311 - a draw that can be repeated
         for style in STYLES:
-            text = _walk(plan_of(facts, style, "en"), rng)
-            if not falsehoods(text, facts):
-                _plant(survey, text, facts, rng)
+            text = _walk(plan_of(facts, style, language), rng)
+            if not falsehoods(text, facts, language):
+                for lie in lies(text, facts, rng):
+                    survey.count(lie, text, caught=bool(falsehoods(lie.text, facts, language)))
     return survey
 
 
@@ -101,12 +109,3 @@ def texts_of(plan: Plan, rng: random.Random, walks: int) -> Iterator[str]:
 
 def _walk(plan: Plan, rng: random.Random) -> str:
     return "".join(rng.choice(slot.alternatives) for slot in plan)
-
-
-def _plant(survey: LieSurvey, text: str, facts: Facts, rng: random.Random) -> None:
-    for lie in lies(text, facts, rng):
-        survey.planted[lie.kind] += 1
-        if falsehoods(lie.text, facts):
-            survey.caught[lie.kind] += 1
-        elif len(survey.missed) < _SHOWN:
-            survey.missed.append((lie.kind, text, lie.text))

@@ -11,6 +11,7 @@ from tests.truth.checker import falsehoods
 from tests.truth.lies import lies
 from tests.truth.survey import survey_lies
 from tests.truth.tokens import row_of
+from tests.truth.tongues import ENGLISH, GERMAN
 
 SEEDS: Final = range(60)
 CAVEAT: Final = "Research use only, not a diagnosis."
@@ -111,13 +112,26 @@ def test_what_must_be_said_is_missed() -> None:
 
 
 def test_rounding_is_that_of_the_digits_that_are_written() -> None:
-    row = row_of("6.2 % 6.3 % 6 % 1,234 1.23e+03 0.5", A)
+    row = row_of("6.2 % 6.3 % 6 % 1,234 1.23e+03 0.5", A, ENGLISH)
     assert [one.rounds(0.0625) for one in row.numbers[:3]] == [True, True, True]
     assert not row.numbers[0].rounds(0.0614)
     assert row.numbers[3].is_exactly(1234)
     assert not row.numbers[4].is_exactly(1230)
     assert row.numbers[4].rounds(1234.9)
     assert not row.numbers[5].rounds(0.56)
+
+
+def test_german_numbers_have_their_comma_and_their_point_the_other_way_round() -> None:
+    row = row_of("57,5 % 1.615 0,801 (95-%-Intervall -5,29 bis 19,8)", A, GERMAN)
+    assert [one.value for one in row.numbers] == pytest.approx(
+        [0.575, 1615, 0.801, 0.95, -5.29, 19.8]
+    )
+
+
+def test_a_lie_in_german_is_caught() -> None:
+    survey = survey_lies(SEEDS, "de")
+    assert not survey.missed
+    assert survey.planted["another number"] > 100
 
 
 def test_a_lie_of_each_kind_can_be_planted() -> None:

@@ -12,3 +12,9 @@ def test_whatever_a_plan_can_say_is_true() -> None:
     survey = survey_plans(SEEDS, walks=3)
     assert survey.wrong == 0, survey.shown[0]
     assert survey.texts > 1500
+
+
+def test_whatever_a_plan_can_say_in_german_is_true() -> None:
+    survey = survey_plans(SEEDS[:48], walks=1, language="de")
+    assert survey.wrong == 0, survey.shown[0]
+    assert survey.texts > 700

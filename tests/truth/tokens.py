@@ -10,18 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from phenostream.engine.summary.facts import Facts
+from tests.truth.tongues import Tongue
 
 _NUMBER: Final = re.compile(
     r"(?<![\w.])(?P<sign>[-−+])?(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?:[eE](?P<power>[+-]?\d+))?"
     r"(?:(?P<ordinal>st|nd|rd|th)\b|(?P<percent>\s?%)|(?![\w]))"
 )
 _SIGN: Final = re.compile(r"‹[^›]*›|[^\W\d_]+(?:['’-][^\W\d_]+)*|\d+|[^\w\s]|_")
-_QUOTED: Final = (
-    (r"cells of class “(‹c\d+)›”", r"\1s›"),
-    (r"cell of class “(‹c\d+›)”", r"\1"),
-    (r"“(‹(?:m\d+|r\d+|u|model|instrument|run)›)”", r"\1"),
-)
-"""Names that are set apart from the words around them."""
 _STOPS: Final = re.compile(r"(?<=[.!?])\s+(?=\S)")
 
 
@@ -67,9 +62,9 @@ class Row:
         return self.numbers[int(sign[2:-1])]
 
 
-def row_of(text: str, facts: Facts) -> Row:
+def row_of(text: str, facts: Facts, tongue: Tongue) -> Row:
     """Read a text with the names of these facts."""
-    named = _named(text, facts)
+    named = tongue.numbers_in_english(_named(text, facts, tongue))
     numbers: list[Number] = []
 
     def sign(match: re.Match[str]) -> str:
@@ -82,18 +77,18 @@ def row_of(text: str, facts: Facts) -> Row:
     return Row(tuple(rows), tuple(numbers))
 
 
-def _named(text: str, facts: Facts) -> str:
+def _named(text: str, facts: Facts, tongue: Tongue) -> str:
     """The text with a sign in the place of every name, longest first."""
     signs: list[tuple[str, str, int]] = []
     for k, one in enumerate(facts.classes):
-        signs += [(re.escape(one.name) + "s", f"‹c{k}s›", re.IGNORECASE)]
-        signs += [(re.escape(one.name), f"‹c{k}›", re.IGNORECASE)]
+        for single, plural in tongue.names_of(one.name):
+            signs += [(re.escape(plural), f"‹c{k}s›", re.IGNORECASE)]
+            signs += [(re.escape(single), f"‹c{k}›", re.IGNORECASE)]
     for m, name in enumerate(markers_of(facts)):
         signs += [(re.escape(name), f"‹m{m}›", 0)]
-        proteins = name.split("/")
+        proteins = [re.escape(protein) for protein in name.split("/")]
         if len(proteins) > 1:
-            rest = r"\s*,\s*".join(map(re.escape, proteins[:-1]))
-            listed = rf"at least one of {rest},? (?:or|and) {re.escape(proteins[-1])}"
+            listed = tongue.any_of(r"\s*,\s*".join(proteins[:-1]), proteins[-1])
             signs += [(listed, f"‹m{m}› ‹pool›", re.IGNORECASE)]
     others = {
         facts.marker_unit: "‹u›",
@@ -105,7 +100,7 @@ def _named(text: str, facts: Facts) -> str:
     signs += [(re.escape(name), sign, 0) for name, sign in others.items() if name]
     for pattern, sign, flags in sorted(signs, key=lambda one: -len(one[0])):
         text = re.sub(rf"(?<![\w‹]){pattern}(?![\w›])", sign, text, flags=flags)
-    for pattern, sign in _QUOTED:
+    for pattern, sign in tongue.quoted:
         text = re.sub(pattern, sign, text, flags=re.IGNORECASE)
     return text
 

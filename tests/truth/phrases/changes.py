@@ -9,6 +9,7 @@ from tests.truth.context import LEVEL, Context, phrase
 from tests.truth.phrases.markers import is_named_rightly
 
 _UP: Final = "rose|increased|went up|higher|larger"
+GERMAN_UP: Final = "stieg|erhöhte|wuchs|höher|größer"
 _DOWN: Final = "fell|decreased|went down|lower|smaller"
 _THAN: Final = "compared with|relative to|against"
 _UNLIKE: Final = "cells (?:that look )?unlike the training cells"
@@ -33,12 +34,12 @@ def _verdicts(one: Comparison | None, *wanted: str) -> int:
 
 def _take_other(context: Context, match: re.Match[str]) -> bool:
     """What these cells are compared with; what follows is about that."""
-    if "previous window" in match[0]:
+    if "window" in match[0] or "fenster" in match[0]:
         context.against = context.facts.comparison("previous")
         return context.against is not None
     one = context.facts.comparisons[int(re.findall(r"‹r(\d+)›", match[0])[0])]
     context.against = one
-    said = "simulated" in match[0]
+    said = "simul" in match[0]
     return one.against == "reference" and (
         one.synthetic if said else not one.synthetic or context.facts.source_synthetic
     )
@@ -105,14 +106,14 @@ def _marker_moved(context: Context, match: re.Match[str]) -> bool:
     return (
         rightly
         and change.verdict == _way(match)
-        and (match["then"] == "before") == (against.against == "previous")
+        and (match["then"] in ("before", "davor")) == (against.against == "previous")
         and context.near(match, "now", change.now)
         and context.near(match, "before", change.before)
     )
 
 
 def _way(match: re.Match[str]) -> str:
-    return "up" if re.fullmatch(_UP, match["way"]) else "down"
+    return "up" if re.fullmatch(f"{_UP}|{GERMAN_UP}", match["way"]) else "down"
 
 
 def _difference(context: Context, match: re.Match[str]) -> bool:
