@@ -122,6 +122,10 @@ class Author:
         return attempt.worded(first(plan), "template")
 
 
+class _TooLong(EngineFault):
+    """A text without an end: a model that repeats itself; another try may do better."""
+
+
 class _Attempt:
     """One summary on its way to its words; no method raises for what a language model does."""
 
@@ -139,6 +143,9 @@ class _Attempt:
         for seed in range(tries):
             try:
                 said = self._asked(question, None, due_s, seed)
+            except _TooLong as err:
+                self._refused.append(str(err))
+                continue
             except PhenostreamError as err:
                 self._refused.append(str(err))
                 return None
@@ -189,6 +196,8 @@ class _Attempt:
             deadline_s=max(0.0, due_s - self._clock()),
             seed=seed,
         )
+        if done.ended == "length":
+            raise _TooLong(f"{what}: no end after {done.tokens} tokens")
         if done.ended != "stop":
             raise EngineFault(f"{what}: not whole after {done.seconds:.1f} s ({done.ended})")
         return done.text

@@ -1,8 +1,8 @@
 """llama.cpp through llama-cpp-python: compiled on the box it runs on, and nothing but the library in this process."""
 
 import codecs
-import contextlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import llama_cpp
@@ -14,7 +14,9 @@ from phenostream.daemon.summariser.llm.writer import DRAWN_TEMPERATURE, Passage
 from phenostream.engine.errors import BadInput, EngineFault
 
 _BATCH_TOKENS: Final = 64
-"""Of a prompt, in one call: how far apart the looks at the clock are."""
+"""Of a prompt, in one call."""
+_LAST: Final = -1
+"""The token after the last that was read."""
 
 
 class LlamaCppPythonWriter:
@@ -53,13 +55,8 @@ class LlamaCppPythonWriter:
         self._on_piece, self._stopped = on_piece, False
         try:
             self._read(prompt)
-            decoder = codecs.getincrementaldecoder("utf-8")("replace")
-            with contextlib.closing(self._tokens(prompt, passage)) as tokens:
-                for _, token in zip(range(passage.most_tokens), tokens, strict=False):
-                    if llama_cpp.llama_vocab_is_eog(self._vocabulary, token):
-                        return
-                    if on_piece(decoder.decode(self._llama.detokenize([token]))):
-                        return
+            with self._sampler(passage) as sampler:
+                self._go_on(sampler, passage.most_tokens)
         except RuntimeError as err:
             if not self._stopped:
                 raise EngineFault(f"llama-cpp-python: {err}") from err
@@ -104,23 +101,45 @@ class LlamaCppPythonWriter:
         llama.n_tokens = min(llama.n_tokens, len(prompt) - 1) if kept is None else kept
         llama.eval(prompt[llama.n_tokens :])
 
-    def _tokens(self, prompt: Sequence[int], passage: Passage) -> Generator[int]:
-        """What the model writes, token by token, without end."""
-        self._llama.set_seed(passage.seed)
-        yield from self._llama.generate(
-            prompt,
-            temp=DRAWN_TEMPERATURE if passage.seed else 0.0,
-            grammar=None if passage.grammar is None else self._grammar(passage.grammar),
-        )
-
-    def _grammar(self, text: str) -> llama_cpp.LlamaGrammar:
-        """A grammar that the library reads: it would take one that it cannot read for none.
+    def _go_on(self, sampler: Any, most_tokens: int) -> None:
+        """Write until the model or the grammar is done, it is enough, or too much.
 
         Raises:
-            BadInput: It cannot.
+            RuntimeError: The library failed, or was stopped.
         """
-        tried = llama_cpp.llama_sampler_init_grammar(self._vocabulary, text.encode(), b"root")
-        if not tried:
-            raise BadInput("llama-cpp-python: the grammar is refused")
-        llama_cpp.llama_sampler_free(tried)
-        return llama_cpp.LlamaGrammar.from_string(text, verbose=False)
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for _ in range(most_tokens):
+            token = llama_cpp.llama_sampler_sample(sampler, self._llama.ctx, _LAST)
+            if llama_cpp.llama_vocab_is_eog(self._vocabulary, token):
+                return
+            if self._on_piece(decoder.decode(self._llama.detokenize([token]))):
+                return
+            self._llama.eval([token])
+
+    @contextmanager
+    def _sampler(self, passage: Passage) -> Iterator[Any]:
+        """What chooses a token; freed at the end (the library's own wrapper waits for Python's garbage collector).
+
+        Raises:
+            BadInput: The grammar cannot be read.
+        """
+        chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
+        try:
+            for sampler in self._samplers(passage):
+                llama_cpp.llama_sampler_chain_add(chain, sampler)  # frees it as well
+            yield chain
+        finally:
+            llama_cpp.llama_sampler_free(chain)
+
+    def _samplers(self, passage: Passage) -> Iterator[Any]:
+        if passage.grammar is not None:
+            text = passage.grammar.encode()
+            grammar = llama_cpp.llama_sampler_init_grammar(self._vocabulary, text, b"root")
+            if not grammar:
+                raise BadInput("llama-cpp-python: the grammar is refused")
+            yield grammar
+        if passage.seed:
+            yield llama_cpp.llama_sampler_init_temp(DRAWN_TEMPERATURE)
+            yield llama_cpp.llama_sampler_init_dist(passage.seed)
+        else:
+            yield llama_cpp.llama_sampler_init_greedy()

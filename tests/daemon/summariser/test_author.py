@@ -91,7 +91,7 @@ def test_the_grammar_is_asked_for_the_part_that_leaves_a_choice(style: Style) ->
     [
         (Script("Everything is fine."), "do not allow"),
         (Script(ended="deadline"), r"not whole after 0.1 s \(deadline\)"),
-        (Script(ended="length"), r"not whole after 0.1 s \(length\)"),
+        (Script(ended="length"), "no end after 9 tokens"),
         (Script(fault="it hung"), "it hung"),
     ],
 )
@@ -142,6 +142,13 @@ def test_free_text_is_tried_a_few_times_then_the_grammar_leads() -> None:
     assert worded.source == "llm-grammar"
     assert [seed for grammar, seed in script.asked if grammar is None] == [0, 1, 2]
     assert (worded.tries, len(worded.refused)) == (4, 3)
+
+
+def test_a_model_that_repeats_itself_is_asked_again() -> None:
+    script = Script("10 lymphocytes, " * 99, ended="length")
+    worded = Author(script).write(usual(), "bedside", "en", "free", 20.0)
+    assert (worded.source, worded.tries) == ("template", 4)
+    assert worded.refused[:3] == ("free text: no end after 9 tokens",) * 3
 
 
 def test_a_small_model_is_not_asked_for_free_text() -> None:

@@ -89,6 +89,21 @@ def test_the_deadline_ends_a_text(model: LanguageModel) -> None:
     assert worded(model, head_of(2, "line")).ended == "stop"
 
 
+def test_nothing_is_left_behind_by_a_choice(model: LanguageModel) -> None:
+    """A wrapper that frees its samplers late was measured to keep 35 to 335 kB each time."""
+    grammar = 'root ::= "12 cells" (" were" | " are") " counted."'
+    process = psutil.Process()
+
+    def grown_bytes(times: int) -> int:
+        before = process.memory_info().rss
+        for _ in range(times):
+            model.complete(CHAT, grammar=grammar, max_tokens=32, deadline_s=LONG_S)
+        return int(process.memory_info().rss - before)
+
+    grown_bytes(5)
+    assert grown_bytes(30) < 30 * 10_000
+
+
 def test_a_grammar_that_is_none_is_refused(model: LanguageModel) -> None:
     with pytest.raises(BadInput):
         model.complete(CHAT, grammar="root ::= (", max_tokens=8, deadline_s=LONG_S)
