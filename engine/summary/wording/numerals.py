@@ -9,6 +9,8 @@ from typing import Final
 
 _SMALLEST_P: Final = 0.001
 _EVEN: Final = 0.5
+_WHOLE: Final = 999.5
+"""From here on a value has four digits once it is rounded."""
 _FINEST: Final = 6
 """Decimals of a per cent beyond which two shares may look alike."""
 
@@ -54,7 +56,7 @@ class Numerals:
 
     def value(self, value: float) -> str:
         """A marker's."""
-        return self._marked(f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}")
+        return self._marked(f"{value:,.0f}" if abs(value) >= _WHOLE else f"{value:.3g}")
 
     def rank(self, percentile: float) -> str:
         """A percentile."""

@@ -6,6 +6,7 @@ from phenostream.engine.errors import BadConfig
 from phenostream.engine.summary.facts import ClassFacts, Facts, MarkerFacts
 from phenostream.engine.summary.prompt import messages
 from phenostream.engine.summary.wording import LANGUAGES, STYLES
+from tests.engine.summary.populations import population
 
 
 def _facts(name: str, count: int) -> Facts:
@@ -47,11 +48,15 @@ def test_free_text_is_given_the_facts_and_names_that_cannot_act() -> None:
     assert (system["role"], user["role"]) == ("system", "user")
     assert "Synthetic. Research use only, not a diagnosis." in system["content"]
     told = user["content"]
-    assert "median at least one of CD3, CD19 (cannot be told apart) of" in told
+    assert (
+        "median at least one of CD3 or CD19 (pooled, cannot be separated) of cells of class “x{U+000A}"
+        in told
+    )
     assert "probabilities are uncalibrated" in told
     assert all(
-        re.match(r"[a-z ]+[:{]|class |median |probabilities", line) for line in told.splitlines()
+        ": " in line or line == "probabilities are uncalibrated" for line in told.splitlines()
     )
+    assert not [line for line in told.splitlines() if line.startswith("system")]
     assert "<" not in told
     assert "|" not in told
 
@@ -68,3 +73,15 @@ def test_free_text_is_given_the_facts_and_names_that_cannot_act() -> None:
 def test_what_there_is_not_is_refused(style: str, language: str, mode: str, said: str) -> None:
     with pytest.raises(BadConfig, match=re.escape(said)):
         messages(_facts("monocyte", 1), style, language, mode)  # type: ignore[arg-type]  # the point of the test
+
+
+def test_free_text_is_told_what_changed_and_no_more_markers_than_the_style_needs() -> None:
+    told = {
+        style: [messages(population(seed), style, "en", "free")[1]["content"] for seed in range(32)]
+        for style in STYLES
+    }
+    assert any(" tends higher" in text or " tends lower" in text for text in told["bedside"])
+    assert any(": no change is shown" in text for text in told["line"])
+    assert not any("median " in text for text in told["line"])
+    words = {style: sum(map(len, texts)) for style, texts in told.items()}
+    assert words["line"] < words["bedside"] < words["lab"]

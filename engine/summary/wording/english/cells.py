@@ -48,7 +48,6 @@ class EnglishCells:
                 f"{cells} {were(facts.found)} found in {frames}",
                 f"{cells} {were(facts.found)} detected in {frames}",
                 f"In {frames}, {cells} {were(facts.found)} found",
-                f"In {frames}, {cells} {were(facts.found)} detected",
                 f"{frames} held {cells}",
             ),
             one_of(": ", "; of these, ", ", of which "),

@@ -21,10 +21,10 @@ from phenostream.engine.summary.wording.english.words import (
 from phenostream.engine.summary.wording.lists import joined
 
 _VERBS: Final = {
-    ("previous", True): ("rose", "increased", "went up"),
-    ("previous", False): ("fell", "decreased", "went down"),
-    ("reference", True): ("is higher", "is larger"),
-    ("reference", False): ("is lower", "is smaller"),
+    ("previous", True): (" rose", " increased", " went up"),
+    ("previous", False): (" fell", " decreased", " went down"),
+    ("reference", True): (" is higher", " is larger"),
+    ("reference", False): (" is lower", " is smaller"),
 }
 """A reference is another population, not an earlier one: nothing rose since."""
 _SUBJECTS: Final = {
@@ -48,7 +48,7 @@ class EnglishChanges:
             return (_obstacle(comparison, other),)
         more = len(changed(comparison)) - len(told)
         if told:
-            items = [(_direction(comparison, one), _values(comparison, one)) for one in told]
+            items = [(*_direction(comparison, one), _values(comparison, one)) for one in told]
             return (_opener(other), *joined(items, "and"), *_further(more))
         if told_of(comparison, "unclear"):
             return (
@@ -78,7 +78,7 @@ class EnglishChanges:
         slots: list[Slot] = [_opener(f"{other} ({there})")]
         for place, one in enumerate(changed(comparison)):
             slots += [one_of("; ")] if place else []
-            slots += [_direction(comparison, one), _values(comparison, one, tested=True)]
+            slots += [*_direction(comparison, one), _values(comparison, one, tested=True)]
         more = [one for one in (_unclear(comparison), _too_few(comparison)) if one is not None]
         for place, slot in enumerate(more):
             slots += [one_of("; ")] if place or len(slots) > 1 else []
@@ -126,19 +126,16 @@ def _obstacle(comparison: Comparison, other: str) -> Slot:
     )
 
 
-def _direction(comparison: Comparison, one: ShareChange | MarkerChange) -> Slot:
+def _direction(comparison: Comparison, one: ShareChange | MarkerChange) -> Plan:
     up = one.verdict == "up"
     if isinstance(one, MarkerChange):
-        way = "higher" if up else "lower"
-        of = cells(one.class_name)
-        return one_of(
-            f"{marker(one.name)} tends {way} in {of}",
-            f"{marker(one.name)} tends to be {way} in {of}",
-            f"in {of}, {marker(one.name)} tends {way}",
+        way, of = "higher" if up else "lower", cells(one.class_name)
+        return (
+            one_of(marker(one.name)),
+            one_of(f" tends {way} in {of}", f" tends to be {way} in {of}"),
         )
     subjects = _SUBJECTS.get(one.of) or (f"the share of {cells(one.name)}",)
-    verbs = _VERBS[comparison.against, up]
-    return one_of(*(f"{subject} {verb}" for subject in subjects for verb in verbs))
+    return one_of(*subjects), one_of(*_VERBS[comparison.against, up])
 
 
 def _values(

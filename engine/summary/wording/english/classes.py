@@ -10,7 +10,7 @@ from phenostream.engine.summary.wording.english.words import (
     counted_with_share,
     share_interval,
 )
-from phenostream.engine.summary.wording.lists import in_some_order
+from phenostream.engine.summary.wording.lists import in_any_order, in_some_order
 
 
 class EnglishClasses:
@@ -28,7 +28,7 @@ class EnglishClasses:
                     "Of the classified cells, no class is a majority",
                 ),
                 one_of(": ", ", with "),
-                in_some_order(facts.classes, counted_with_share, "and"),
+                in_any_order(facts.classes, counted_with_share, "and"),
             )
         if majority.count == facts.classified:
             return (_all_of(majority),)
@@ -82,10 +82,11 @@ class EnglishClasses:
             value += f"; {share_interval(facts.unusual_low, facts.unusual_high)}"
         return (
             one_of("; ", "; of the classified cells, "),
+            one_of(f"{NUMBERS.count(facts.unusual)} ({value})"),
             one_of(
-                f"{NUMBERS.count(facts.unusual)} ({value}) look{s} unlike the training cells",
-                f"{NUMBERS.count(facts.unusual)} ({value}) appear{s} unlike the training cells",
-                f"{NUMBERS.count(facts.unusual)} ({value}) differ{s} from the training cells",
+                f" look{s} unlike the training cells",
+                f" appear{s} unlike the training cells",
+                f" differ{s} from the training cells",
             ),
         )
 

@@ -55,13 +55,8 @@ class GermanCells:
             )
         cells, be = number_of(facts.found, "Zelle", "Zellen"), were(facts.found)
         return (
-            one_of(
-                f"In {where} {be} {cells} gefunden",
-                f"In {where} {be} {cells} entdeckt",
-                f"Aus {where} {be} {cells} gewonnen",
-                f"{cells} {be} in {where} gefunden",
-                f"{cells} {be} in {where} entdeckt",
-            ),
+            one_of(f"In {where} {be} {cells}", f"{cells} {be} in {where}"),
+            one_of(" gefunden", " entdeckt"),
             one_of(": ", ", davon ", "; davon "),
             *joined(_fates(facts), "und"),
         )

@@ -10,7 +10,7 @@ from phenostream.engine.summary.wording.german.words import (
     counted_with_share,
     share_interval,
 )
-from phenostream.engine.summary.wording.lists import in_some_order
+from phenostream.engine.summary.wording.lists import in_any_order, in_some_order
 
 
 class GermanClasses:
@@ -28,7 +28,7 @@ class GermanClasses:
                     "Unter den klassifizierten Zellen hat keine Klasse die Mehrheit",
                 ),
                 one_of(": ", "; es sind "),
-                in_some_order(facts.classes, counted_with_share, "und"),
+                in_any_order(facts.classes, counted_with_share, "und"),
             )
         if majority.count == facts.classified:
             return (_all_of(majority),)
@@ -83,11 +83,11 @@ class GermanClasses:
             value += f"; {share_interval(facts.unusual_low, facts.unusual_high)}"
         look, differ = ("sieht", "weicht") if facts.unusual == 1 else ("sehen", "weichen")
         return (
+            one_of("; "),
+            one_of(f"{value})"),
             one_of(
-                f"; {value}) {look} anders aus als die Trainingszellen",
-                f"; {value}) {differ} von den Trainingszellen ab",
-                f"; von den klassifizierten Zellen {look} {value}) anders aus als die Trainingszellen",
-                f"; von den klassifizierten Zellen {differ} {value}) von den Trainingszellen ab",
+                f" {look} anders aus als die Trainingszellen",
+                f" {differ} von den Trainingszellen ab",
             ),
         )
 

@@ -170,4 +170,4 @@ def test_what_there_is_not_is_refused(populations: list[Facts]) -> None:
 
 
 def _value(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
