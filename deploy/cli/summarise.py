@@ -21,6 +21,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from phenostream.deploy.cli.comparison_table import say_comparisons
 from phenostream.deploy.cli.endpoints import add_keys, client_keys
 from phenostream.deploy.cli.record_lines import summary_source
 from phenostream.deploy.cli.terminal import note, printable, progress, say, say_json
@@ -158,6 +159,8 @@ def _word(args: argparse.Namespace) -> int:
         say_json(_plain(summary, manner, words))
     else:
         _say(summary, words, by)
+        if reference is not None:
+            say_comparisons(summary.facts)
     return 3 if by.model is not None and words.llm is None and words.refused else code
 
 
