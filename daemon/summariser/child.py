@@ -149,7 +149,13 @@ class Child:
         size = self._said.seek(0, os.SEEK_END)
         self._said.seek(max(0, size - _LAST_BYTES))
         lines = self._said.read().decode(errors="replace").strip().splitlines()
-        return f"{how}: {lines[-1][-_LONGEST_WORDS:]}" if lines else how
+        return f"{how}: {one_line(lines[-1])}" if lines else how
+
+
+def one_line(said: object) -> str:
+    """What a process says that may be anybody's by now, as it may stand in a log."""
+    text = str(said)[:_LONGEST_WORDS]
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _number(pipe: IO[bytes] | None) -> int:

@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 
 from pydantic import TypeAdapter, ValidationError
 
-from phenostream.daemon.summariser.child import Child, Late, Lost
+from phenostream.daemon.summariser.child import Child, Late, Lost, one_line
 from phenostream.daemon.summariser.limits import step_back
 from phenostream.daemon.summariser.llm.protocol import Completion, Messages, ModelFacts
 from phenostream.engine.errors import EngineFault
@@ -154,8 +154,8 @@ class Link:
             raise self._lost(_in_words(err)) from err
         if reason is not None:
             if answer.get("over"):
-                raise self._lost(str(reason))
-            raise EngineFault(f"language model: {reason}")
+                raise self._lost(one_line(reason))
+            raise EngineFault(f"language model: {one_line(reason)}")
         self._rest_s = 0.0
         return done
 
@@ -180,9 +180,9 @@ class Link:
             raise self._lost(_in_words(err)) from err
         if self._facts is None:
             self._rest_s = LONGEST_REST_S if answer.get("lasting") else self._rest_s
-            raise self._lost(str(reason))
+            raise self._lost(one_line(reason))
         took_s = time.monotonic() - child.began_s
-        logger.info("language model %s is ready after %.1f s", self._facts.name, took_s)
+        logger.info("language model %s is ready after %.1f s", one_line(self._facts.name), took_s)
         return child, self._facts
 
     def _started(self, due_s: float) -> Child:
@@ -195,16 +195,16 @@ class Link:
                 step_back(child.pid)
             self.starts += 1
             child.say(self._setup.as_message(), due_s)
-        except (Late, Lost) as err:
+        except (Late, Lost, OSError) as err:  # the last: it cannot be put behind all others
             raise self._lost(str(err)) from err
         return child
 
     def _lost(self, why: str) -> EngineFault:
         """End the worker and let it rest; the line that says why."""
-        self.close()
         self._rest_s = min(max(FIRST_REST_S, 2 * self._rest_s), LONGEST_REST_S)
         self._rests_until_s, self._why = self._clock() + self._rest_s, why
         logger.warning("language model lost for %.0f s: %s", self._rest_s, why)
+        self.close()
         return EngineFault(f"language model: {why}")
 
 

@@ -135,6 +135,32 @@ def test_a_model_that_is_still_loading_is_not_ended_at_a_deadline(tmp_path: Path
         assert link.pid == pid
 
 
+def test_a_worker_that_is_stopped_is_ended_at_the_deadline(
+    tmp_path: Path, ended: list[int]
+) -> None:
+    with Link(fake_setup(tmp_path)) as link:
+        ask(link)
+        ended.append(link.pid or 0)
+        os.kill(ended[0], signal.SIGSTOP)
+        with pytest.raises(EngineFault, match="did not answer in time"):
+            ask(link, 0.5)
+        assert link.pid is None
+
+
+def test_a_worker_that_cannot_be_put_behind_all_others_does_not_run(
+    tmp_path: Path, ended: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(process: int) -> None:
+        ended.append(process)
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("phenostream.daemon.summariser.link.step_back", refuse)
+    link = Link(replace(fake_setup(tmp_path), idle=True))
+    with link, pytest.raises(EngineFault, match="not permitted"):
+        ask(link)
+    assert len(ended) == 1
+
+
 def test_a_worker_that_was_lost_rests_twice_as_long_each_time(tmp_path: Path) -> None:
     clock = Clock()
     program = (sys.executable, "-S", "-c", "raise SystemExit(3)")
@@ -180,6 +206,10 @@ def test_a_worker_killed_between_two_questions_is_started_again(tmp_path: Path) 
         ("import os; os.write(1, b'\\0\\0\\0\\1\\x80')", "no answer"),
         ("import os; os.write(1, b'\\0\\0\\0\\1\\xc0'); input()", "no answer"),
         ("raise SystemExit('spoke\\nlast words')", "exit code 1: last words"),
+        (
+            "raise SystemExit('\\x1b]0;title\\a ' + 'x' * 999)",
+            r"exit code 1: \?\]0;title\? x{100,200}$",
+        ),
         ("import os, time; os.close(1); os.close(0); time.sleep(60)", "went on"),
     ],
 )
