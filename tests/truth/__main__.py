@@ -15,7 +15,7 @@ from phenostream.daemon.summariser.author import Author, Mode
 from phenostream.daemon.summariser.link import Link, WorkerSetup
 from phenostream.deploy.cli.terminal import progress
 from phenostream.deploy.language_models.shelf import model_path
-from phenostream.engine.summary.wording import STYLES
+from phenostream.engine.summary.wording import LANGUAGES, STYLES
 from tests.truth.model_survey import ModelSurvey, survey_model
 from tests.truth.survey import survey_lies, survey_plans
 from tests.truth.table import as_json, lie_lines, model_lines, plan_lines
@@ -27,17 +27,18 @@ def main() -> int:
     """Ask all three questions."""
     told = _arguments()
     seeds = range(told.seed, told.seed + told.populations)
-    plans = survey_plans(seeds, told.walks)
-    lies = survey_lies(seeds)
+    plans = {language: survey_plans(seeds, told.walks, language) for language in LANGUAGES}
+    lies = {language: survey_lies(seeds, language) for language in LANGUAGES}
     models: list[ModelSurvey] = []
     if not told.json:
-        _say(*plan_lines(plans), *lie_lines(lies))
+        for language in LANGUAGES:
+            _say(f"-- {language}", *plan_lines(plans[language]), *lie_lines(lies[language]))
     if told.summaries:
         models = list(_models(told, range(told.seed, told.seed + told.summaries)))
     if told.json:
         _say(json.dumps(as_json(plans, lies, models)))
-    untrue = plans.wrong + sum(len(one.wrong) for one in models)
-    return 1 if untrue or lies.missed else 0
+    untrue = sum(one.wrong for one in plans.values()) + sum(len(one.wrong) for one in models)
+    return 1 if untrue or any(one.missed for one in lies.values()) else 0
 
 
 def _arguments() -> argparse.Namespace:

@@ -63,7 +63,8 @@ def _another_number(text: str, facts: Facts, rng: random.Random) -> str | None:
     start, end = rng.choice(spans)
     digits = text[start:end]
     place = rng.choice([i for i, c in enumerate(digits) if c.isdigit()])
-    digit = rng.choice([d for d in "123456789" if d != digits[place]])
+    far = [d for d in "123456789" if abs(int(d) - int(digits[place])) > 1]  # no other rounding
+    digit = rng.choice(far)
     return text[:start] + digits[:place] + digit + digits[place + 1 :] + text[end:]
 
 

@@ -17,6 +17,10 @@ def omissions(context: Context) -> Iterator[str]:
         yield "that the confidence is uncalibrated"
     if any(name.startswith("median") for name in said) and "unit" not in said:
         yield "the unit of the medians"
+    if facts.flagged.frames and "frames flagged" not in said:
+        yield "that frames were flagged"
+    if facts.by_other_models and "frames of another model" not in said:
+        yield "that another model saw frames of the run"
     account = facts.account
     lossy = account is not None and account.published != account.announced
     if lossy and "frames of those announced" not in said:

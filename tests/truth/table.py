@@ -1,6 +1,6 @@
 """The table of truth checks, for a person and for a program."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from phenostream.engine.summary.facts import wilson_interval
@@ -52,13 +52,21 @@ def share(count: int, total: int) -> str:
     return f"{count:,} of {total:,} = {part:.2f} % (95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
 
 
-def as_json(plans: PlanSurvey, lies: LieSurvey, models: list[ModelSurvey]) -> dict[str, Any]:
-    """All of it as plain values."""
+def as_json(
+    plans: Mapping[str, PlanSurvey], lies: Mapping[str, LieSurvey], models: Sequence[ModelSurvey]
+) -> dict[str, Any]:
+    """All of it as plain values, the first two by language."""
     return {
-        "plans": {"populations": plans.populations, "texts": plans.texts, "untrue": plans.wrong},
+        "plans": {
+            language: {"populations": one.populations, "texts": one.texts, "untrue": one.wrong}
+            for language, one in plans.items()
+        },
         "lies": {
-            kind: {"planted": planted, "caught": lies.caught[kind]}
-            for kind, planted in sorted(lies.planted.items())
+            language: {
+                kind: {"planted": planted, "caught": one.caught[kind]}
+                for kind, planted in sorted(one.planted.items())
+            }
+            for language, one in lies.items()
         },
         "model": [
             {

@@ -69,6 +69,6 @@ def test_what_is_true_of_other_cells_is_untrue_and_told() -> None:
     plans, lies = survey_plans(range(7, 9), 1), survey_lies(range(7, 9))
     assert f"{plans.texts:,}, untrue 0" in "\n".join(plan_lines(plans))
     assert "100.00 %" in "\n".join(lie_lines(lies))
-    plain = as_json(plans, lies, [survey])
+    plain = as_json({"en": plans}, {"en": lies}, [survey])
     assert plain["model"][0]["untrue"] == 2
-    assert plain["plans"]["untrue"] == 0
+    assert plain["plans"]["en"]["untrue"] == 0
