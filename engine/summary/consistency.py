@@ -27,6 +27,11 @@ def _contradictions(facts: "Facts") -> Iterator[str]:
         yield f"classified: {facts.classified}, its classes sum to {counted}"
     if len({one.name for one in facts.classes}) != len(facts.classes):
         yield "classes: a name is there twice"
+    if (
+        len({tuple(marker.name for marker in one.markers) for one in facts.classes if one.count})
+        > 1
+    ):
+        yield "classes: not all of them have the same markers"
     if facts.synthetic != (facts.model_synthetic or facts.source_synthetic):
         yield (
             f"synthetic: {facts.synthetic}, but model_synthetic {facts.model_synthetic} and "

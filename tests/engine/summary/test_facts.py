@@ -72,6 +72,8 @@ def changed(plain: dict[str, Any], path: str, value: object) -> dict[str, Any]:
         ("classes.0.name", 4, "classes.0.name"),
         ("classes.0.name", "x" * 20000, "classes.0.name"),
         ("classes.0.markers.0.median", float("nan"), "median"),
+        ("classes.0.markers.0.name", "CD99", "not all of them have the same markers"),
+        ("classes.0.markers", [], "not all of them have the same markers"),
         ("classes.0.markers.0.median", 1e9, "outside"),
         ("mean_confidence", 1.5, "mean_confidence"),
         ("mean_confidence", None, "mean_confidence"),
