@@ -47,7 +47,7 @@ class Plan:
 
     Attributes:
         bundle: Of the daemon.
-        model: Of the summariser, as ``[summary] llm`` names it.
+        model: Of the summariser: the path of its GGUF file.
         pairs: Of each of both figures.
         large: Whose frames the throughput is measured with.
         frames: In such a run.

@@ -23,7 +23,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "--llm",
         default="smollm2",
         metavar="NAME|PATH",
-        help="language model, as in [summary] llm (default smollm2)",
+        help="language model: a name of fetch-llm, or a GGUF file (default smollm2)",
     )
     parser.add_argument("--pairs", type=int, default=10, help="alternations (default 10)")
     parser.add_argument(
@@ -69,6 +69,7 @@ def measure(args: argparse.Namespace) -> int:
 def _plan(args: argparse.Namespace) -> "Plan":
     from phenostream.deploy.bench.summariser import Plan
     from phenostream.deploy.bundles import bundle_path
+    from phenostream.deploy.language_models.shelf import model_path
     from phenostream.deploy.microscope import MicroscopeSettings, SimulatedMicroscope, cache_folder
 
     large, small = (
@@ -79,7 +80,7 @@ def _plan(args: argparse.Namespace) -> "Plan":
     )
     return Plan(
         bundle=str(bundle_path(args.bundle).resolve()),
-        model=args.llm,
+        model=str(model_path(args.llm).resolve()),
         pairs=args.pairs,
         large=large,
         frames=args.frames,

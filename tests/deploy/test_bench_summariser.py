@@ -133,6 +133,7 @@ def test_a_run_without_a_window_is_no_figure() -> None:
         (["--load", "2"], "--load 2: allowed 0.01 to 0.95"),
         (["--pairs", "0"], "--pairs 0: allowed 1 or more"),
         (["--latency-frames", "0"], "--latency-frames 0: allowed 1 or more"),
+        (["--llm", "./nowhere.gguf"], "nowhere.gguf"),
     ],
 )
 def test_impossible_values_are_refused(
