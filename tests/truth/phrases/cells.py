@@ -72,10 +72,10 @@ def _unusual_interval(context: Context, match: re.Match[str]) -> bool:
 
 
 def _judged(context: Context, match: re.Match[str]) -> bool:
-    """Cells that were classified or rejected; the share of the latter may follow."""
+    """Cells that were classified or rejected, by a model that can reject; the share of the latter may follow."""
     facts = context.facts
     context.share = (facts.rejected_share, facts.rejected_low, facts.rejected_high)
-    return context.count(match, "n", facts.classified + facts.rejected)
+    return facts.rejects and context.count(match, "n", facts.classified + facts.rejected)
 
 
 def _rejected_share(context: Context, match: re.Match[str]) -> bool:
