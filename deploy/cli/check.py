@@ -115,7 +115,7 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
                 *(f"{one.path.name} of {one.facts.instrument}" for one in recorded),
             ]
         )
-        found["summary.llm"] = _words(config.summary)
+        found["summary.llm"] = who_words(config.summary)
         if config.summary.reference is not None:
             found["summary.reference"] = _reference(config.summary.reference, model.sha256)
         found["model.backend"] = (
@@ -153,8 +153,11 @@ def _cache(directory: Path) -> str:
     return f"{directory}, ours alone"
 
 
-def _words(summary: "SummaryConfig") -> str:
+def who_words(summary: "SummaryConfig") -> str:
     """Who words summaries; a language model that is not there costs its words, not the start."""
+    from phenostream.daemon.summariser.llm.bindings import PACKAGES, chosen_binding
+    from phenostream.daemon.summariser.llm.fitness import refuse_unfit
+    from phenostream.daemon.summariser.llm.gguf import read_header
     from phenostream.deploy.cli.summariser import summariser_is_wanted
     from phenostream.deploy.narrator import narrator
 
@@ -165,7 +168,14 @@ def _words(summary: "SummaryConfig") -> str:
     except (BadLanguageModel, MissingPackage) as err:
         return f"MISSING, the template words summaries: {err}"
     starter = "started by `run`" if summary.start else "not started by `run`"
-    return f"{model}, mode {summary.mode}, {starter}"
+    told = f"{model}, mode {summary.mode}, {starter}"
+    if model is None or chosen_binding(model) not in PACKAGES:
+        return told
+    try:
+        refuse_unfit(read_header(model), summary.mode)
+    except BadLanguageModel as err:
+        return f"{told}; UNFIT: {err}"
+    return told
 
 
 def _reference(path: Path, model_sha256: str) -> str:

@@ -1,7 +1,9 @@
 """`check`: what is behind the configuration, the few figures that matter, and numbers for programs."""
 
 import json
+import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -9,12 +11,15 @@ from phenostream.daemon.config import load_config
 from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.reference_file import write_reference
 from phenostream.daemon.security.key_folder import make_client, make_server
+from phenostream.daemon.summariser.llm import bindings
+from phenostream.daemon.summary_config import SummaryConfig
 from phenostream.deploy.bundles import demo_bundle
 from phenostream.deploy.child import child_settings
-from phenostream.deploy.cli.check import free_text
+from phenostream.deploy.cli.check import free_text, who_words
 from phenostream.deploy.cli.main import main
 from phenostream.engine.bundle import load_bundle
 from phenostream.engine.summary.reference import Reference
+from tests.daemon.summariser.llm.gguf_files import chat_model
 from tests.engine.summary.populations import Population
 
 
@@ -110,6 +115,37 @@ def test_the_reference_is_told_and_whether_it_can_be_compared_with(
     path.write_text("{}")
     assert main(["check", "--config", str(config)]) == 2
     assert "healthy.json: reference: format" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("mode", "content", "says"),
+    [
+        ("grammar", chat_model().as_bytes(), ""),
+        (
+            "free",
+            chat_model().as_bytes(),
+            "; UNFIT: free mode: 32 parameters, allowed 1,500,000,000",
+        ),
+        ("grammar", b"no model", "; UNFIT: .*toy.gguf: not a GGUF file"),
+        (
+            "grammar",
+            chat_model(tokenizer__chat_template="").as_bytes(),
+            "; UNFIT: no chat template: a base model",
+        ),
+    ],
+)
+def test_a_language_model_that_cannot_do_what_is_configured_is_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: Literal["grammar", "free"],
+    content: bytes,
+    says: str,
+) -> None:
+    monkeypatch.setattr(bindings, "installed_bindings", lambda: ("llama-cpp-python",))
+    (tmp_path / "toy.gguf").write_bytes(content)
+    told = who_words(SummaryConfig(llm=str(tmp_path / "toy.gguf"), mode=mode))
+    assert re.search(f"toy.gguf, mode {mode}, started by `run`{says}", told), told
+    assert ("UNFIT" in told) == bool(says)
 
 
 def test_who_words_summaries_is_told_and_nothing_fails_where_he_is_missing(
