@@ -4,7 +4,7 @@ The text is held against the facts in this process, which runs no language model
 """
 
 from dataclasses import dataclass
-from typing import Final, Self, TypeVar, get_args
+from typing import Any, Final, Self, TypeVar, get_args
 
 from phenostream.daemon.summariser.author import Author, Mode, Worded
 from phenostream.daemon.summariser.link import LONGEST_START_S, Link, WorkerSetup
@@ -75,6 +75,17 @@ def worded(facts: Facts, manner: Manner, words: Narrator) -> Worded:
             return Worded(text, "template", None, 0.0, 0, (str(err),))
         author = Author(link)
         return author.write(facts, manner.style, manner.language, manner.mode, PATIENCE_S)
+
+
+def as_told(words: Worded) -> dict[str, Any]:
+    """Who worded it, in the keys of a summary record."""
+    llm = words.llm
+    named = llm and {"name": llm.name, "sha256": llm.sha256, "binding": llm.binding}
+    return {
+        "source": words.source,
+        "llm": named,
+        "seconds": None if llm is None else round(words.seconds, 3),
+    }
 
 
 def _one_of(option: str, value: str, allowed: tuple[T, ...]) -> T:

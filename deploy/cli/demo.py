@@ -13,13 +13,13 @@ Examples:
 
 import argparse
 import json
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from phenostream.deploy.cli.population_tables import say_population, say_some_cells
 from phenostream.deploy.cli.record_lines import frame_line, summary_source
 from phenostream.deploy.cli.sending import ledger_line
 from phenostream.deploy.cli.simulate import (
@@ -27,21 +27,19 @@ from phenostream.deploy.cli.simulate import (
     build_microscope,
     microscope_settings,
 )
-from phenostream.deploy.cli.terminal import note, printable, say, say_json, say_table
+from phenostream.deploy.cli.terminal import note, printable, say, say_json
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
     from phenostream.daemon.wire.ingest import Report
-    from phenostream.daemon.wire.results import FrameRecord
     from phenostream.deploy.child import DaemonChild
     from phenostream.deploy.demo import Seen
     from phenostream.deploy.microscope import MicroscopeSettings
     from phenostream.deploy.narrator import Narrator
 
-_SAMPLE_ROWS = 6
 _LATE_S = 5.0
 """For words to become a record, or their time to be over."""
-_PATIENCE_S = 60.0
+_PATIENCE_S = 45.0
 """For a language model to be loaded, and then to word a summary, on a busy box: it takes what others leave."""
 
 
@@ -165,8 +163,8 @@ def _show(title: str, stage: _Stage, send: "Callable[[], Report]") -> int:
         stage.endpoints, send, lambda frame: say(frame_line(frame)), patience_s
     )
     if seen.summary:  # none where no frame was published
-        _say_population(seen)
-        _say_some_cells(seen.frames)
+        say_population(seen)
+        say_some_cells(seen.frames)
         _say_summary(seen, stage)
     say(f"ledger: {ledger_line(report.ledger)}")
     code = _verdict(seen, report)
@@ -206,10 +204,24 @@ def _say_summary(seen: "Seen", stage: _Stage) -> None:
     """The words, whose they are, and why they are not a language model's."""
     say(f"\nsummary: {printable(seen.summary['text'])}")
     say(f"worded by: {printable(summary_source(seen.summary))}")
-    if stage.words_come and not seen.worded:
-        say(f"the language model gave no words within {_PATIENCE_S:.0f} s: {_why(stage)}")
-    elif stage.words.lacks:
+    if stage.words.lacks:
         say(f"a language model could word it: {stage.words.lacks}")
+    elif stage.words.model is not None and not seen.worded:
+        say(f"the summariser takes only idle cores and gave no other words in time: {_why(stage)}")
+        _say_words_now(seen, stage.words)
+
+
+def _say_words_now(seen: "Seen", words: "Narrator") -> None:
+    """The same facts worded by this process, which does not stand back behind others."""
+    from phenostream.deploy.telling import Manner, as_told, worded
+    from phenostream.engine.summary.facts import Facts
+
+    told = worded(Facts.from_dict(seen.summary["facts"]), Manner("bedside", "en", "grammar"), words)
+    if told.llm is None:
+        say(f"asked for at once it gave none either: {printable('; '.join(told.refused))}")
+        return
+    say(f"asked for at once: {printable(told.text)}")
+    say(f"worded by: {printable(summary_source(as_told(told)))}")
 
 
 def _why(stage: _Stage) -> str:
@@ -234,84 +246,3 @@ def _verdict(seen: "Seen", report: "Report") -> int:
         and not seen.gaps
     )
     return 0 if exact else 1
-
-
-def _say_population(seen: "Seen") -> None:
-    facts = seen.summary["facts"]
-    markers: list[dict[str, Any]] = next(
-        (one["markers"] for one in facts["classes"] if one["markers"]), []
-    )
-    say()
-    say_table(
-        [
-            "class",
-            "cells",
-            "share",
-            "95 % interval",
-            "confidence",
-            *(f"{m['name']} median" for m in markers),
-        ],
-        [
-            (
-                one["name"],
-                one["count"],
-                f"{100 * one['share']:.1f} %",
-                f"{100 * one['share_low']:.1f} to {100 * one['share_high']:.1f} %",
-                "none"
-                if one["mean_confidence"] is None
-                else f"{100 * one['mean_confidence']:.1f} %",
-                *([f"{m['median']:.3g}" for m in one["markers"]] or ["none"] * len(markers)),
-            )
-            for one in facts["classes"]
-        ],
-    )
-    rejected = (
-        f"{facts['rejected']} cells rejected as no white cell"
-        if facts["rejects"]
-        else "this model cannot reject what is no white cell"
-    )
-    say(f"markers in {facts['marker_unit']}; {rejected}")
-
-
-def _say_some_cells(frames: "list[FrameRecord]") -> None:
-    """The first cells that were classified, each with its interval."""
-    rows: list[tuple[str, ...]] = []
-    for frame in frames:
-        if not frame.columns:
-            continue
-        columns = {name: column.values for name, column in frame.columns.items()}
-        names = frame.meta["model"]["classes"]
-        for cell in (columns["class"] < len(names)).nonzero()[0][: _SAMPLE_ROWS - len(rows)]:
-            kind = int(columns["class"][cell])
-            low, high = columns["marker_low"][cell][-1], columns["marker_high"][cell][-1]
-            interval = "no interval" if math.isnan(low) else f"{low:.3g} to {high:.3g}"
-            told = frame.meta["model"]["ood_threshold"] is not None
-            rows.append(
-                (
-                    f"{frame.meta['frame_seq']}/{cell}",
-                    f"{columns['x_px'][cell]:.1f}",
-                    f"{columns['y_px'][cell]:.1f}",
-                    f"{columns['diameter_um'][cell]:.1f}",
-                    names[kind],
-                    f"{100 * columns['class_probability'][cell][kind]:.1f} %",
-                    f"{columns['marker_estimate'][cell][-1]:.3g} ({interval})",
-                    "n/a" if not told else "yes" if columns["ood"][cell] else "no",
-                )
-            )
-        if len(rows) == _SAMPLE_ROWS:
-            break
-    if rows:
-        say(f"\nthe first {len(rows)} classified cells:")
-        say_table(
-            [
-                "frame/cell",
-                "x px",
-                "y px",
-                "um",
-                "class",
-                "confidence",
-                "CD16 (interval)",
-                "unusual",
-            ],
-            rows,
-        )

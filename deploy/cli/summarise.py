@@ -235,22 +235,18 @@ def _endpoint(results: str) -> str:
 
 
 def _say(summary: "Summary", words: "Worded", by: "Narrator") -> None:
+    from phenostream.deploy.telling import as_told
+
     what = _SCOPES.get(summary.scope, summary.scope)
     say(printable(f"run {summary.run} of {summary.instrument}, {what}:"))
     say(printable(words.text))
     lacks = f" ({by.lacks})" if by.lacks else ""
-    say(printable(f"worded by: {summary_source(_by(words))}{lacks}"))
-
-
-def _by(words: "Worded") -> dict[str, Any]:
-    """Who worded it, as a summary record says."""
-    llm = words.llm
-    named = llm and {"name": llm.name, "sha256": llm.sha256, "binding": llm.binding}
-    seconds = None if llm is None else round(words.seconds, 3)
-    return {"source": words.source, "llm": named, "seconds": seconds}
+    say(printable(f"worded by: {summary_source(as_told(words))}{lacks}"))
 
 
 def _plain(summary: "Summary", manner: "Manner", words: "Worded") -> dict[str, Any]:
+    from phenostream.deploy.telling import as_told
+
     return {
         "run": summary.run,
         "instrument": summary.instrument,
@@ -258,7 +254,7 @@ def _plain(summary: "Summary", manner: "Manner", words: "Worded") -> dict[str, A
         "offset": summary.offset,
         "text": words.text,
         **asdict(manner),
-        **_by(words),
+        **as_told(words),
         "tries": words.tries,
         "refused": words.refused,
         "facts": summary.facts.as_dict(),

@@ -11,8 +11,14 @@ import zmq
 
 from phenostream.daemon.client.subscriber import Record, Subscriber
 from phenostream.daemon.wire.ingest import Report
+from phenostream.deploy.cli import demo
 from phenostream.deploy.demo import Seen, until_told, watch_one_run
+from phenostream.deploy.narrator import Narrator
 from phenostream.engine.errors import BadRecording
+from phenostream.engine.summary.plan import says
+from phenostream.engine.summary.wording import plan_of
+from tests.deploy.toy_summaries import A, a_summary
+from tests.engine.summary.populations import population
 
 
 @contextmanager
@@ -95,3 +101,33 @@ def test_a_language_models_words_take_the_templates_place_if_they_come_in_time(
             seen.take(record)
     assert seen.summary.get("text") == text
     assert seen.ledger == {"received": 1}
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Any:
+    """A demo whose language model is a fake, and whose daemon says nothing of its summariser."""
+    model = tmp_path / "toy.fake.json"
+    model.write_text("{}")
+    return demo._Stage(False, {}, Narrator(model), words_come=False)
+
+
+def test_words_that_the_summariser_did_not_give_in_time_are_asked_for_at_once(
+    stage: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "_why", lambda _stage: "it is still being loaded")
+    demo._say_summary(Seen(summary=a_summary(12, "run", A)), stage)
+    said = capsys.readouterr().out.splitlines()
+    assert said[2] == "worded by: template"
+    assert said[3].endswith("gave no other words in time: it is still being loaded")
+    words = said[4].removeprefix("asked for at once: ")
+    assert says(plan_of(population(12)), words)
+    assert said[5].startswith("worded by: llm-grammar, toy (")
+
+
+def test_where_nothing_can_word_it_the_demo_says_what_is_lacking(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    none = demo._Stage(False, {}, Narrator(None, "get it: phenostream fetch-llm"), words_come=False)
+    demo._say_summary(Seen(summary=a_summary(12, "run", A)), none)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "a language model could word it: get it: phenostream fetch-llm"
