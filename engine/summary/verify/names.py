@@ -93,7 +93,9 @@ def marker_names(facts: Facts) -> tuple[str, ...]:
 
 def _class_forms(name: str, reserved: frozenset[str]) -> list[str]:
     quoted = [_quoted(name), *(f"{cells} of class {_quoted(name)}" for cells in ("cell", "cells"))]
-    return [*quoted, name, f"{name}s"] if _is_plain(name, _PLAIN_CLASS, reserved) else quoted
+    if not _is_plain(name, _PLAIN_CLASS, reserved):
+        return quoted
+    return [*quoted, name, f"{name}s", *(f"{name} {cells}" for cells in ("cell", "cells"))]
 
 
 def _marker_forms(marker: str, reserved: frozenset[str]) -> list[str]:

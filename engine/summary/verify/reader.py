@@ -33,10 +33,11 @@ def faults_of(text: str, facts: Facts) -> list[Fault]:
     reading = Reading(facts, text)
     reading.faults += faults
     coded = Coded(tokens)
+    reading.tokens = tokens
     place = 0
     while place < len(tokens) and len(reading.faults) < MOST_FAULTS:
         place = _read(reading, coded, place)
-    reading.end_sentence()
+    reading.end_sentence(len(tokens))
     reading.faults += obligations.unmet(reading)
     return reading.faults[:MOST_FAULTS]
 
@@ -54,7 +55,7 @@ def _read(reading: Reading, coded: Coded, place: int) -> int:
         return phrase.end
     token = coded.tokens[place]
     if token.text == "." and token.kind == "mark":
-        reading.end_sentence()
+        reading.end_sentence(place)
     elif token.kind in ("word", "mark") and token.text in vocabulary.GLUE:
         _pass(reading, token)
     else:
@@ -65,15 +66,16 @@ def _read(reading: Reading, coded: Coded, place: int) -> int:
 def _hold(reading: Reading, phrase: Phrase, rule: Rule) -> None:
     sentence = reading.sentence
     licensed, sentence.licensed = sentence.licensed, False
-    sentence.recent = None
     if rule.bare and not licensed:
         reading.refuse("binding", phrase, "a class with its count, share or another claim")
+    if sentence.bound is not None and not rule.inside:
+        name = reading.of_class(sentence.bound).name
+        reading.refuse("binding", phrase, f"in this place: claims about {name}")
+    sentence.recent = None
     if any(token.kind in ("number", "percent") for token in phrase.tokens):
-        written = " ".join(token.text for token in phrase.tokens)
-        written += f" of {sentence.bound} {sentence.scope} {sentence.marker} {sentence.changes}"
-        if written in sentence.said:
-            reading.refuse("repetition", phrase, "the same claim once in a sentence")
-        sentence.said.add(written)
+        reading.once(phrase, rule.check, follows=rule.follows)
+    if not rule.follows:
+        sentence.told = sentence.marker = None
     rule.check(reading, phrase)
 
 
@@ -87,7 +89,9 @@ def _pass(reading: Reading, token: Token) -> None:
     elif sentence.bound is not None and token.text in _closers(sentence.closer):
         sentence.bound = None
     if token.text in vocabulary.FRESH and sentence.bound is None:
-        sentence.antecedent = reading.last_named()
+        sentence.within = False
+        if (named := reading.last_named()) != "all":
+            sentence.antecedent = named
         if sentence.subject in ("class", "other"):
             sentence.subject = "all"
 

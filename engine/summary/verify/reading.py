@@ -1,5 +1,6 @@
 """What the reader has in mind while it reads a sentence, and how it compares a claim with a fact."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -14,6 +15,8 @@ Subject = Literal["all", "found", "classified", "class", "other"]
 """Whose cells a phrase is about when it does not say: ``all`` at the beginning, then those last named. ``other``: some
 that the facts do not divide by class (rejected ones, those at an edge, unusual ones)."""
 DIVISIBLE: Final = ("all", "found", "classified")
+_LONG: Final = 4
+"""Tokens of a claim that a text does not make twice."""
 _LISTABLE: Final = ("found", "classified")
 
 
@@ -26,6 +29,9 @@ class Sentence:
         antecedent: Whose cells were last named before the last semicolon.
         whole: The cells that the classes named are listed of, where they were named as such.
         classes: Those named, in order.
+        within: Only the classified cells are spoken of: "of the classified cells, ...".
+        told: The class whose count or share the phrase just before told, words between them aside.
+        topic: Frames that were left out, or flagged, are being listed.
         recent: The class that the phrase just before named.
         descending: Classes are being listed from the largest on.
         scope: The class whose markers are being told.
@@ -41,13 +47,16 @@ class Sentence:
         change: The change told last, for its numbers.
         changes: How many were told.
         origin: The sentence tells where the facts come from.
-        said: Claims so far, as they were written.
+        said: Claims so far.
     """
 
     subject: Subject = "all"
     antecedent: Subject = "all"
     whole: Subject = "all"
     classes: list[int] = field(default_factory=list)
+    within: bool = False
+    told: int | None = None
+    topic: Literal["left out", "flagged"] | None = None
     recent: int | None = None
     descending: bool = False
     scope: int | None = None
@@ -63,7 +72,7 @@ class Sentence:
     change: ShareChange | MarkerChange | None = None
     changes: int = 0
     origin: bool = False
-    said: set[str] = field(default_factory=set)
+    said: set[object] = field(default_factory=set)
 
 
 class Reading:
@@ -76,6 +85,7 @@ class Reading:
         sentence: The one being read.
         earlier: Subject of the sentence before, for "of these".
         seen: Words that oblige to others: see `obligations`.
+        tokens: Of the text.
     """
 
     def __init__(self, facts: Facts, text: str) -> None:
@@ -86,15 +96,46 @@ class Reading:
         self.sentence = Sentence()
         self.earlier: Subject = "all"
         self.seen: set[str] = set()
+        self.tokens: Sequence[Token] = ()
+        self._begin = 0
+        self._claims: set[object] = set()
+        self._sentences: set[str] = set()
 
-    def end_sentence(self) -> None:
-        """Forget what belongs to a sentence."""
+    def end_sentence(self, place: int) -> None:
+        """Forget what belongs to the sentence that ends at this token."""
+        said = self.tokens[self._begin : place]
+        written = " ".join(token.text for token in said)
+        if written and written in self._sentences:
+            self.refuse("repetition", said[0], "the same sentence once")
+        self._sentences.add(written)
+        self._begin = place + 1
         if self.sentence.waiting is not None:
             self.refuse("binding", self.sentence.waiting, "a claim about this class")
         if self.sentence.unfinished is not None:
             self.refuse("binding", self.sentence.unfinished, "what became of these cells")
         self.earlier = self.last_named()
         self.sentence = Sentence()
+
+    def once(self, phrase: Phrase, what: object, *, follows: bool) -> None:
+        """A claim with a number is made once in a sentence, and one that names a class, or is long, once in a text.
+
+        Args:
+            phrase: That makes it.
+            what: Is claimed, whatever the words.
+            follows: It adds to what was told just before.
+        """
+        sentence = self.sentence
+        said = [token for token in phrase.tokens if token.kind not in ("word", "mark")]
+        values = tuple((token.kind, token.index or token.value) for token in said)
+        marker = sentence.marker if follows else None
+        of = sentence.told if follows and sentence.bound is None else sentence.bound
+        subject = (of, sentence.scope, marker, sentence.against, sentence.change)
+        claim = (what, values, subject)
+        long = len(phrase.tokens) >= _LONG or any(token.kind == "class" for token in said)
+        if claim in sentence.said or (long and claim in self._claims):
+            self.refuse("repetition", phrase, "the same claim once")
+        sentence.said.add(claim)
+        self._claims.add(claim)
 
     def about(self, subject: Subject) -> None:
         """What was said is about these cells."""

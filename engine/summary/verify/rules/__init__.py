@@ -2,13 +2,16 @@
 
 from typing import Final
 
+from phenostream.engine.summary.verify.rules.caveats import CAVEATS
 from phenostream.engine.summary.verify.rules.changes import CHANGES
-from phenostream.engine.summary.verify.rules.composition import COMPOSITION
+from phenostream.engine.summary.verify.rules.classes import CLASSES
 from phenostream.engine.summary.verify.rules.found import FOUND
+from phenostream.engine.summary.verify.rules.frames import FRAMES
 from phenostream.engine.summary.verify.rules.leads import LEADS
 from phenostream.engine.summary.verify.rules.markers import MARKERS
 from phenostream.engine.summary.verify.rules.origin import ORIGIN
 from phenostream.engine.summary.verify.rules.quality import QUALITY
+from phenostream.engine.summary.verify.rules.ranks import RANKS
 from phenostream.engine.summary.verify.rules.rule import Rule
 
 __all__ = ["RULES", "WORDS", "Rule"]
@@ -17,8 +20,11 @@ RULES: Final[tuple[Rule, ...]] = (
     *CHANGES,
     *ORIGIN,
     *QUALITY,
+    *FRAMES,
+    *CAVEATS,
     *LEADS,
-    *COMPOSITION,
+    *CLASSES,
+    *RANKS,
     *MARKERS,
     *FOUND,
 )

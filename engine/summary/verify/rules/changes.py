@@ -36,6 +36,8 @@ def _against(r: Reading, phrase: Phrase) -> None:
     """The population that everything in this sentence is compared with."""
     kind: Against = "reference" if phrase.contains("reference") else "previous"
     comparison = r.facts.comparison(kind)
+    if r.sentence.against is not None:
+        r.refuse("comparison", phrase, "one population to compare with in a sentence")
     r.sentence.against = comparison
     if comparison is None:
         r.refuse("comparison", phrase, "no comparison, for the facts hold none with that")
@@ -252,7 +254,6 @@ CHANGES: Final = (
     *rules(
         _against,
         f"(compared (with|to)|relative to|against|versus|in comparison (with|to)|since) {_OTHER}",
-        f"than (in|for|at) {_OTHER}",
     ),
     *rules(
         _nothing_compared,
@@ -293,15 +294,30 @@ CHANGES: Final = (
         _ends,
         "from {p} to {p2}",
         "[at] {p} (against|compared with|instead of|after) {p2}",
+        "{p} , {p2} (there|before)",
         when=_has_change,
+        inside=True,
     ),
-    *rules(_difference, "[by] [difference] {n} [percentage] points", when=_has_change),
+    *rules(
+        _difference,
+        "[by] [difference] {n} [percentage] points",
+        when=_has_change,
+        inside=True,
+        follows=True,
+    ),
     *rules(
         _difference_interval,
         "{p} interval {n} (to|-) {n2} [percentage] points",
         when=_has_change,
+        inside=True,
     ),
-    *rules(_probability, "[adjusted] p [(=|:|of)] [(below|<)] {n}", when=_has_change),
+    *rules(
+        _probability,
+        "[adjusted] p [(=|:|of)] [(below|<)] {n}",
+        when=_has_change,
+        inside=True,
+        follows=True,
+    ),
     *rules(
         _marker,
         "{m} tends [to be] (higher|lower) (in|for) [the] {c}",
@@ -310,13 +326,18 @@ CHANGES: Final = (
         "in [the] {c} , {m} < pooled , cannot be separated > tends [to be] (higher|lower)",
         when=_has_comparison,
     ),
-    *rules(_medians, "median {n} , (before|there) {n2}", when=_has_change),
+    *rules(
+        _medians, "median {n} , (before|there) {n2}", when=_has_change, inside=True, follows=True
+    ),
     *rules(
         _medians,
         "median {n} (against|compared with|instead of|after) {n2}",
         when=_has_change,
+        inside=True,
     ),
-    *rules(_superiority, "probability of superiority {n}", when=_has_change),
+    *rules(
+        _superiority, "probability of superiority {n}", when=_has_change, inside=True, follows=True
+    ),
     *rules(
         _level,
         f"[changes are judged] at a level of {{p}} over {{n}} {_TEST} together [< holm >]",

@@ -94,33 +94,39 @@ _COUNTED: Final[tuple[tuple[str, Subject, Callable[[Facts], int], tuple[str, ...
 def _fate(
     what: str, subject: Subject, fact: Callable[[Facts], int], said: tuple[str, ...]
 ) -> tuple[Rule, ...]:
+    def speak(r: Reading, phrase: Phrase) -> None:
+        """Of the classified cells none was rejected: what became of cells is told of all that were found."""
+        told = not r.sentence.within or subject == "classified"
+        r.true(told, "binding", phrase, f"{what}, of all cells found")
+        r.about(subject)
+
     def counted(r: Reading, phrase: Phrase) -> None:
         r.count(phrase, "n", fact(r.facts), what)
         if phrase.has("n2"):
             r.count(phrase, "n2", r.facts.found, "cells found")
         if phrase.has("p"):
             _rate(r, phrase, what)
-        r.about(subject)
+        speak(r, phrase)
 
     def nothing(r: Reading, phrase: Phrase) -> None:
         r.true(fact(r.facts) == 0, "count", phrase, f"{fact(r.facts):,} {what}")
-        r.about(subject)
+        speak(r, phrase)
 
     def everything(r: Reading, phrase: Phrase) -> None:
         r.true(fact(r.facts) == r.facts.found, "count", phrase, f"{fact(r.facts):,} {what}")
         if phrase.has("n"):
             r.count(phrase, "n", r.facts.found, "cells found")
-        r.about(subject)
+        speak(r, phrase)
 
     def finished(r: Reading, phrase: Phrase) -> None:
         if begun := r.sentence.unfinished:
             r.count(begun, "n", fact(r.facts), what)
         r.sentence.unfinished = None
-        r.about(subject)
+        speak(r, phrase)
 
     def rate(r: Reading, phrase: Phrase) -> None:
         _rate(r, phrase, what)
-        r.about(subject)
+        speak(r, phrase)
 
     of_all = f"of [(the|all)] {{n2}} [{_SEEN}] {_CELLS} [{_SEEN}]"
     of_seen = f"[(of [(the|all)] {_CELLS} [{_SEEN}]|of (them|these))]"
@@ -175,7 +181,7 @@ FOUND: Final = (
     ),
     *rules(
         _frames,
-        f"(in|from|across|over|of|within) [a total of] [(the|all)] {{n}} {_FRAMES}",
+        f"(in|from|across|of|within) [a total of] [(the|all)] {{n}} {_FRAMES}",
         f"{{n}} {_FRAMES}",
         f"{{n}} {_FRAMES} {_WERE} (analysed|analyzed|processed|imaged|seen|recorded|examined)",
     ),
@@ -183,7 +189,7 @@ FOUND: Final = (
     *rules(_no_claim, f"{_HOLD} ?= ({{n}}|no) {_CELLS}", when=_is_verbless),
     *rules(
         _unfinished,
-        f"{{n}} of {{n2}} {_CELLS} [{_SEEN}] ?= (in|from|across|over) {{n3}} {_FRAMES}",
+        f"{{n}} of {{n2}} {_CELLS} [{_SEEN}] ?= (in|from|across) {{n3}} {_FRAMES}",
     ),
     *(rule for fate in _COUNTED for rule in _fate(*fate)),
 )

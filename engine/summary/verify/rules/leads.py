@@ -3,7 +3,7 @@
 from typing import Final
 
 from phenostream.engine.summary.verify.pattern import Phrase
-from phenostream.engine.summary.verify.reading import Reading, Sentence
+from phenostream.engine.summary.verify.reading import Reading
 from phenostream.engine.summary.verify.rules.rule import rules
 
 _WHOLE: Final = "(sample|population|window|run|recording|summary|field)"
@@ -22,6 +22,11 @@ def _classified(r: Reading, phrase: Phrase) -> None:
     r.about("classified")
 
 
+def _within(r: Reading, phrase: Phrase) -> None:
+    r.about("classified")
+    r.sentence.within = True
+
+
 def _found(r: Reading, phrase: Phrase) -> None:
     r.about("found")
 
@@ -32,6 +37,7 @@ def _these(r: Reading, phrase: Phrase) -> None:
     divisible = last in ("found", "classified")
     r.true(divisible, "binding", phrase, "those that were found or classified, named just before")
     r.about(last)
+    r.sentence.within = last == "classified"
 
 
 def _are(r: Reading, phrase: Phrase) -> None:
@@ -42,10 +48,6 @@ def _are(r: Reading, phrase: Phrase) -> None:
 
 def _nothing(r: Reading, phrase: Phrase) -> None:
     return None
-
-
-def _is_first(sentence: Sentence) -> bool:
-    return not sentence.classes and not sentence.said
 
 
 LEADS: Final = (
@@ -60,15 +62,10 @@ LEADS: Final = (
     ),
     *rules(
         _classified,
-        "[(of|among|in|for)] [(all|the)] classified cells [(,|:|were|are|comprise|comprised|include|included)]",
-        "(by class|composition|cell classes) [:]",
-        when=_is_first,
-    ),
-    *rules(
-        _classified,
-        "(of|among|in) [(all|the)] classified cells",
+        "[the] classified cells [(,|:|were|are|comprise|comprised|include|included)]",
         "(by class|composition|cell classes) [:]",
     ),
+    *rules(_within, "(of|among|in) [(all|the)] classified cells [(,|:)]"),
     *rules(
         _found,
         f"the cells {_WERE} ?= (mostly|mainly|predominantly|primarily|largely|chiefly|dominated)",

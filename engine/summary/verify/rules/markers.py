@@ -17,6 +17,7 @@ _MEDIAN: Final = (
 _IS: Final = "(is|was|are|were|of|at|:|=|being|,)"
 _IN: Final = "(in|of|for|among|on|over)"
 _HAVE: Final = "(had|have|has|show|showed|shows|with|carried|carry)"
+_OF_ONE: Final = "of ({n3}|a single) [such] cell"
 _ENDS: Final = "{n} (to|-|and) {n2}"
 
 
@@ -26,12 +27,14 @@ def _opened(r: Reading, phrase: Phrase) -> ClassFacts:
     one = r.name(phrase, phrase.token("c").index)
     sentence.scope = phrase.token("c").index
     sentence.median = sentence.median or phrase.contains("median") or phrase.contains("medians")
-    if phrase.has("n"):
-        r.count(phrase, "n", one.count, f"of class {one.name}")
+    if phrase.has("n2"):
+        r.count(phrase, "n2", one.count, f"of class {one.name}")
     return one
 
 
 def _open(r: Reading, phrase: Phrase) -> None:
+    if r.sentence.waiting is not None:
+        r.refuse("binding", phrase, "one class at a time")
     _opened(r, phrase)
     r.sentence.waiting = phrase
 
@@ -52,6 +55,12 @@ def _value(r: Reading, phrase: Phrase) -> None:
     sentence = r.sentence
     sentence.waiting = None
     if phrase.has("c"):
+        r.true(
+            sentence.scope in (None, phrase.token("c").index),
+            "binding",
+            phrase,
+            "values of the class that the sentence is about",
+        )
         _opened(r, phrase)
     elif sentence.scope is None and len(set(sentence.classes)) == 1:
         sentence.scope = sentence.classes[0]
@@ -200,10 +209,10 @@ def _percentile(r: Reading, phrase: Phrase) -> None:
 MARKERS: Final = (
     *rules(
         _open,
-        f"{_MEDIAN} {_IN} [the] [{{n}}] {{c}} [({_IS}|,)]",
-        f"{_IN} [the] [{{n}}] {{c}}",
+        f"{_MEDIAN} {_IN} [the] [{{n2}}] {{c}} [({_IS}|,)]",
+        f"{_IN} [the] [{{n2}}] {{c}}",
         f"[the] {{c}} {_HAVE}",
-        f"[the] {{n}} {{c}} {_HAVE} ?= [(the|a|an)] [estimated] (median|medians)",
+        f"[the] {{n2}} {{c}} {_HAVE} ?= [(the|a|an)] [estimated] (median|medians)",
     ),
     *rules(_medians, f"{_MEDIAN} [{_IS}]"),
     *rules(
@@ -211,33 +220,37 @@ MARKERS: Final = (
         f"[{_MEDIAN}] [(of|for)] {{m}} [{_SIGNAL}] [{_IS}] {{n}} [{{u}}]",
         f"{{m}} [median] [{_SIGNAL}] [{_IS}] [a median of] {{n}} [{{u}}]",
         f"{{m}} < pooled , cannot be separated > [{_IS}] {{n}} [{{u}}]",
-        f"[{_MEDIAN}] [(of|for)] {{m}} [{_SIGNAL}] {_IN} [the] {{c}} [{_IS}] {{n}} [{{u}}]",
-        f"[{_MEDIAN}] [(of|for)] {{m}} [{_SIGNAL}] [{_IS}] {{n}} [{{u}}] {_IN} [the] {{c}}",
+        f"[{_MEDIAN}] [(of|for)] {{m}} [{_SIGNAL}] {_IN} [the] [{{n2}}] {{c}} [{_IS}] {{n}} [{{u}}]",
+        f"[{_MEDIAN}] [(of|for)] {{m}} [{_SIGNAL}] [{_IS}] {{n}} [{{u}}] {_IN} [the] [{{n2}}] {{c}}",
     ),
-    *rules(_are_pooled, "< pooled , cannot be separated >", "pooled", when=_has_marker),
+    *rules(
+        _are_pooled, "< pooled , cannot be separated >", "pooled", when=_has_marker, follows=True
+    ),
     *rules(
         _spread,
         f"< {_ENDS} ?= (>|;)",
         f"< {_ENDS} >",
-        f"< [(the|a|its)] [nominal] [{{p}}] interval [(of|from|:|,)] {_ENDS} [{{u}}] >",
-        f"[(with|and)] [(the|a|an|its)] [nominal] [{{p}}] interval [of one cell] [(of|from|:|,)] {_ENDS} [{{u}}]",
+        f"< [(the|a|its)] [nominal] [{{p}}] interval [{_OF_ONE}] [(of|from|:|,)] {_ENDS} [{{u}}] >",
+        f"[(with|and)] [(the|a|an|its)] [nominal] [{{p}}] interval [{_OF_ONE}] [(of|from|:|,)] {_ENDS} [{{u}}]",
         f"< (quartiles|interquartile range) [(of|from|:|,)] {_ENDS} [{{u}}] >",
         f"[(with|and)] [(the|an|its)] (quartiles|interquartile range) [(of|from|:|,)] {_ENDS} [{{u}}]",
         when=_has_marker,
+        follows=True,
     ),
     *rules(
         _percentile,
         "[(at the|the)] percentile {n} (of|in) (the run before|the run so far|the reference)",
         when=_has_marker,
+        follows=True,
     ),
     *rules(
         _cell_interval,
         "[(with|and)] the nominal {p} interval of a single [such] cell",
-        "[(with|and)] the nominal {p} interval of one [such] cell",
+        "[(with|and)] the nominal {p} interval of {n} [such] cell",
     ),
     *rules(_quartiles, "with [the] quartiles", "with [(the|their)] interquartile (range|ranges)"),
     *rules(_no_interval, "without an interval [, for this model has none]"),
-    *rules(_unit, "< unit : {u} >", "in {u}", "< in {u} >", "unit : {u}"),
+    *rules(_unit, "< unit : {u} >", "in {u}", "< in {u} >", "unit : {u}", follows=True),
     *rules(
         _extreme,
         f"{{m}} [(pooled)] [{_SIGNAL}] (is|was) (highest|lowest) {_IN} [the] {{c}}",

@@ -1,14 +1,13 @@
-"""How much the numbers are worth: confidence, unusual cells, flagged frames, frames left out, what is synthetic."""
+"""How much the numbers are worth: confidence, unusual cells, the reject rate."""
 
-from collections.abc import Callable
 from typing import Final
 
-from phenostream.engine.summary.facts import INTERVAL_COVERAGE, FlaggedFrames, FrameAccount
+from phenostream.engine.summary.facts import INTERVAL_COVERAGE
 from phenostream.engine.summary.verify.pattern import Phrase
 from phenostream.engine.summary.verify.reading import DIVISIBLE, Reading
-from phenostream.engine.summary.verify.rules.rule import Rule, rules
+from phenostream.engine.summary.verify.rules.parts import WERE
+from phenostream.engine.summary.verify.rules.rule import rules
 
-_WERE: Final = "(were|was|are|is)"
 _ALL_CELLS: Final = "(overall|(of|over) (all [classified] cells|the classified cells))"
 
 
@@ -108,109 +107,20 @@ def _reject_rate(r: Reading, phrase: Phrase) -> None:
     r.about("other")
 
 
-def _synthetic(r: Reading, phrase: Phrase) -> None:
-    r.seen.add("synthetic")
-    r.true(r.facts.synthetic, "synthetic", phrase, "nothing synthetic")
-
-
-def _model_synthetic(r: Reading, phrase: Phrase) -> None:
-    r.seen.add("synthetic")
-    r.true(r.facts.model_synthetic, "synthetic", phrase, "a model trained on real cells")
-
-
-def _source_synthetic(r: Reading, phrase: Phrase) -> None:
-    r.seen.add("synthetic")
-    r.true(r.facts.source_synthetic, "synthetic", phrase, "cells of a microscope")
-
-
-def _caveat(r: Reading, phrase: Phrase) -> None:
-    r.seen.add("caveat")
-
-
-def _cannot_reject(r: Reading, phrase: Phrase) -> None:
-    r.true(not r.facts.rejects, "word", phrase, "a model that tells other objects")
-
-
-def _cannot_score(r: Reading, phrase: Phrase) -> None:
-    r.true(r.facts.unusual is None, "word", phrase, "a model that tells unusual cells")
-
-
-def _cannot_both(r: Reading, phrase: Phrase) -> None:
-    _cannot_reject(r, phrase)
-    _cannot_score(r, phrase)
-
-
-def _flagged(r: Reading, phrase: Phrase) -> None:
-    r.count(phrase, "n", r.facts.flagged.frames, "frames flagged")
-    if phrase.has("n2"):
-        r.count(phrase, "n2", r.facts.frames, "frames")
-    r.about("other")
-
-
-def _none_flagged(r: Reading, phrase: Phrase) -> None:
-    r.true(
-        r.facts.flagged.frames == 0, "count", phrase, f"{r.facts.flagged.frames:,} frames flagged"
-    )
-
-
-def _of_kind(what: str, fact: Callable[[FlaggedFrames], int], said: str) -> tuple[Rule, ...]:
-    def check(r: Reading, phrase: Phrase) -> None:
-        r.count(phrase, "n", fact(r.facts.flagged), what)
-        r.about("other")
-
-    return rules(check, f"{{n}} [(frames|frame)] [{_WERE}] [(flagged|marked)] [as] {said}")
-
-
-def _in_summary(r: Reading, phrase: Phrase) -> None:
-    account = r.facts.account
-    if r.true(account is not None, "count", phrase, "no account of a run") and account:
-        others = r.facts.by_other_models
-        r.count(phrase, "n", account.published - others, "frames in this summary")
-        r.count(phrase, "n2", account.announced, "frames announced")
-
-
-def _lost(what: str, fact: Callable[[FrameAccount], int]) -> tuple[Rule, ...]:
-    def check(r: Reading, phrase: Phrase) -> None:
-        account = r.facts.account
-        if r.true(account is not None, "count", phrase, "no account of a run") and account:
-            r.count(phrase, "n", fact(account), f"frames {what}")
-
-    return rules(check, f"{{n}} [(frames|frame)] [{_WERE}] {what}")
-
-
-def _by_others(r: Reading, phrase: Phrase) -> None:
-    r.count(phrase, "n", r.facts.by_other_models, "frames seen by another model")
-
-
 _JUDGED: Final = "[(the|all)] {n} (cells|cell) that the model judged"
 _OWN_INTERVAL: Final = "< {p3} interval {x} (to|-) {p2} >"
-_BY: Final = "by (a physics check|[the] physics checks)"
-_FLAGS: Final = (
-    ("dark frames", lambda flagged: flagged.dark, "dark"),
-    ("saturated frames", lambda flagged: flagged.saturated, "saturated"),
-    ("noisy frames", lambda flagged: flagged.noisy, "noisy"),
-    ("undersampled frames", lambda flagged: flagged.undersampled, "undersampled"),
-    (
-        "frames whose light does not add",
-        lambda flagged: flagged.residual_high,
-        "(whose light does not add|with light that does not add)",
-    ),
-    (
-        "misoriented frames",
-        lambda flagged: flagged.misoriented,
-        "(with shots that are not what they are called|misoriented|with misnamed shots)",
-    ),
-)
 _UNLIKE: Final = (
     "(look|looks|looked|appear|appears|appeared|are|were|is|was) (unlike|different from) the training cells",
     "(differ|differs|differed) from the training cells",
-    f"[{_WERE}] (unusual|out of distribution|out-of-distribution)",
-    f"{_WERE} flagged as (unusual|out of distribution|out-of-distribution)",
+    f"[{WERE}] (unusual|out of distribution|out-of-distribution)",
+    f"{WERE} flagged as (unusual|out of distribution|out-of-distribution)",
 )
+_THEM: Final = "(them|these|these cells|the classified cells)"
 _SOME: Final = (
-    "{n} [< {p} >] [(cells|cell)] [< {p} >]",
-    "{n} [of (them|these|these cells|the classified cells)]",
-    "{p} [of (them|these|these cells|the classified cells)]",
+    "{n} [< {p} >] [(cells|cell)]",
+    "{n} [(cells|cell)] < {p} >",
+    f"{{n}} [< {{p}} >] [of {_THEM}]",
+    f"{{p}} [of {_THEM}]",
 )
 
 QUALITY: Final = (
@@ -219,20 +129,17 @@ QUALITY: Final = (
         f"[{_ALL_CELLS}] [,] [(at|with)] [(the|a|an)] [(overall|model's)] mean [predicted] (confidence|probability) "
         f"[{_ALL_CELLS}] [(of|is|was|:|at)] {{p}} [{_ALL_CELLS}]",
         "[(at|with)] [(the|a|an)] mean (confidence|probability) (of|in|for) [the] {c} [(is|was|:|at)] [of] {p}",
+        inside=True,
     ),
     *rules(_calibrated, "[(is|are|was|were)] calibrated", "after calibration"),
-    *rules(_uncalibrated, "[(is|are|was|were)] (uncalibrated|not calibrated)"),
-    *(
-        rule
-        for who in ("{n} [< {p} >] [(cells|cell)]", *_SOME[1:], "{n} [(cells|cell)] < {p} >")
-        for unlike in _UNLIKE
-        for rule in rules(_unusual, f"{who} {unlike}")
-    ),
+    *rules(_uncalibrated, "[(is|are|was|were)] (uncalibrated|not calibrated)", inside=True),
+    *(rule for who in _SOME for unlike in _UNLIKE for rule in rules(_unusual, f"{who} {unlike}")),
     *(
         rule
         for unlike in _UNLIKE
         for rule in rules(
-            _none_unusual, f"(no cells|no cell|none [of (them|these|the cells)]) {unlike}"
+            _none_unusual,
+            f"(no cells|no cell|none [of (them|these|the [classified] cells)]) {unlike}",
         )
     ),
     *(
@@ -249,51 +156,4 @@ QUALITY: Final = (
         f"[(is|was|:|of)] {{p}} [{_OWN_INTERVAL}]",
     ),
     *rules(_judged, f"(of|among) {_JUDGED} [,]"),
-    *rules(
-        _synthetic,
-        "synthetic [:] from simulated cells or a model trained on them",
-        "synthetic",
-        "[(is|are)] synthetic",
-    ),
-    *rules(_model_synthetic, "[(with|by|from)] [(a|the)] model [was] trained on simulated cells"),
-    *rules(_source_synthetic, "[the] cells (are|were) simulated", "(from|of) simulated cells"),
-    *rules(
-        _caveat,
-        "[for] research use only [(, not a diagnosis|; not a diagnosis|and not a diagnosis)]",
-    ),
-    *rules(
-        _cannot_reject,
-        "[(this|the)] model (does not tell|cannot tell|leaves open) whether a cell is a white cell [at all]",
-    ),
-    *rules(
-        _cannot_score,
-        "[(this|the)] model (does not tell|cannot tell|leaves open) whether it is like the training cells",
-    ),
-    *rules(
-        _cannot_both,
-        "[(this|the)] model (does not tell|cannot tell|leaves open) whether a cell is a white cell [at all] or "
-        "whether it is like the training cells",
-    ),
-    *rules(
-        _flagged,
-        f"{{n}} (frames|frame) {_WERE} flagged [{_BY}]",
-        f"{{n}} of [the] {{n2}} frames {_WERE} flagged [{_BY}]",
-        "physics checks flagged {n} [of [the] {n2}] (frames|frame)",
-    ),
-    *rules(
-        _none_flagged, f"no (frame|frames) {_WERE} flagged", f"none of the frames {_WERE} flagged"
-    ),
-    *(rule for flag in _FLAGS for rule in _of_kind(*flag)),
-    *rules(
-        _in_summary,
-        f"{{n}} of [the] {{n2}} [frames] announced [frames] [(that)] {_WERE} in this (summary|window|run)",
-    ),
-    *_lost("dropped", lambda account: account.dropped),
-    *_lost("quarantined", lambda account: account.quarantined),
-    *_lost("failed", lambda account: account.failed),
-    *_lost("missing", lambda account: account.missing),
-    *rules(
-        _by_others,
-        f"{{n}} [more] [(frames|frame)] [of the run] [{_WERE}] seen by (another model|other models)",
-    ),
 )

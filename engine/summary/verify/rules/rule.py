@@ -20,6 +20,8 @@ class Rule:
         words: That are part of it.
         check: Holds a phrase against the facts; notes what it was about.
         when: The phrase is known only where this is so.
+        inside: It may stand in the parenthesis of a class, whose claim it is then.
+        follows: It adds to what the phrase before told: the ends of an interval, a percentile.
         bare: It names a class and claims nothing: allowed only where the phrase before makes the claim.
     """
 
@@ -27,6 +29,8 @@ class Rule:
     words: frozenset[str]
     check: Check
     when: When
+    inside: bool
+    follows: bool
     bare: bool
 
 
@@ -35,9 +39,15 @@ def _always(_: Sentence) -> bool:
 
 
 def rules(
-    check: Check, *patterns: str, when: When = _always, bare: bool = False
+    check: Check,
+    *patterns: str,
+    when: When = _always,
+    inside: bool = False,
+    follows: bool = False,
+    bare: bool = False,
 ) -> tuple[Rule, ...]:
     """The same check for several phrases."""
     return tuple(
-        Rule(compiled(pattern), words_of(pattern), check, when, bare) for pattern in patterns
+        Rule(compiled(pattern), words_of(pattern), check, when, inside, follows, bare)
+        for pattern in patterns
     )
