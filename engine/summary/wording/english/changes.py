@@ -57,7 +57,6 @@ class EnglishChanges:
                     "no change is shown",
                     "the tests show no change",
                     "no change could be shown",
-                    "no change was found by the tests",
                 ),
             )
         return (
