@@ -40,7 +40,8 @@ nightly: $(TEST)/.ready  ## the same at full size: 1,000 kills, a long soak; hou
 	@$(THREADS) $(TEST)/bin/phenostream bench soak
 	@$(MAKE) --no-print-directory llm-truth
 
-llm-truth: $(TEST)/.llm-$(LLM)  ## true and false statements, of all that may be said and of the real model; SUMMARIES=n, JSON=1
+llm-truth: $(TEST)/.llm-$(LLM)  ## what is true of all that may be said, of the real model, and of the verifier; SUMMARIES=n, JSON=1
+	@$(THREADS) $(TEST)/bin/python -m tests.truth.verifier $(if $(JSON),--json)
 	@$(THREADS) $(TEST)/bin/python -m tests.truth $(if $(SUMMARIES),--summaries $(SUMMARIES)) $(if $(JSON),--json)
 
 fuzz: $(TEST)/.ready  ## a frame's way in under atheris (SECONDS=600), and 5,000 histories of the ingest desk
