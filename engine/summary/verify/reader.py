@@ -66,7 +66,7 @@ def _read(reading: Reading, coded: Coded, place: int) -> int:
 def _hold(reading: Reading, phrase: Phrase, rule: Rule) -> None:
     sentence = reading.sentence
     licensed, sentence.licensed = sentence.licensed, False
-    if rule.bare and not licensed:
+    if rule.bare and not (licensed or sentence.descending):
         reading.refuse("binding", phrase, "a class with its count, share or another claim")
     if sentence.bound is not None and not rule.inside:
         name = reading.of_class(sentence.bound).name
@@ -86,6 +86,8 @@ def _pass(reading: Reading, token: Token) -> None:
     recent, sentence.recent = sentence.recent, None
     if token.text == "(":
         sentence.bound, sentence.closer = sentence.bound if recent is None else recent, ")"
+    elif token.text == ":" and recent is not None and recent == sentence.told:
+        sentence.bound, sentence.closer = recent, ","
     elif sentence.bound is not None and token.text in _closers(sentence.closer):
         sentence.bound = None
     if token.text in vocabulary.FRESH and sentence.bound is None:

@@ -23,6 +23,8 @@ def _classified(r: Reading, phrase: Phrase) -> None:
 
 
 def _within(r: Reading, phrase: Phrase) -> None:
+    if phrase.has("n"):
+        r.count(phrase, "n", r.facts.classified, "classified cells")
     r.about("classified")
     r.sentence.within = True
 
@@ -65,7 +67,7 @@ LEADS: Final = (
         "[the] classified cells [(,|:|were|are|comprise|comprised|include|included)]",
         "(by class|composition|cell classes) [:]",
     ),
-    *rules(_within, "(of|among|in) [(all|the)] classified cells [(,|:)]"),
+    *rules(_within, "(of|among|in) [(all|the)] [{n}] classified cells [(,|:)]"),
     *rules(
         _found,
         f"the cells {_WERE} ?= (mostly|mainly|predominantly|primarily|largely|chiefly|dominated)",
