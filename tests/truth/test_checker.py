@@ -13,7 +13,7 @@ from tests.truth.survey import survey_lies
 from tests.truth.tokens import row_of
 from tests.truth.tongues import ENGLISH, GERMAN
 
-SEEDS: Final = range(60)
+SEEDS: Final = range(40)
 CAVEAT: Final = "Research use only, not a diagnosis."
 
 
@@ -68,7 +68,7 @@ def test_every_planted_lie_is_caught() -> None:
     assert not survey.missed
     assert survey.caught == survey.planted
     assert survey.planted.total() > 1000
-    assert min(survey.planted.values()) > 20
+    assert min(survey.planted.values()) > 15
 
 
 TRUE: Final = (
@@ -129,9 +129,9 @@ def test_german_numbers_have_their_comma_and_their_point_the_other_way_round() -
 
 
 def test_a_lie_in_german_is_caught() -> None:
-    survey = survey_lies(SEEDS, "de")
+    survey = survey_lies(SEEDS[:20], "de")
     assert not survey.missed
-    assert survey.planted["another number"] > 100
+    assert survey.planted["another number"] > 50
 
 
 def test_a_lie_of_each_kind_can_be_planted() -> None:
