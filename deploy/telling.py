@@ -54,13 +54,14 @@ class Manner:
         return cls(_one_of("style", style, STYLES), language, _one_of("mode", mode, modes))
 
 
-def worded(facts: Facts, manner: Manner, words: Narrator) -> Worded:
+def worded(facts: Facts, manner: Manner, words: Narrator, patience_s: float = PATIENCE_S) -> Worded:
     """Word facts; whatever a language model does, there is a text.
 
     Args:
         facts: Of a window or run.
         manner: How.
         words: By whom.
+        patience_s: For the text, once the model is loaded.
 
     Raises:
         BadConfig: No such style or language.
@@ -74,7 +75,7 @@ def worded(facts: Facts, manner: Manner, words: Narrator) -> Worded:
         except EngineFault as err:
             return Worded(text, "template", None, 0.0, 0, (str(err),))
         author = Author(link)
-        return author.write(facts, manner.style, manner.language, manner.mode, PATIENCE_S)
+        return author.write(facts, manner.style, manner.language, manner.mode, patience_s)
 
 
 def as_told(words: Worded) -> dict[str, Any]:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from phenostream.deploy.telling import Manner
     from phenostream.deploy.told import Told
 
+_LONGEST_DEADLINE_S: Final = 3600.0
 _SCOPES: Final = {
     "run": "the whole run",
     "part": "what one of its models saw",
@@ -77,6 +78,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "refused (English, 1.5 billion parameters or more); template: it is not asked",
     )
     parser.add_argument(
+        "--deadline",
+        type=float,
+        default=120.0,
+        metavar="S",
+        help="longest time for the model's text, once it is loaded (default 120); then the template's",
+    )
+    parser.add_argument(
         "--reference",
         type=Path,
         metavar="FILE",
@@ -103,7 +111,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Raises `BadConfig` where the arguments make no sense together."""
+    """Raises `BadConfig` where the arguments make no sense, alone or together."""
+    if not 0 < args.deadline <= _LONGEST_DEADLINE_S:
+        raise BadConfig(
+            f"--deadline {args.deadline:g}: allowed above 0, to {_LONGEST_DEADLINE_S:g}"
+        )
     if args.wanted_run == "":
         raise BadConfig("--run '': expected a run's id, or the end of it")
     chosen = {
@@ -126,13 +138,23 @@ def _told(args: argparse.Namespace) -> Iterator["Told"]:
     from phenostream.deploy.told import told
 
     with (
-        progress(None, "read", "B") as bar,
+        progress(_size(args), "read", "B") as bar,
         told(_endpoint(args.results), client_keys(args), bar.update) as kept,
     ):
         yield kept
         lacks = kept.lacks()
     for line in lacks:
         note(f"phenostream summarise: {line}")
+
+
+def _size(args: argparse.Namespace) -> int | None:
+    """Bytes that will be read; None of a daemon, which is read as far back as is needed."""
+    path = Path(args.results)
+    if "://" in args.results or not path.exists():
+        return None
+    files = path.glob("*.journal") if path.is_dir() else [path]
+    once = sum(file.stat().st_size for file in files)
+    return once if args.reference is None and args.save_reference is None else 2 * once
 
 
 def _word(args: argparse.Namespace) -> int:
@@ -152,7 +174,7 @@ def _word(args: argparse.Namespace) -> int:
             summary = replace(summary, scope="run", facts=counted.facts(reference))
             code = _note_lacking(counted)
     with progress(None, f"wording with {by.model.name if by.model else 'the template'}", "text"):
-        words = worded(summary.facts, manner, by)
+        words = worded(summary.facts, manner, by, args.deadline)
     for reason in words.refused:
         note(f"phenostream summarise: {printable(reason)}")
     if args.json:

@@ -95,6 +95,7 @@ def test_one_cell_is_explained_by_the_end_of_its_runs_id(
         (["JOURNAL", "--explain", "8057/3/1", "--window"], "--window with --explain"),
         (["JOURNAL", "--style", "haiku"], "--style 'haiku': allowed bedside, lab, line"),
         (["JOURNAL", "--language", "la"], "--language 'la': allowed en"),
+        (["JOURNAL", "--deadline", "0"], "--deadline 0: allowed above 0, to 3600"),
         (["JOURNAL", "--mode", "poem"], "--mode 'poem': allowed grammar, free, template"),
         (["JOURNAL", "--mode", "free", "--language", "de"], "--language 'de': allowed en"),
         (["JOURNAL", "--llm", "/nowhere/model.gguf"], "/nowhere/model.gguf: no such file"),
