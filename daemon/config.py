@@ -302,8 +302,12 @@ class Config(_Section):
 
     def is_plain(self, section: str, url: str) -> bool:
         """Whether anyone on the way can read it, and whoever reaches it comes in: tcp without keys."""
-        keyed = self.security.keys is not None and section not in self.security.plain
-        return url.startswith("tcp://") and not keyed
+        return url.startswith("tcp://") and not self.is_keyed(section, url)
+
+    def is_keyed(self, section: str, url: str) -> bool:
+        """Whether only who has a key comes in: tcp with keys."""
+        keys = self.security.keys is not None and section not in self.security.plain
+        return url.startswith("tcp://") and keys
 
     def endpoints(self) -> Iterator[tuple[str, str]]:
         """Section and endpoint of every socket."""

@@ -16,6 +16,7 @@ from typing import Any, Final
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.pipeline.entries import SummaryWorded
 from phenostream.daemon.pipeline.records import Wording, worded
+from phenostream.daemon.summariser.llm.bindings import BINDINGS
 from phenostream.daemon.summary_config import SummaryConfig
 from phenostream.daemon.wire.codec import unpack_result
 from phenostream.daemon.wire.control import Summariser, SummaryText
@@ -170,11 +171,19 @@ class Narration:
         Raises:
             BadInput: One line with what is not true, or not allowed here.
         """
-        if self._config.mode == "template" or (
-            request.source == "llm-free" and self._config.mode != "free"
-        ):
+        config = self._config
+        if not config.is_worded or (request.source == "llm-free" and config.mode != "free"):
             raise BadInput(
-                f"summary_text: source {request.source!r}: not allowed with summary.mode = {self._config.mode!r}"
+                f"summary_text: source {request.source!r}: not allowed with summary.mode = {config.mode!r}"
+                f"{'' if config.llm else ' and no summary.llm'}"
+            )
+        if request.llm.name != config.llm_name:
+            raise BadInput(
+                f"summary_text: llm.name {request.llm.name!r}: allowed {config.llm_name!r}, as configured"
+            )
+        if request.llm.binding not in BINDINGS:
+            raise BadInput(
+                f"summary_text: llm.binding {request.llm.binding!r}: allowed {', '.join(BINDINGS)}"
             )
         facts = _facts(template)
         try:

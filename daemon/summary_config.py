@@ -17,6 +17,7 @@ from phenostream.daemon.endpoint import BasedPath, based
 from phenostream.engine.summary.wording import LANGUAGES, Style
 
 _MIB: Final = 1 << 20
+_LONGEST_NAME: Final = 64
 
 
 def _language_model(name: str, info: ValidationInfo) -> str:
@@ -69,6 +70,17 @@ class SummaryConfig(BaseModel):
     start: bool = True
 
     _none = field_validator("reference", "keys", mode="before")(_none_if_empty)
+
+    @property
+    def is_worded(self) -> bool:
+        """Whether a language model words summaries."""
+        return bool(self.llm) and self.mode != "template"
+
+    @property
+    def llm_name(self) -> str:
+        """What the site calls its language model, for a reader of summaries."""
+        name = Path(self.llm).name
+        return "".join(one if one.isprintable() else "?" for one in name)[:_LONGEST_NAME]
 
     @model_validator(mode="after")
     def _consistent(self) -> "SummaryConfig":

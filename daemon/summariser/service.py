@@ -30,7 +30,6 @@ _TELL_S: Final = 10.0
 _TELL_SOON_S: Final = 1.0
 """While the language model is not loaded."""
 _ANSWER_S: Final = 5.0
-_LONGEST_NAME: Final = 64
 _LONGEST_REASON: Final = 400
 
 
@@ -71,7 +70,7 @@ class Service:
         """Connect to nothing yet.
 
         Args:
-            config: Style, language, mode and deadline.
+            config: With a language model.
             daemon: Whose summaries are worded.
             author: Words them.
             who: The language model, once it is loaded; raises `EngineFault` where it is not.
@@ -151,7 +150,7 @@ class Service:
             "style": self._config.style,
             "language": self._config.language,
             "source": worded.source,
-            "llm": _named(worded.llm),
+            "llm": self._named(worded.llm),
             "seconds": worded.seconds,
         }
         try:
@@ -166,16 +165,21 @@ class Service:
         )
         return None
 
+    def _named(self, model: ModelFacts) -> dict[str, str]:
+        """As the site calls it, not as its file calls itself: a record says nothing that a stranger wrote."""
+        name = self._config.llm_name
+        return {"name": name, "sha256": model.sha256, "binding": model.binding}
+
     def _tell(self, control: Control, more: dict[str, Any]) -> None:
         """Say how we stand, if anybody is there to hear it."""
         state = {"skipped": self._desk.skipped, "unworded": self._unworded, "llm": None, **more}
         try:
-            state["llm"] = _named(self._who())
+            state["llm"] = self._named(self._who())
         except EngineFault as err:
             state["reason"] = state.get("reason") or str(err)
         self._loaded = state["llm"] is not None
         if state.get("reason"):
-            state["reason"] = _shown(state["reason"], _LONGEST_REASON)
+            state["reason"] = _shown(state["reason"])
         try:
             control.tell_summariser(state)
         except (Refusal, Unreachable) as err:
@@ -186,14 +190,6 @@ class Service:
             self._away = False
 
 
-def _named(model: ModelFacts) -> dict[str, str]:
-    return {
-        "name": _shown(model.name, _LONGEST_NAME) or "unnamed",
-        "sha256": model.sha256,
-        "binding": model.binding,
-    }
-
-
-def _shown(text: str, most: int) -> str:
-    """A file's or a library's own words, as a control request takes them."""
-    return "".join(one if one.isprintable() else "?" for one in text)[:most]
+def _shown(text: str) -> str:
+    """A library's own words, as a control request takes them."""
+    return "".join(one if one.isprintable() else "?" for one in text)[:_LONGEST_REASON]

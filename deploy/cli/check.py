@@ -158,10 +158,9 @@ def who_words(summary: "SummaryConfig") -> str:
     from phenostream.daemon.summariser.llm.bindings import PACKAGES, chosen_binding
     from phenostream.daemon.summariser.llm.fitness import refuse_unfit
     from phenostream.daemon.summariser.llm.gguf import read_header
-    from phenostream.deploy.cli.summariser import summariser_is_wanted
     from phenostream.deploy.narrator import narrator
 
-    if not summariser_is_wanted(summary):
+    if not summary.is_worded:
         return "none: the template words summaries"
     try:
         model = narrator(summary.llm).model

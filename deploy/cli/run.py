@@ -19,7 +19,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from phenostream.deploy.cli.summariser import summariser_is_wanted
 from phenostream.deploy.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     beside = ExitStack()
 
     def announce(ready: Ready) -> None:
-        if config.summary.start and summariser_is_wanted(config.summary):
+        if config.summary.start and config.summary.is_worded:
             beside.enter_context(_summariser(args.config, ready))
         if args.json:
             say_json({"event": "ready", **dataclasses.asdict(ready)})

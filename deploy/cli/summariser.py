@@ -9,6 +9,7 @@ Example:
 """
 
 import argparse
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,10 +20,11 @@ from phenostream.engine.errors import BadConfig
 if TYPE_CHECKING:
     from phenostream.daemon.config import Config
     from phenostream.daemon.summariser.service import Daemon
-    from phenostream.daemon.summary_config import SummaryConfig
 
 _LOOPBACK: Final = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - compared, never bound
 """Where a socket is reached from its own box that is bound to all addresses."""
+_NICEST: Final = 19
+"""Beside a daemon: what is loaded now must not be in the way of frames either. The worker takes even less."""
 _AT_ONCE_S: Final = 0.0
 """A model that is not loaded yet goes on loading."""
 
@@ -51,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
 
     if args.with_parent is not None:
         end_with(args.with_parent)
+        os.setpriority(os.PRIO_PROCESS, 0, _NICEST)
     config = load_site_config(args.config)
-    wanted = summariser_is_wanted(config.summary)
-    model = narrator(config.summary.llm).model if wanted else None
+    model = narrator(config.summary.llm).model if config.summary.is_worded else None
     if model is None:
         raise BadConfig(
             f"summary.llm: {config.summary.llm!r}, summary.mode: {config.summary.mode!r}: nothing to do; "
@@ -73,28 +75,28 @@ def run(args: argparse.Namespace) -> int:
 
     with Link(setup) as link:
         service = Service(config.summary, daemon, Author(link), lambda: link.open(_AT_ONCE_S))
-        with suppress(
-            KeyboardInterrupt
-        ):  # Ctrl-C or SIGTERM: nothing is lost, every summary has words
+        with suppress(KeyboardInterrupt):  # or SIGTERM: nothing is lost, every summary has words
             service.run(announce)
     return 0
-
-
-def summariser_is_wanted(summary: "SummaryConfig") -> bool:
-    """Whether a configuration has summaries worded by a language model."""
-    return bool(summary.llm) and summary.mode != "template"
 
 
 def _daemon(config: "Config", args: argparse.Namespace) -> "Daemon":
     """Where the daemon is, as told or as configured.
 
     Raises:
-        BadConfig: Only the daemon knows its port.
+        BadConfig: Only the daemon knows its port, or it asks for keys and there are none.
     """
     from phenostream.daemon.security.keys import ClientKeys
     from phenostream.daemon.summariser.service import Daemon
 
     folder = config.summary.keys
+    for section, endpoint in config.endpoints():
+        asks = section in ("results", "control") and config.is_keyed(section, endpoint)
+        if asks and folder is None:
+            raise BadConfig(
+                f"summary.keys: empty: allowed the folder of `phenostream keys client DIR --role summariser`, as "
+                f"{section}.endpoint {endpoint} asks for keys"
+            )
     return Daemon(
         _reached(args.results or config.results.endpoint, "results"),
         _reached(args.control or config.control.endpoint, "control"),

@@ -23,7 +23,7 @@ from phenostream.engine.summary.template import write_summary
 from phenostream.engine.summary.wording import STYLES, Style, plan_of
 from tests.engine.summary.populations import population
 
-LLM = LanguageModelName(name="SmolLM2 135M", sha256="0" * 64, binding="fake")
+LLM = LanguageModelName(name="smollm2", sha256="0" * 64, binding="fake")
 FACTS = population(7)
 TRUE = write_summary(FACTS)
 
@@ -39,7 +39,7 @@ def narration(entered: list[SummaryWorded]) -> Narration:
         entered.append(entry)
         return True
 
-    return Narration(SummaryConfig(), enter)
+    return Narration(SummaryConfig(llm="smollm2"), enter)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def template(make_start: Callable[..., Start]) -> bytes:
 def text(of_offset: int, said: str = TRUE, **more: Any) -> SummaryText:
     plain = {"style": "bedside", "language": "en", "source": "llm-grammar", "seconds": 2.25, **more}
     return SummaryText(
-        v=1, id=1, type="summary_text", of_offset=of_offset, text=said, llm=LLM, **plain
+        v=1, id=1, type="summary_text", of_offset=of_offset, text=said, **({"llm": LLM} | plain)
     )
 
 
@@ -114,7 +114,7 @@ def test_only_the_newest_are_kept(narration: Narration, template: bytes) -> None
 
 def test_a_text_that_cannot_be_entered_may_come_again(template: bytes) -> None:
     room: list[bool] = [False, True]
-    narration = Narration(SummaryConfig(), lambda entry: room.pop(0))
+    narration = Narration(SummaryConfig(llm="smollm2"), lambda entry: room.pop(0))
     narration.written([Record(7, "summary", template)])
     with pytest.raises(BadInput, match="the template's words stay"):
         narration.take(text(7))
@@ -126,7 +126,7 @@ def test_a_text_that_cannot_be_entered_may_come_again(template: bytes) -> None:
     [("template", "llm-grammar"), ("template", "llm-free"), ("grammar", "llm-free")],
 )
 def test_what_a_site_did_not_allow_is_refused(template: bytes, mode: Any, source: str) -> None:
-    narration = Narration(SummaryConfig(mode=mode), lambda entry: True)
+    narration = Narration(SummaryConfig(llm="smollm2", mode=mode), lambda entry: True)
     narration.written([Record(7, "summary", template)])
     with pytest.raises(BadInput, match=f"'{source}': not allowed with summary.mode = '{mode}'"):
         narration.take(text(7, source=source))
@@ -208,7 +208,7 @@ def free(entered: list[SummaryWorded], template: bytes) -> Narration:
         entered.append(entry)
         return True
 
-    narration = Narration(SummaryConfig(mode="free"), enter)
+    narration = Narration(SummaryConfig(llm="smollm2", mode="free"), enter)
     narration.written([Record(7, "summary", template)])
     return narration
 
@@ -264,3 +264,25 @@ def test_a_summary_is_judged_a_few_times_and_others_go_on(
         with pytest.raises(BadInput, match=f"for it, allowed {MOST_TRIES} at most"):
             narration.take(text(7, said))
     narration.take(text(8))
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"name": "The patient is well"}, "llm.name 'The patient is well': allowed 'smollm2', as"),
+        ({"binding": "leukaemia"}, "llm.binding 'leukaemia': allowed llama-cpp-python, xllamacpp"),
+    ],
+)
+def test_a_text_is_of_the_sites_own_language_model(
+    narration: Narration, template: bytes, change: dict[str, str], line: str
+) -> None:
+    narration.written([Record(7, "summary", template)])
+    with pytest.raises(BadInput, match=line):
+        narration.take(text(7, llm=LLM.model_copy(update=change)))
+
+
+def test_a_site_without_a_language_model_takes_no_text(template: bytes) -> None:
+    narration = Narration(SummaryConfig(), lambda entry: True)
+    narration.written([Record(7, "summary", template)])
+    with pytest.raises(BadInput, match=r"summary.mode = 'grammar' and no summary.llm"):
+        narration.take(text(7))

@@ -27,6 +27,11 @@ RESULTS = '[results]\nendpoint = "tcp://127.0.0.1:*"\n'
             "results.endpoint: tcp://127.0.0.1:*: allowed",
         ),
         ('[summary]\nllm = "toy.fake.json"\nkeys = "keys"\n', "keys"),
+        (
+            '[results]\nendpoint = "tcp://127.0.0.1:5"\n[security]\nkeys = "k"\n'
+            '[summary]\nllm = "toy.fake.json"\n',
+            "summary.keys: empty: allowed the folder of `phenostream keys client DIR --role summariser`",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_one_line(

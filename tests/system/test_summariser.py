@@ -28,7 +28,7 @@ from tests.system.small_camera import small_frame, small_start
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 CELLS_A_FRAME = 4
-LLM = {"name": "forger", "sha256": "0" * 64, "binding": "none"}
+LLM = {"name": "toy.fake.json", "sha256": "0" * 64, "binding": "fake"}
 Maker = Callable[..., DaemonProcess]
 Summary = tuple[int, dict[str, Any]]
 
@@ -40,12 +40,12 @@ class Site:
         self, make: Maker, folder: Path, script: dict[str, Any] | None, deadline_s: float = 60.0
     ) -> None:
         """Start it; without a script there is no summariser."""
-        llm = ""
-        if script is not None:
-            llm = str(folder / "toy.fake.json")
-            Path(llm).write_text(json.dumps(script))
+        (folder / "toy.fake.json").write_text(json.dumps(script))
+        start = f"start = {'false' if script is None else 'true'}\n"
         limits = f"deadline_s = {deadline_s}\nmemory_bytes = {256 << 20}\n"
-        self.daemon = make(f'[summary]\nwindow_s = 0.2\nllm = "{llm}"\n{limits}', folder)
+        self.daemon = make(
+            f'[summary]\nwindow_s = 0.2\nllm = "toy.fake.json"\n{start}{limits}', folder
+        )
         self.daemon.start()
 
     def run(self, frames: int) -> str:
@@ -133,7 +133,7 @@ def test_words_follow_the_template_and_are_true_and_nothing_outlives_the_daemon(
     assert worded["facts"] == template["facts"]
     assert facts == Facts.from_dict(template["facts"])
     assert says(plan_of(facts, "bedside"), worded["text"])
-    assert worded["llm"]["name"] == "toy"
+    assert worded["llm"]["name"] == "toy.fake.json"
     told = site.told()
     assert told["worded"] >= 1
     assert told["refused"] == 0

@@ -89,7 +89,7 @@ class Desk:
         self.answers: Channel[Answer] = Channel(None, on_item=lambda: self.events.append("answer"))
         self.open_runs = OpenRuns(2, self.ledger.run)
         summaries = SummaryBook(self.model.manifest, 60.0, 2, self.model.sha256)
-        self.narration = Narration(SummaryConfig(), self.entries.offer)
+        self.narration = Narration(SummaryConfig(llm="toy"), self.entries.offer)
         books = Books(self.ledger, self.health, summaries, self.open_runs, narration=self.narration)
         self.commit = Commit(Models(self.model), self.journal, books, self.entries, self.answers)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
