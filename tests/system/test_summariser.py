@@ -1,7 +1,6 @@
 """A daemon and its summariser as processes: what may happen to the one while the other goes on, and what is published.
 
-The language models are fakes that fail on command; `tests/truth` has the real one. The worker takes only idle cores, so
-on a box that is busy much patience is needed.
+The language models are fakes that fail on command; `tests/truth` has the real one.
 """
 
 import json
@@ -23,6 +22,7 @@ from phenostream.engine.summary.facts import Facts
 from phenostream.engine.summary.plan import says
 from phenostream.engine.summary.wording import plan_of
 from tests.system.daemon_process import DaemonProcess
+from tests.system.eager_daemon import PROGRAM
 from tests.system.patience import becomes
 from tests.system.small_camera import small_frame, small_start
 
@@ -46,6 +46,7 @@ class Site:
         self.daemon = make(
             f'[summary]\nwindow_s = 0.2\nllm = "toy.fake.json"\n{start}{limits}', folder
         )
+        self.daemon.command = (*PROGRAM, "run", "--json", "--config")
         self.daemon.start()
 
     def run(self, frames: int) -> str:
