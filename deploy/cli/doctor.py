@@ -1,4 +1,4 @@
-"""What this box can and cannot do: its CPU, GPU and runtimes; with --engines how right and how fast each backend is.
+"""What this box can and cannot do: CPU, GPU, runtimes, language models; --engines: how right and fast each engine is.
 
 The engines are measured in a process of their own, for about half a minute, unless a record of this box, bundle and
 configuration is kept in the engine cache. A daemon with `model.engine_cache` does the same once, at its first start,
@@ -49,24 +49,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look, measure if asked to, and print."""
+    from phenostream.daemon.summariser.llm.bindings import installed_bindings
     from phenostream.daemon.tuning.box import gpu
     from phenostream.deploy.bench.box import describe_box, describe_in_a_line
+    from phenostream.deploy.language_models.shelf import fetched_models, models_folder
 
     box = describe_box() | {"gpu": gpu() or None}
+    words = {
+        "bindings": list(installed_bindings()),
+        "models": [model.stem for model in fetched_models(models_folder())],
+    }
     if args.seconds is not None and not 0 < args.seconds <= 600:
         raise BadConfig(f"--seconds {args.seconds:g}: allowed more than 0, up to 600")
     examined = _examined(args) if args.engines else None
     usable = examined is None or any(row.reason is None for row in examined.rows)
     if args.json:
-        say_json({"box": box, **(examined.as_dict() if examined else {})})
+        say_json({"box": box, "language_models": words, **(examined.as_dict() if examined else {})})
     else:
         say(f"box: {describe_in_a_line(box)}")
         say(f"GPU: {box['gpu'] or 'no CUDA device that a driver offers'}")
         if examined is not None:
             _say_engines(examined)
         else:
+            say(_language_models(words["models"], words["bindings"]))
             say("engines: not looked at; `phenostream doctor --engines` measures them")
     return 0 if usable else 1
+
+
+def _language_models(models: Sequence[str], bindings: Sequence[str]) -> str:
+    have = ", ".join(models) or "none, `phenostream fetch-llm smollm2` brings one"
+    runs = ", ".join(bindings) or "nothing, pip install 'phenostream[llm-prebuilt]'"
+    return f"language models: {have}; run by: {runs}"
 
 
 def _examined(args: argparse.Namespace) -> "Examination":

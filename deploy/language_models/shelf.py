@@ -51,6 +51,11 @@ def model_path(llm: str, folder: Path | None = None) -> Path:
     return path
 
 
+def fetched_models(folder: Path) -> list[Path]:
+    """The files of the models that lie in a folder, by name; what is still arriving is hidden."""
+    return sorted(folder.glob(f"[!.]*{SUFFIX}"))
+
+
 def is_path(llm: str) -> bool:
     """Whether a text means a file, not a name."""
     return "/" in llm or llm.endswith(SUFFIX)

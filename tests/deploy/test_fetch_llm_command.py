@@ -92,6 +92,7 @@ def test_a_file_without_a_card_is_noted_and_not_listed(home: Path, capsys: Captu
         (["smollm2", "--list"], "allowed: one MODEL, or --list"),
         (["gpt-5"], "'gpt-5': allowed smollm2, qwen-1.5b, or the path of a .gguf or .whl"),
         (["/nowhere/x.gguf"], "/nowhere/x.gguf: no such file or directory"),
+        (["smollm2", "--wheels", "/nowhere"], "--wheels /nowhere: no such folder"),
         (["smollm2", "--name", "x"], "--name x: smollm2 of the table keeps its name"),
     ],
 )

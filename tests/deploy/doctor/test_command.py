@@ -1,12 +1,15 @@
 """`phenostream doctor`, as a person and as a program read it."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from phenostream.daemon.summariser.llm import bindings
 from phenostream.daemon.tuning import plan
 from phenostream.deploy.cli.main import main
 from phenostream.deploy.doctor import engines
+from phenostream.deploy.language_models.shelf import models_folder
 from tests.deploy.doctor.test_engines import FOUND
 
 
@@ -39,6 +42,23 @@ def test_the_box_alone_takes_no_time(
     monkeypatch.setattr(engines, "measure_apart", None)
     assert main(["doctor"]) == 0
     assert "`phenostream doctor --engines` measures them" in capsys.readouterr().out
+
+
+def test_language_models_are_told_or_how_to_get_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setattr(bindings, "installed_bindings", lambda: ())
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert "language models: none, `phenostream fetch-llm smollm2` brings one; run by: no" in said
+    models_folder().mkdir(parents=True)
+    (models_folder() / "toy.gguf").touch()
+    (models_folder() / ".other.gguf.partial").touch()
+    monkeypatch.setattr(bindings, "installed_bindings", lambda: ("xllamacpp",))
+    assert main(["doctor", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["language_models"]
+    assert told == {"bindings": ["xllamacpp"], "models": ["toy"]}
 
 
 def test_where_nothing_can_serve_the_exit_code_says_so(
