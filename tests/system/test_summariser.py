@@ -15,6 +15,10 @@ import pytest
 from phenostream.daemon.client.control import Control
 from phenostream.daemon.client.errors import Refusal
 from phenostream.daemon.client.sender import Sender
+from phenostream.daemon.client.sender_options import SenderSettings
+from phenostream.daemon.security.allow_list import Role
+from phenostream.daemon.security.key_folder import make_client, make_server
+from phenostream.daemon.security.keys import ClientKeys
 from phenostream.daemon.wire.codec import unpack_result
 from phenostream.deploy.cli.main import main
 from phenostream.engine.errors import BadInput
@@ -205,6 +209,48 @@ def test_no_summariser_outlives_a_daemon_that_is_killed(make_site: Callable[...,
     assert len(beside) == 2
     site.daemon.kill()
     assert in_the_end(lambda: gone(beside))
+
+
+KEYED = """
+[ingest]
+endpoint = "tcp://127.0.0.1:*"
+[results]
+endpoint = "tcp://127.0.0.1:*"
+[control]
+endpoint = "tcp://127.0.0.1:*"
+[security]
+keys = "keys"
+[summary]
+llm = "toy.fake.json"
+keys = "words.keys"
+"""
+
+
+def test_with_keys_a_summarisers_own_is_enough(
+    make_daemon: Maker, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("d")
+    (folder / "toy.fake.json").write_text("{}")
+    make_server(folder / "keys")
+    keys: dict[Role, ClientKeys] = {}
+    roles: dict[Role, str] = {"source": "scope", "summariser": "words", "operator": "ops"}
+    for role, name in roles.items():
+        make_client(folder / "keys", name, role, folder / f"{name}.keys")
+        keys[role] = ClientKeys.read(folder / f"{name}.keys")
+    daemon = make_daemon(KEYED, folder)
+    daemon.command = (*PROGRAM, "run", "--json", "--config")
+    ready, start = daemon.start(), small_start()
+    with Control(ready["control"], 20.0, keys["operator"]) as control:
+        assert in_the_end(lambda: control.status()["summariser"]["llm"] is not None)
+        settings = SenderSettings(keys=keys["source"])
+        with Sender(ready["ingest"], start.instrument, settings) as sender:
+            sender.start(start)
+            sender.send(0, small_frame())
+            sender.finish()
+        assert in_the_end(lambda: control.status()["summariser"]["worded"] == 1)
+        assert control.status()["security"]["refused"] == 0
+    daemon.send(signal.SIGTERM)
+    assert daemon.wait() == 0
 
 
 def hand_in(site: Site, of_offset: int, text: str, **more: Any) -> str:
