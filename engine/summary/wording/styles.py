@@ -103,17 +103,19 @@ def _changes(facts: Facts, language: Language, room: int) -> list[Plan]:
 
 
 def _fuller(facts: Facts, language: Language, room: int) -> Plan:
-    """The composition with as much beside it as fits."""
+    """The composition with as much beside it as fits: first the confidence, or it would read as the unusual cells'."""
     said = language.classes.composition(facts, interval=True)
     least = language.classes.confidence(facts) if not facts.calibrated else ()
     if words_of(said + least) > room:
         said = language.classes.composition(facts, interval=False)
     said += least
-    more = [language.classes.unusual(facts, interval=False)] if facts.unusual else []
-    more += [] if least else [language.classes.confidence(facts)]
-    for one in more:
-        said += one if words_of(said + one) <= room else ()
-    return said
+    unusual = language.classes.unusual(facts, interval=False) if facts.unusual else ()
+    if words_of(said + unusual) > room:
+        unusual = ()
+    confidence = () if least else language.classes.confidence(facts)
+    if words_of(said + confidence + unusual) > room:
+        confidence = ()
+    return said + confidence + unusual
 
 
 def _medians(facts: Facts, language: Language, room: int) -> list[Plan]:
