@@ -15,6 +15,7 @@ from phenostream.daemon.summariser.author import Author, Mode
 from phenostream.daemon.summariser.link import Link, WorkerSetup
 from phenostream.deploy.cli.terminal import progress
 from phenostream.deploy.language_models.shelf import model_path
+from phenostream.engine.summary.verify import faults
 from phenostream.engine.summary.wording import LANGUAGES, STYLES
 from tests.truth.model_survey import ModelSurvey, survey_model
 from tests.truth.survey import survey_lies, survey_plans
@@ -33,6 +34,9 @@ def main() -> int:
     if not told.json:
         for language in LANGUAGES:
             _say(f"-- {language}", *plan_lines(plans[language]), *lie_lines(lies[language]))
+        others = survey_lies(seeds, judge=lambda text, facts: bool(faults(text, facts)))
+        _say("-- en, the verifier of free text on the same lies, which it was not made with")
+        _say(*lie_lines(others))
     if told.summaries:
         models = list(_models(told, range(told.seed, told.seed + told.summaries)))
     if told.json:

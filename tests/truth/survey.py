@@ -2,15 +2,18 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from phenostream.engine.summary.facts import Facts
 from phenostream.engine.summary.plan import Plan, first
 from phenostream.engine.summary.wording import STYLES, plan_of
 from tests.engine.summary.populations import population
 from tests.truth.checker import Falsehood, falsehoods
 from tests.truth.lies import Lie, lies
 
+Judge = Callable[[str, Facts], bool]
+"""Whether it finds something wrong with a text."""
 _SHOWN = 20
 """Of what was found wrong, how much is kept to be shown."""
 
@@ -46,11 +49,15 @@ class LieSurvey:
     """Lies planted in texts that were found true.
 
     Attributes:
+        true: Texts to plant them in.
+        refused: Of these.
         planted: By kind.
         caught: Likewise.
         missed: The first that were not.
     """
 
+    true: int = 0
+    refused: int = 0
     planted: Counter[str] = field(default_factory=Counter)
     caught: Counter[str] = field(default_factory=Counter)
     missed: list[tuple[str, str, str]] = field(default_factory=list)
@@ -85,16 +92,26 @@ def survey_plans(seeds: range, walks: int, language: str = "en") -> PlanSurvey:
     return survey
 
 
-def survey_lies(seeds: range, language: str = "en") -> LieSurvey:
-    """Plant one lie of each kind in a random text of each style, and see which are caught."""
+def survey_lies(seeds: range, language: str = "en", judge: Judge | None = None) -> LieSurvey:
+    """Plant one lie of each kind in a random text of each style, and see which are caught.
+
+    Args:
+        seeds: Of the populations.
+        language: Of the texts.
+        judge: Who is to catch them; None: the reader. A text that it refuses before is not used, and is counted.
+    """
+    judge = judge or (lambda text, facts: bool(falsehoods(text, facts, language)))
     survey = LieSurvey()
     for seed in seeds:
         facts, rng = population(seed), random.Random(seed)  # noqa: S311 - a draw that can be repeated
         for style in STYLES:
             text = _walk(plan_of(facts, style, language), rng)
-            if not falsehoods(text, facts, language):
-                for lie in lies(text, facts, rng):
-                    survey.count(lie, text, caught=bool(falsehoods(lie.text, facts, language)))
+            survey.true += 1
+            if judge(text, facts):
+                survey.refused += 1
+                continue
+            for lie in lies(text, facts, rng):
+                survey.count(lie, text, caught=judge(lie.text, facts))
     return survey
 
 

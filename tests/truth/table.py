@@ -10,7 +10,7 @@ from tests.truth.survey import LieSurvey, PlanSurvey, Wrong
 
 def lie_lines(survey: LieSurvey) -> Iterator[str]:
     """How many planted lies the checker caught, by kind."""
-    yield "planted lies, that the checker must catch for its silence to mean something:"
+    yield f"planted lies, to be caught; true texts refused before: {share(survey.refused, survey.true)}"
     for kind, planted in sorted(survey.planted.items()):
         yield f"  {kind:<30} {share(survey.caught[kind], planted)}"
     yield f"  {'all':<30} {share(survey.caught.total(), survey.planted.total())}"

@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from phenostream.engine.summary.facts import ClassFacts, Facts, MarkerFacts, wilson_interval
+from phenostream.engine.summary.verify import faults
 from tests.truth.checker import falsehoods
 from tests.truth.lies import lies
 from tests.truth.survey import survey_lies
@@ -126,6 +127,12 @@ def test_german_numbers_have_their_comma_and_their_point_the_other_way_round() -
     assert [one.value for one in row.numbers] == pytest.approx(
         [0.575, 1615, 0.801, 0.95, -5.29, 19.8]
     )
+
+
+def test_the_verifier_of_free_text_catches_lies_that_it_was_not_made_with() -> None:
+    survey = survey_lies(range(8), judge=lambda text, facts: bool(faults(text, facts)))
+    assert not survey.missed
+    assert survey.refused == 0 < survey.true
 
 
 def test_a_lie_in_german_is_caught() -> None:
