@@ -4,6 +4,8 @@ It may die as often as it likes: the daemon does not know of it.
 """
 
 import logging
+import os
+import select
 import signal
 import subprocess
 import threading
@@ -11,6 +13,8 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
+
+from phenostream.daemon.wake import Wake
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +25,6 @@ SOUND_S: Final = 60.0
 _REFUSED: Final = 2
 """Exit code of a command that was told something impossible: it would say so again."""
 _LEAVING_S: Final = 5.0
-_LOOK_S: Final = 0.25
 
 
 class Sibling:
@@ -46,7 +49,7 @@ class Sibling:
         self.starts = 0
         self._name, self._command = name, tuple(command)
         self._first_rest_s = first_rest_s
-        self._stopping = threading.Event()
+        self._stop, self._stopping = Wake(), False
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._keep, name=name, daemon=True)
@@ -63,18 +66,20 @@ class Sibling:
         _trace: TracebackType | None,
     ) -> None:
         """SIGTERM, and after 5 s SIGKILL; it is not started again."""
-        self._stopping.set()
         with self._lock:
+            self._stopping = True
+            self._stop.set()
             if self._process is not None:
                 self._process.send_signal(signal.SIGTERM)
         self._thread.join()
+        self._stop.close()
 
     def _keep(self) -> None:
         rest_s = self._first_rest_s
-        while not self._stopping.is_set():
+        while not self._stopping:
             began_s = time.monotonic()
             code = self._run()
-            if self._stopping.is_set():
+            if self._stopping:
                 break
             if code in (0, _REFUSED):
                 logger.warning("the %s %s; it is not started again", self._name, _how(code))
@@ -82,13 +87,13 @@ class Sibling:
             lived_s = time.monotonic() - began_s
             rest_s = self._first_rest_s if lived_s >= SOUND_S else rest_s
             logger.warning("the %s %s; it is started again in %g s", self._name, _how(code), rest_s)
-            self._stopping.wait(rest_s)
+            _wait_for(rest_s, self._stop.fileno())
             rest_s = min(2 * rest_s, LONGEST_REST_S)
 
     def _run(self) -> int:
         """One life; its exit code, negative for a signal."""
         with self._lock:
-            if self._stopping.is_set():
+            if self._stopping:
                 return 0
             try:
                 self._process = subprocess.Popen(  # noqa: S603 - our own command, no shell
@@ -108,17 +113,23 @@ class Sibling:
         return code
 
     def _ended(self, process: "subprocess.Popen[bytes]") -> int:
-        """Wait for its end, for long only while we are not to stop."""
-        while not self._stopping.is_set():
-            try:
-                return process.wait(_LOOK_S)
-            except subprocess.TimeoutExpired:
-                continue
+        """Wait for its end, for long only while we are not to stop; asleep all the while."""
+        end = os.pidfd_open(process.pid)
         try:
-            return process.wait(_LEAVING_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
+            _wait_for(None, end, self._stop.fileno())
+            if not _wait_for(_LEAVING_S, end):
+                process.kill()
             return process.wait()
+        finally:
+            os.close(end)
+
+
+def _wait_for(longest_s: float | None, *descriptors: int) -> bool:
+    """Whether one of them became readable; None waits for ever."""
+    poller = select.poll()  # select.select knows none above 1023, and a daemon may have more
+    for descriptor in descriptors:
+        poller.register(descriptor, select.POLLIN)
+    return bool(poller.poll(None if longest_s is None else 1000 * longest_s))
 
 
 def _how(code: int) -> str:
