@@ -16,7 +16,8 @@ from phenostream.engine.summary.wording import plan_of
 from tests.daemon.summariser.real_models import need, real_model
 from tests.engine.summary.populations import population
 
-LONG_S = 50.0
+LONG_S = 250.0
+pytestmark = pytest.mark.timeout(300)  # on a busy box
 
 
 @pytest.fixture(params=list(PACKAGES))
@@ -27,9 +28,9 @@ def setup(request: pytest.FixtureRequest) -> WorkerSetup:
 def test_a_worker_words_a_summary(setup: WorkerSetup) -> None:
     facts = population(2)
     with Link(setup) as link:
-        worded = Author(link).write(facts, "bedside", "en", "grammar", LONG_S)
+        worded = Author(link).write(facts, "line", "en", "grammar", LONG_S)
         assert (worded.source, worded.refused) == ("llm-grammar", ())
-        assert says(plan_of(facts, "bedside", "en"), worded.text)
+        assert says(plan_of(facts, "line", "en"), worded.text)
         assert worded.llm is not None
         assert worded.llm.binding == setup.binding
         assert "inet" not in {
@@ -42,7 +43,7 @@ def test_a_text_that_comes_too_late_is_the_templates(setup: WorkerSetup) -> None
         link.open(LONG_S)
         worded = Author(link).write(population(2), "lab", "en", "grammar", 0.05)
         assert worded.source == "template"
-        assert worded.seconds < 5.0
+        assert worded.seconds < 20.0
         assert worded.refused
 
 

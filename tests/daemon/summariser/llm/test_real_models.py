@@ -12,12 +12,13 @@ from phenostream.daemon.summariser.llm.protocol import Completion, LanguageModel
 from phenostream.engine.errors import BadInput, BadLanguageModel
 from phenostream.engine.summary.plan import Plan, choices, gbnf, says, split_tail
 from phenostream.engine.summary.prompt import messages
-from phenostream.engine.summary.wording import STYLES, plan_of
+from phenostream.engine.summary.wording import Style, plan_of
 from tests.daemon.summariser.real_models import need, real_model
 from tests.engine.summary.populations import population
 
 CHAT = [{"role": "user", "content": "Write a summary of the cells in one plain sentence."}]
-LONG_S = 50.0
+LONG_S = 250.0
+pytestmark = pytest.mark.timeout(300)  # on a busy box
 
 
 @pytest.fixture(scope="module", params=list(PACKAGES))
@@ -27,8 +28,8 @@ def model(request: pytest.FixtureRequest) -> Iterator[LanguageModel]:
     opened.close()
 
 
-def head_of(seed: int, style: str) -> Plan:
-    return split_tail(plan_of(population(seed), style, "en"))[0]  # type: ignore[arg-type]
+def head_of(seed: int, style: Style) -> Plan:
+    return split_tail(plan_of(population(seed), style, "en"))[0]
 
 
 def worded(model: LanguageModel, head: Plan, seconds: float = LONG_S) -> Completion:
@@ -43,18 +44,20 @@ def test_a_model_says_who_it_is(model: LanguageModel) -> None:
     assert model.facts.licence
 
 
-@pytest.mark.parametrize("style", STYLES)
-def test_a_model_words_a_plan_and_says_the_same_again(model: LanguageModel, style: str) -> None:
-    head = head_of(2, style)
+def test_a_model_words_a_plan(model: LanguageModel) -> None:
+    head = head_of(2, "bedside")
     assert choices(head) > 1
-    once, again = worded(model, head), worded(model, head)
-    assert once.ended == "stop"
-    assert says(head, once.text)
-    assert again.text == once.text
+    done = worded(model, head)
+    assert (done.ended, says(head, done.text)) == ("stop", True)
+
+
+def test_a_model_says_the_same_again(model: LanguageModel) -> None:
+    head = head_of(3, "line")
+    assert worded(model, head).text == worded(model, head).text
 
 
 def test_a_model_chooses_other_words_than_the_templates_now_and_then(model: LanguageModel) -> None:
-    heads = [head_of(seed, "line") for seed in range(2, 6)]
+    heads = [head_of(seed, "line") for seed in (2, 3)]
     texts = [worded(model, head).text for head in heads]
     assert all(says(head, text) for head, text in zip(heads, texts, strict=True))
     assert any(
@@ -101,7 +104,7 @@ def test_nothing_is_left_behind_by_a_choice(model: LanguageModel) -> None:
         return int(process.memory_info().rss - before)
 
     grown_bytes(5)
-    assert grown_bytes(30) < 30 * 10_000
+    assert grown_bytes(15) < 15 * 10_000
 
 
 def test_a_grammar_that_is_none_is_refused(model: LanguageModel) -> None:
