@@ -43,7 +43,7 @@ _FATES: Final = {
     "rejected": "rejected as not a white cell",
     "edge": "at a frame's edge",
     "over_limit": "beyond the limit per frame",
-    "failed": "failed on by the engine",
+    "failed": "lost to a fault of the engine",
 }
 _CLASSES_WITH_MARKERS: Final[Mapping[Style, int | None]] = {"bedside": 1, "lab": None, "line": 0}
 """How many of the largest classes; None: all."""

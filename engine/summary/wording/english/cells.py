@@ -147,7 +147,7 @@ def _fates(facts: Facts) -> list[Plan]:
         ),
         (facts.edge, ("lay at a frame's edge", "were at a frame's edge")),
         (facts.over_limit, ("were beyond the limit per frame", "exceeded the limit per frame")),
-        (facts.failed, ("were failed on by the engine", "were lost to a fault of the engine")),
+        (facts.failed, ("got no numbers from the engine", "were lost to a fault of the engine")),
     )
     return [
         (one_of(*(f"{NUMBERS.count(count)} {_agreeing(words, count)}" for words in said)),)

@@ -1,6 +1,5 @@
 """Names as an attacker would choose them, and facts that are full of one."""
 
-import json
 from dataclasses import replace
 from typing import Final
 
@@ -37,11 +36,9 @@ HOSTILE: Final = (
 def named(name: str) -> Facts:
     """Facts in which every name is this one, or begins with it."""
     facts = population(12)
-    plain = json.loads(json.dumps(facts.as_dict()))
-    read = Facts.from_dict(plain)
-    classes = {one.name: f"{name}{place}" for place, one in enumerate(read.classes)}
+    classes = {one.name: f"{name}{place}" for place, one in enumerate(facts.classes)}
     return replace(
-        read,
+        facts,
         marker_unit=name,
         model=name,
         run=name,
@@ -52,7 +49,7 @@ def named(name: str) -> Facts:
                 name=classes[one.name],
                 markers=tuple(replace(m, name=f"{name}/{m.name}") for m in one.markers),
             )
-            for one in read.classes
+            for one in facts.classes
         ),
         comparisons=tuple(
             replace(
@@ -64,6 +61,6 @@ def named(name: str) -> Facts:
                     for c in one.markers
                 ),
             )
-            for one in read.comparisons
+            for one in facts.comparisons
         ),
     )
