@@ -5,6 +5,9 @@ The facts are those that the daemon wrote with its summary; only their wording i
 run's cells as a small file, with which --reference compares another run of the same model: the cells are then counted
 again from the results. --explain tells of one cell instead: why it has its class, or none, and how sure that is.
 
+Exit code 3: the language model that is there gave no words (the template's are printed), or not all of a run could be
+counted again.
+
 Examples:
   phenostream summarise /tmp/phenostream/journal
   phenostream summarise /tmp/phenostream/journal --style lab --run 099a8057
@@ -15,17 +18,15 @@ Examples:
 """
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from phenostream.deploy.cli.comparison_table import say_comparisons
-from phenostream.deploy.cli.endpoints import add_keys, client_keys
+from phenostream.deploy.cli.endpoints import add_keys
 from phenostream.deploy.cli.record_lines import summary_source
 from phenostream.deploy.cli.terminal import note, printable, progress, say, say_json
-from phenostream.deploy.cli.watch import control_beside
+from phenostream.deploy.cli.told_results import told_results
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from phenostream.deploy.recount import Recount
     from phenostream.deploy.summaries import Summary
     from phenostream.deploy.telling import Manner
-    from phenostream.deploy.told import Told
 
 _LONGEST_DEADLINE_S: Final = 3600.0
 _SCOPES: Final = {
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="bedside",
         help="bedside: two or three sentences (default); lab: all there is; line: one sentence",
     )
-    parser.add_argument("--language", default="en", help="of the text, two letters (default en)")
+    parser.add_argument("--language", default="en", help="of the text: en (default) or de")
     parser.add_argument(
         "--llm",
         metavar="MODEL",
@@ -132,31 +132,6 @@ def _check(args: argparse.Namespace) -> None:
         )
 
 
-@contextmanager
-def _told(args: argparse.Namespace) -> Iterator["Told"]:
-    """RESULTS; what they lack is noted at the end."""
-    from phenostream.deploy.told import told
-
-    with (
-        progress(_size(args), "read", "B") as bar,
-        told(_endpoint(args.results), client_keys(args), bar.update) as kept,
-    ):
-        yield kept
-        lacks = kept.lacks()
-    for line in lacks:
-        note(f"phenostream summarise: {line}")
-
-
-def _size(args: argparse.Namespace) -> int | None:
-    """Bytes that will be read; None of a daemon, which is read as far back as is needed."""
-    path = Path(args.results)
-    if "://" in args.results or not path.exists():
-        return None
-    files = path.glob("*.journal") if path.is_dir() else [path]
-    once = sum(file.stat().st_size for file in files)
-    return once if args.reference is None and args.save_reference is None else 2 * once
-
-
 def _word(args: argparse.Namespace) -> int:
     from phenostream.daemon.reference_file import read_reference
     from phenostream.deploy.narrator import NONE, narrator
@@ -167,7 +142,7 @@ def _word(args: argparse.Namespace) -> int:
     manner, code = Manner.of(args.style, args.language, args.mode), 0
     by = narrator(NONE if manner.mode == "template" else args.llm)
     reference = None if args.reference is None else read_reference(args.reference)
-    with _told(args) as kept:
+    with told_results(args) as kept:
         summary = newest_summary(kept, Wanted(args.wanted_run, args.window), args.results)
         if reference is not None:
             counted = recount(kept, summary.run)
@@ -191,7 +166,7 @@ def _save(args: argparse.Namespace) -> int:
     from phenostream.deploy.recount import recount
     from phenostream.deploy.summaries import Wanted, newest_summary
 
-    with _told(args) as kept:
+    with told_results(args) as kept:
         summary = newest_summary(kept, Wanted(args.wanted_run), args.results)
         counted = recount(kept, summary.run)
     reference = counted.reference(args.save_reference.stem)
@@ -231,7 +206,7 @@ def _explain(args: argparse.Namespace) -> int:
     from phenostream.engine.summary.cell_words import explained
 
     name = CellName.parse(args.explain)
-    with _told(args) as kept:
+    with told_results(args) as kept:
         cell = explained_cell(kept, name, args.results)
     lines = explained(cell)
     if args.json:
@@ -240,20 +215,6 @@ def _explain(args: argparse.Namespace) -> int:
     for line in lines:
         say(printable(line))
     return 0
-
-
-def _endpoint(results: str) -> str:
-    """RESULTS, with the control endpoint in the place of a results endpoint, which keeps nothing.
-
-    Raises:
-        BadConfig: It is a results endpoint, and the one beside it is not there.
-    """
-    if "://" not in results or "results" not in results.rpartition("/")[2]:
-        return results
-    beside = control_beside(results)
-    if beside is None:
-        raise BadConfig(f"RESULTS {results!r}: no control endpoint beside it; give that one")
-    return beside
 
 
 def _say(summary: "Summary", words: "Worded", by: "Narrator") -> None:
