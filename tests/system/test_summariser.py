@@ -153,7 +153,6 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "hung": ({"fault": "hang"}, "it did not answer in time"),
     "dead": ({"fault": "crash"}, "ended"),
     "out of memory": ({"fault": "allocate"}, "memory"),
-    "failing": ({"fault": "fail"}, "told to fail"),
     "lying": ({"says": "The patient has 4,000 blasts."}, "facts do not allow"),
 }
 
@@ -174,7 +173,12 @@ def test_a_language_model_that_fails_costs_its_words_and_nothing_else(
     assert {body["source"] for _, body in site.summaries(run)} == {"template"}
     with site.control() as control:
         assert control.status()["state"] == "ready"
-    assert site.drain() == 0
+    beside = site.processes()
+    if what == "hung":  # and nothing outlives a daemon that is killed, not even then
+        site.daemon.kill()
+    else:
+        assert site.drain() == 0
+    assert in_the_end(lambda: gone(beside))
 
 
 def test_a_summariser_that_is_killed_comes_back_and_one_that_hangs_is_left_behind(
@@ -199,16 +203,6 @@ def test_a_summariser_that_is_killed_comes_back_and_one_that_hangs_is_left_behin
     assert len(site.of_run(last, "template")) == 1
     assert site.drain() == 0  # though its summariser does not hear that it is to end
     assert gone(hung)
-
-
-def test_no_summariser_outlives_a_daemon_that_is_killed(make_site: Callable[..., Site]) -> None:
-    site = make_site({"fault": "hang"})
-    assert in_the_end(lambda: site.told()["llm"] is not None)
-    site.run(1)
-    beside = site.processes()
-    assert len(beside) == 2
-    site.daemon.kill()
-    assert in_the_end(lambda: gone(beside))
 
 
 KEYED = """
