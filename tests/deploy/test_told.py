@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from phenostream.daemon.client.control import Batch, Control, Stored
@@ -42,6 +42,7 @@ def records_of(daemon: Daemon) -> tuple[list[list[int]], list[str]]:
     return stretches, kept.lacks()
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(oldest=st.integers(0, 900), length=st.integers(0, 1500), gone=st.sets(st.integers(0, 2400)))
 def test_a_daemons_records_come_newest_stretch_first_each_once(
     oldest: int, length: int, gone: set[int]
