@@ -15,7 +15,7 @@ Subject = Literal["all", "found", "classified", "class", "other"]
 """Whose cells a phrase is about when it does not say: ``all`` at the beginning, then those last named. ``other``: some
 that the facts do not divide by class (rejected ones, those at an edge, unusual ones)."""
 DIVISIBLE: Final = ("all", "found", "classified")
-_LONG: Final = 4
+_LONG: Final = 3
 """Tokens of a claim that a text does not make twice."""
 _LISTABLE: Final = ("found", "classified")
 

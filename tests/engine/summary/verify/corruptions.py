@@ -232,10 +232,8 @@ def foreign(text: str, facts: Facts, rng: Random) -> str | None:
         for one in facts.classes
         for match in re.finditer(f"{_name_of(one.name)}s?", text, re.IGNORECASE)
     ]
-    known = " ".join(one.name for one in facts.classes).lower()
-    kinds = [
-        kind for kind in _FOREIGN if kind.rstrip("s") not in known and kind.split()[0] not in known
-    ]
+    known = {one.name.lower() for one in facts.classes}
+    kinds = [kind for kind in _FOREIGN if kind.lower().removesuffix("s") not in known]
     if not found:
         return _inserted(text, f"Some {rng.choice(kinds)} were seen.", rng)
     match = rng.choice(found)
