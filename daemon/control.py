@@ -25,7 +25,7 @@ from phenostream.daemon.security.turnstile import KERNEL_BYTES
 from phenostream.daemon.socket_options import SMALL_MESSAGE_BYTES, Context, bind, bounded
 from phenostream.daemon.swap.state import SwapSettings
 from phenostream.daemon.wake import Wake
-from phenostream.daemon.wire.codec import pack, unpack_header
+from phenostream.daemon.wire.codec import pack, unpack_request
 from phenostream.daemon.wire.control import (
     REQUEST,
     RESERVED,
@@ -147,7 +147,7 @@ class Control:
         try:
             if len(parts) != 1:
                 raise BadMessage(f"request of {len(parts)} parts, allowed 1")
-            raw = unpack_header(parts[0])
+            raw = unpack_request(parts[0])
             number = _number(raw)
             request = REQUEST.validate_python(raw)
             allowed = RESERVED.get(type(request))

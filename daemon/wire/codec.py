@@ -24,6 +24,9 @@ _HEADER_LIMITS: Final = {
     "max_map_len": 64,
     "max_ext_len": 0,
 }
+MAX_REQUEST_TEXT_BYTES: Final = 8192
+"""Longest text in a control request: a summary in its longest style, in any language."""
+_REQUEST_LIMITS: Final = _HEADER_LIMITS | {"max_str_len": MAX_REQUEST_TEXT_BYTES}
 _RESULT_LIMITS: Final = {
     "max_str_len": 1 << 16,
     "max_bin_len": MAX_RESULT_BYTES,
@@ -59,6 +62,11 @@ def unpack_header(data: bytes | memoryview) -> dict[str, Any]:
         BadMessage: Longer than 64 KiB, not msgpack, not a map with text keys, or a length beyond its limit.
     """
     return _unpack(data, MAX_HEADER_BYTES, _HEADER_LIMITS, "header")
+
+
+def unpack_request(data: bytes | memoryview) -> dict[str, Any]:
+    """Decode a control request: as a header, with longer texts; see `unpack_header` for what is raised."""
+    return _unpack(data, MAX_HEADER_BYTES, _REQUEST_LIMITS, "request")
 
 
 def unpack_result(data: bytes | memoryview) -> dict[str, Any]:

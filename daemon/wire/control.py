@@ -5,14 +5,15 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
+from phenostream.daemon.wire.codec import MAX_REQUEST_TEXT_BYTES
 from phenostream.daemon.wire.ingest import U64
 
 MOST_BYTES: Final = 8 << 20
 """Of records that one request may ask for."""
 MOST_CELLS: Final = 1_000_000
 LONGEST_WAIT_S: Final = 86_400.0
-MOST_TEXT_BYTES: Final = 4096
-"""Of a summary's text in UTF-8: a request is decoded as a header, and its values may not be longer."""
+MOST_TEXT_BYTES: Final = MAX_REQUEST_TEXT_BYTES
+"""Of a summary's text in UTF-8: a request with a longer one is not decoded."""
 
 
 class _Request(BaseModel):

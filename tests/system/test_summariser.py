@@ -20,6 +20,7 @@ from phenostream.daemon.security.allow_list import Role
 from phenostream.daemon.security.key_folder import make_client, make_server
 from phenostream.daemon.security.keys import ClientKeys
 from phenostream.daemon.wire.codec import unpack_result
+from phenostream.daemon.wire.control import MOST_TEXT_BYTES
 from phenostream.deploy.cli.main import main
 from phenostream.engine.errors import BadInput
 from phenostream.engine.summary.facts import Facts
@@ -278,7 +279,7 @@ def test_a_forger_publishes_no_lie_and_a_summary_is_worded_once_whatever_dies_be
         "other facts": hand_in(site, offset, last_words(elsewhere["facts"])),
         "no summary": hand_in(site, offset - 1, true),
         "unknown": hand_in(site, 10**9, true),
-        "too long": hand_in(site, offset, "x" * 5000),
+        "too long": hand_in(site, offset, "x" * (MOST_TEXT_BYTES + 1)),
         "free": hand_in(site, offset, true, source="llm-free"),
         "terminal": hand_in(site, offset, f"{true}\x1b[2J"),
     }
