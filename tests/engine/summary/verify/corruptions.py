@@ -233,7 +233,11 @@ def foreign(text: str, facts: Facts, rng: Random) -> str | None:
         for match in re.finditer(f"{_name_of(one.name)}s?", text, re.IGNORECASE)
     ]
     known = {one.name.lower() for one in facts.classes}
-    kinds = [kind for kind in _FOREIGN if kind.lower().removesuffix("s") not in known]
+    kinds = [
+        kind
+        for kind in _FOREIGN
+        if known.isdisjoint((kind.lower().removesuffix("s"), kind.lower().split()[0]))
+    ]
     if not found:
         return _inserted(text, f"Some {rng.choice(kinds)} were seen.", rng)
     match = rng.choice(found)
