@@ -1,7 +1,8 @@
 """What a summary may say of a change: one population against another, quantity by quantity, with the test's verdict.
 
 Frozen values; `comparing` computes them. The tests take cells as independent, which those of one frame are not quite
-(focus, light and a donor's clumps are shared), so a verdict is about these cells and not about the sample behind them.
+(focus, light and a donor's clumps are shared), so what they show is claimed only where it also stands out against the
+spread between frames. The intervals and sizes that are told take cells as independent.
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ Against = Literal["previous", "reference"]
 Quantity = Literal["class", "rejected", "unusual"]
 Verdict = Literal["up", "down", "unclear", "too_few"]
 """``up``, ``down``: the test shows it at the comparison's level. ``unclear``: it shows no change, which is not the same
-as no change. ``too_few``: fewer cells than the test needs, nothing is claimed."""
+as no change; nor can it where frames are too few. ``too_few``: fewer cells than the test needs, nothing is claimed."""
 Obstacle = Literal["another model", "no cells"]
 
 
@@ -39,7 +40,8 @@ class ShareChange:
         now: The share here; 0 of nothing.
         low: Lower end of the 95 % interval of now - before (Newcombe 1998, method 10), of this share by itself.
         high: Upper end.
-        p: Of the test, adjusted for all tests of the summary (Holm 1979); None where there was none.
+        p: Of the test, or of the spread between frames where that is larger, adjusted for all tests of the summary
+            (Holm 1979); None where there was no test.
         verdict: `Verdict`.
     """
 
@@ -69,7 +71,8 @@ class MarkerChange:
         now: Median here; None without cells.
         superiority: Probability that a cell from here has the larger estimate than one from there, ties counting half;
             0.5: neither. None without cells.
-        p: Of the test, adjusted for all tests of the summary (Holm 1979); None where there was none.
+        p: Of the test, or of the spread between frames where that is larger, adjusted for all tests of the summary
+            (Holm 1979); None where there was no test.
         verdict: `Verdict`: ``up`` where the superiority is above a half.
     """
 

@@ -5,9 +5,10 @@ in Medicine 17, 1998, 873-890, method 10). The markers of a class are compared b
 histograms of z, corrected for ties: exact to the histogram's step, and the same in z and in the marker unit, which is
 monotone in z. All tests of one summary are adjusted together (Holm, Scandinavian Journal of Statistics 6, 1979, 65-70).
 
-The tests take cells as independent. Cells of one frame are not quite, so a window of few frames may show a change that
-another window of the same sample would not (docs/decisions/0037). Pure: which populations are compared is the caller's
-affair.
+Those tests take cells as independent, which those of one frame are not quite. So a change is claimed only where it also
+stands out against the spread between frames (`spread`): the probability that is adjusted and told is the larger of the
+two, and windows of few frames show nothing (docs/decisions/0037). Pure: which populations are compared is the
+caller's affair.
 """
 
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from phenostream.engine.summary.changes import (
 )
 from phenostream.engine.summary.facts import Facts, MarkerFacts, wilson_interval
 from phenostream.engine.summary.histogram import Histogram, percentile, quantile
+from phenostream.engine.summary.spread import REJECTED_ROW, UNUSUAL_ROW, spread_test
 from phenostream.engine.summary.window import Tally, WindowStatistics
 
 ALPHA: Final = 0.01
@@ -199,34 +201,36 @@ def _obstacle(facts: Facts, statistics: WindowStatistics, other: Baseline) -> Ob
 
 
 def _shares(statistics: WindowStatistics, other: Baseline) -> list[_Tested]:
-    here, there = statistics.tally, other.statistics.tally
+    sides = other.statistics.tally, statistics.tally
     context = statistics.context
-    before, now = (_denominators(tally) for tally in (there, here))
-    tested = [
-        _share("class", name, (int(there.count[k]), before[0]), (int(here.count[k]), now[0]))
-        for k, name in enumerate(context.classes)
-    ]
+    tested = [_share("class", k, name, sides) for k, name in enumerate(context.classes)]
     if context.rejects:
-        rejected = [
-            (int(tally.status[REJECTED]), _denominators(tally)[1]) for tally in (there, here)
-        ]
-        tested.append(_share("rejected", "", *rejected))
+        tested.append(_share("rejected", REJECTED_ROW, "", sides))
     if context.scores_ood:
-        tested.append(_share("unusual", "", (there.unusual, before[0]), (here.unusual, now[0])))
+        tested.append(_share("unusual", UNUSUAL_ROW, "", sides))
     return tested
 
 
-def _denominators(tally: Tally) -> tuple[int, int]:
-    """Classified cells, and with them the rejected."""
-    classified = int(tally.status[CLASSIFIED])
-    return classified, classified + int(tally.status[REJECTED])
-
-
-def _share(of: Quantity, name: str, before: tuple[int, int], now: tuple[int, int]) -> _Tested:
+def _share(of: Quantity, row: int, name: str, sides: tuple[Tally, Tally]) -> _Tested:
+    """The share of a row of `Spread`, there and here."""
+    before, now = (_counted(of, row, tally) for tally in sides)
     low, high = share_interval(before, now)
     one, other = _ratio(*before), _ratio(*now)
-    p = share_test(before, now)
-    return _Tested(ShareChange(of, name, one, other, low, high, None, "too_few"), p, other > one)
+    up, p = other > one, share_test(before, now)
+    if p is not None:
+        pair = zip(sides, (before, now), strict=True)
+        p = max(
+            p, spread_test(*(tally.spread.share(row, *counted) for tally, counted in pair), up=up)
+        )
+    return _Tested(ShareChange(of, name, one, other, low, high, None, "too_few"), p, up)
+
+
+def _counted(of: Quantity, row: int, tally: Tally) -> tuple[int, int]:
+    """Cells, and those that they are of: the classified, and with them the rejected."""
+    classified, rejected = int(tally.status[CLASSIFIED]), int(tally.status[REJECTED])
+    if of == "rejected":
+        return rejected, classified + rejected
+    return (tally.unusual if of == "unusual" else int(tally.count[row])), classified
 
 
 def _markers(facts: Facts, statistics: WindowStatistics, other: Baseline) -> list[_Tested]:
@@ -237,10 +241,15 @@ def _markers(facts: Facts, statistics: WindowStatistics, other: Baseline) -> lis
             there, here = (part.tally.z[k, m] for part in (other.statistics, statistics))
             before = statistics.context.in_unit(quantile(there, 0.5), m) if there.any() else None
             effect, p = rank_test(there, here)
+            up = effect is not None and effect > 0.5
+            if p is not None:
+                parts = ((other.statistics, there), (statistics, here))
+                means = (part.tally.spread.marker(k, m, z) for part, z in parts)
+                p = max(p, spread_test(*means, up=up))
             change = MarkerChange(
                 one.name, name, before, medians.get(name), effect, None, "too_few"
             )
-            tested.append(_Tested(change, p, effect is not None and effect > 0.5))
+            tested.append(_Tested(change, p, up))
     return tested
 
 

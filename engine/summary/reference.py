@@ -12,20 +12,31 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from phenostream.engine.errors import BadInput
-from phenostream.engine.postprocess import CLASSIFIED, STATUSES
+from phenostream.engine.postprocess import CLASSIFIED, REJECTED, STATUSES
 from phenostream.engine.summary.comparing import Baseline
 from phenostream.engine.summary.context import SummaryContext
 from phenostream.engine.summary.histogram import BINS, Histogram
-from phenostream.engine.summary.quantities import MOST_CLASSES, NotNegative, first_fault
+from phenostream.engine.summary.quantities import (
+    MOST_CLASSES,
+    MOST_MARKERS,
+    NotNegative,
+    Real,
+    first_fault,
+)
+from phenostream.engine.summary.spread import REJECTED_ROW
 from phenostream.engine.summary.window import Tally, WindowStatistics
 from phenostream.engine.types import FrameFlags
 
 FORMAT: Final = "phenostream-reference"
+VERSION: Final = 2
+"""Since 2 a document tells how much its frames differ."""
 LONGEST_TEXT: Final = 4 << 20
 """Characters of a document; sixteen classes with every step of four histograms filled have half of it."""
 LONGEST_NAME: Final = 64
 
 _Cells = Annotated[int, Field(strict=True, ge=0, le=1 << 53)]
+_Row = tuple[NotNegative, NotNegative, NotNegative]
+_Markers = Annotated[tuple[tuple[NotNegative, Real], ...], Field(max_length=MOST_MARKERS)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +62,7 @@ class Reference:
         tally = self.statistics.tally
         plain = {
             "format": FORMAT,
-            "version": 1,
+            "version": VERSION,
             "name": self.name,
             "model_sha256": self.model_sha256,
             "context": self.statistics.context.as_dict(),
@@ -59,6 +70,10 @@ class Reference:
             "status": dict(zip(STATUSES, tally.status.tolist(), strict=True)),
             "flagged": dict(zip(_FLAGGED, tally.flagged.tolist(), strict=True)),
             "unusual": tally.unusual,
+            "spread": {
+                "shares": tally.spread.shares.tolist(),
+                "markers": tally.spread.markers.tolist(),
+            },
             "classes": [
                 {
                     "count": int(tally.count[k]),
@@ -113,9 +128,16 @@ class _Class(_Closed):
     z: Annotated[tuple[_Histogram, ...], Field(max_length=MOST_CLASSES)]
 
 
+class _Spread(_Closed):
+    """See `Spread`."""
+
+    shares: Annotated[tuple[_Row, ...], Field(max_length=MOST_CLASSES + 2)]
+    markers: Annotated[tuple[_Markers, ...], Field(max_length=MOST_CLASSES)]
+
+
 class _Document(_Closed):
     format: Literal["phenostream-reference"]
-    version: Literal[1]
+    version: Literal[2]
     name: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
     model_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     context: dict[str, Any]
@@ -123,6 +145,7 @@ class _Document(_Closed):
     status: dict[str, _Cells]
     flagged: dict[str, _Cells]
     unusual: _Cells
+    spread: _Spread
     classes: Annotated[tuple[_Class, ...], Field(max_length=MOST_CLASSES)]
 
 
@@ -149,6 +172,7 @@ def _fill(statistics: WindowStatistics, document: _Document) -> None:
     for k, (name, one) in enumerate(zip(context.classes, document.classes, strict=True)):
         _fill_class(tally, k, one, f"reference: class {name[:40]!r}")
     _check(tally, int(tally.status[CLASSIFIED]))
+    _fill_spread(tally, document.spread)
 
 
 def _fill_class(tally: Tally, k: int, one: _Class, named: str) -> None:
@@ -173,3 +197,21 @@ def _check(tally: Tally, classified: int) -> None:
         raise BadInput(f"reference: unusual {tally.unusual} of {classified} classified cells")
     if int(tally.flagged.max()) > tally.frames:
         raise BadInput(f"reference: flagged {int(tally.flagged.max())} of {tally.frames} frames")
+
+
+def _fill_spread(tally: Tally, told: _Spread) -> None:
+    for what, values, array in (
+        ("shares", told.shares, tally.spread.shares),
+        ("markers", told.markers, tally.spread.markers),
+    ):
+        if len(values) != len(array) or any(len(one) != array.shape[1] for one in values):
+            raise BadInput(
+                f"reference: spread.{what}: allowed {array.shape[0]} of {array.shape[1]}"
+            )
+        array[...] = np.array(values, np.float64).reshape(array.shape)
+    classified, rejected = int(tally.status[CLASSIFIED]), int(tally.status[REJECTED])
+    wholes = [classified] * len(tally.spread.shares)
+    wholes[REJECTED_ROW] += rejected
+    parts = [*tally.count.tolist(), rejected, tally.unusual]
+    if not tally.spread.agrees(tally.frames, parts, wholes, tally.z):
+        raise BadInput(f"reference: spread: sums of squares that {tally.frames} frames cannot have")

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from phenostream.engine.errors import EngineFault
-from phenostream.engine.postprocess import CLASSIFIED, STATUSES
+from phenostream.engine.postprocess import CLASSIFIED, REJECTED, STATUSES
 from phenostream.engine.summary.context import SummaryContext
 from phenostream.engine.summary.facts import (
     ClassFacts,
@@ -24,6 +24,7 @@ from phenostream.engine.summary.facts import (
     wilson_interval,
 )
 from phenostream.engine.summary.histogram import BINS, quantile, steps
+from phenostream.engine.summary.spread import Spread
 from phenostream.engine.types import NO_FLAGS, FrameFlags
 
 
@@ -38,6 +39,7 @@ class Tally:
         unusual: Classified cells flagged as out of distribution.
         z: (C, M, bins) histograms of marker z.
         flagged: (1 + flags,) frames with any flag, and with each in the order of `FrameFlags`.
+        spread: How much the frames differ.
     """
 
     def __init__(self, classes: int, markers: int) -> None:
@@ -49,6 +51,7 @@ class Tally:
         self.unusual = 0
         self.z = np.zeros((classes, markers, BINS), np.int64)
         self.flagged = np.zeros(1 + len(fields(FrameFlags)), np.int64)
+        self.spread = Spread(classes, markers)
 
     def merge(self, other: "Tally") -> None:
         """Add another tally of the same shape."""
@@ -59,6 +62,7 @@ class Tally:
         self.unusual += other.unusual
         self.z += other.z
         self.flagged += other.flagged
+        self.spread.merge(other.spread)
 
     def as_bytes(self) -> bytes:
         """All of it, compressed; see `of_bytes`."""
@@ -88,7 +92,8 @@ class Tally:
 
     def arrays(self) -> tuple[npt.NDArray[Any], ...]:
         """All that is not a single number, to be read or filled."""
-        return self.status, self.count, self.confidence, self.z, self.flagged
+        plain = self.status, self.count, self.confidence, self.z, self.flagged
+        return *plain, *self.spread.arrays()
 
 
 class WindowStatistics:
@@ -116,17 +121,21 @@ class WindowStatistics:
         tally.frames += 1
         kinds = astuple(flags)
         tally.flagged += np.array([any(kinds), *kinds])
-        tally.status += np.bincount(status, minlength=len(STATUSES))[: len(STATUSES)]
+        fates = np.bincount(status, minlength=len(STATUSES))[: len(STATUSES)]
+        tally.status += fates
         chosen = status == CLASSIFIED
         kind = columns["class"][chosen].astype(np.int64)
         probability = columns["class_probability"][chosen]
         classes, markers = len(self.context.classes), len(self.context.markers)
-        tally.count += np.bincount(kind, minlength=classes)
+        count = np.bincount(kind, minlength=classes)
+        tally.count += count
         confidence = probability[np.arange(len(kind)), kind].astype(np.float64)
         tally.confidence += np.bincount(kind, weights=confidence, minlength=classes)
-        tally.unusual += int(columns["ood"][chosen].sum())
+        unusual = int(columns["ood"][chosen].sum())
+        tally.unusual += unusual
         step = steps(columns["marker_z"][chosen])
         np.add.at(tally.z, (kind[:, None], np.arange(markers)[None, :], step), 1)
+        tally.spread.add(count, int(fates[REJECTED]), unusual, (kind, step))
 
     def merge(self, other: "WindowStatistics") -> None:
         """Add everything another window of the same context holds.

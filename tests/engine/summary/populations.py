@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from phenostream.engine.manifest import MarkerTransform
 from phenostream.engine.postprocess import CLASSIFIED, NO_CLASS, STATUSES
-from phenostream.engine.summary.comparing import Baseline, with_comparisons
+from phenostream.engine.summary.comparing import LEAST_CELLS, Baseline, with_comparisons
 from phenostream.engine.summary.context import SummaryContext
 from phenostream.engine.summary.facts import Facts, FrameAccount
 from phenostream.engine.summary.quantities import Scope
@@ -55,6 +55,8 @@ _SCOPES: Final[tuple[Scope, ...]] = ("window", "window", "run", "part")
 _UNITS: Final = ("a.u.", "a.u.", "MESF", "molecules/cell", "log10 a.u.")
 _INSTRUMENTS: Final = ("dpc-1", "A01-17", "scope.3", "microscope", "B03-02", "lab_7", "")
 _MODELS: Final = ("demo 1", "dpc-net 2.4.1", "leuko 0.9", "B12 3")
+_FRAMES: Final = 8
+"""Frames that share their flags, where there are cells for them: a change shows only among several frames."""
 _MODEL_SHA256: Final = "5ca1ab1e" * 8
 
 
@@ -169,7 +171,7 @@ class Population:
         return sizes.get(self.case, usual)
 
     def _cells(self, mixture: Mixture, cells: int) -> WindowStatistics:
-        """Some frames of cells; a hundred thousand cells now and then."""
+        """Some frames of cells, or one, in which no change can be shown; a hundred thousand cells now and then."""
         statistics, rng = WindowStatistics(self.context), self._rng
         if self.case == "no frames":
             return statistics
@@ -177,7 +179,10 @@ class Population:
         flagged = rng.random() < 0.3
         for part in np.array_split(np.arange(cells), frames):
             flags = self._flags() if flagged else NO_FLAGS
-            statistics.add(self._columns(mixture, len(part)), flags)
+            columns = self._columns(mixture, len(part))
+            several = _FRAMES if frames > 1 and len(part) >= LEAST_CELLS else 1
+            for of_one in np.array_split(np.arange(len(part)), several):
+                statistics.add({name: one[of_one] for name, one in columns.items()}, flags)
         if rng.random() < 0.1 and cells > 1000:
             for _ in range(int(rng.integers(1, 5))):
                 statistics.tally.merge(statistics.tally)

@@ -26,7 +26,14 @@ from phenostream.engine.summary.facts import Facts
 from phenostream.engine.summary.histogram import BINS, LIMIT, STEP, Histogram, steps
 from phenostream.engine.summary.window import WindowStatistics
 from phenostream.engine.types import CLASSES, MARKERS
-from tests.engine.summary.false_alarms import LEVEL, SAMPLES, alarms, rank_level, share_level
+from tests.engine.summary.false_alarms import (
+    LEVEL,
+    SAMPLES,
+    Sample,
+    alarms,
+    rank_level,
+    share_level,
+)
 
 CONTEXT = SummaryContext(
     CLASSES,
@@ -148,21 +155,21 @@ def test_an_adjusted_probability_is_never_smaller_and_keeps_the_order(plain: lis
 
 
 def cells(
-    rng: np.random.Generator, n: int, shares: tuple[float, ...], shift: float
+    rng: np.random.Generator, n: int, shares: tuple[float, ...], shift: float, frames: int = 20
 ) -> WindowStatistics:
-    """One frame of white cells; the markers of the second class are shifted."""
+    """White cells; the markers of the second class are shifted."""
     kind = rng.choice(3, n, p=shares)
     z = rng.normal(size=(n, 4)) + shift * (kind == 1)[:, None]
+    columns = {
+        "status": np.zeros(n, np.uint8),
+        "class": kind.astype(np.uint8),
+        "class_probability": np.full((n, 3), 0.8, np.float32),
+        "marker_z": z.astype(np.float32),
+        "ood": rng.random(n) < 0.1,
+    }
     statistics = WindowStatistics(CONTEXT)
-    statistics.add(
-        {
-            "status": np.zeros(n, np.uint8),
-            "class": kind.astype(np.uint8),
-            "class_probability": np.full((n, 3), 0.8, np.float32),
-            "marker_z": z.astype(np.float32),
-            "ood": rng.random(n) < 0.1,
-        }
-    )
+    for part in np.array_split(np.arange(n), frames):
+        statistics.add({name: column[part] for name, column in columns.items()})
     return statistics
 
 
@@ -254,4 +261,38 @@ def test_a_percentile_is_where_the_median_stands_among_the_cells_before() -> Non
 
 def test_windows_of_one_sample_differ_no_more_often_than_the_level_says() -> None:
     """Independent cells, as the tests take them: of 300 summaries 3 are expected, above 9 with probability 0.001."""
-    assert alarms(SAMPLES[0], pairs=300) <= 9
+    alone, found = alarms(SAMPLES[0], pairs=300)
+    assert found <= alone <= 9
+
+
+def test_frames_that_vary_by_themselves_are_called_changed_no_more_often() -> None:
+    """Of 60 pairs some 14 are called changed by the tests that take cells as independent, and 1 may be."""
+    alone, found = alarms(Sample(0.1, 0.1, 40, 200), pairs=60)
+    assert alone > 6
+    assert found <= 3
+
+
+def test_a_change_is_seen_also_between_frames_that_vary() -> None:
+    alone, found = alarms(Sample(0.05, 0.1, 40, 50), pairs=20, moved=20)
+    assert (alone, found) == (20, 20)
+
+
+@pytest.mark.parametrize(("there", "here"), [(1, 20), (20, 1), (2, 2)])
+def test_nothing_is_claimed_of_fewer_frames_than_a_spread_needs(there: int, here: int) -> None:
+    rng = np.random.default_rng(8)
+    before = cells(rng, 2000, (0.6, 0.3, 0.1), 0.0, there)
+    now = cells(rng, 3000, (0.4, 0.5, 0.1), 0.5, here)
+    (comparison,) = told(now, before).comparisons
+    assert not comparison.changed
+    assert {one.verdict for one in comparison.changes} == {"unclear", "too_few"}
+    assert {one.p for one in comparison.changes} == {1.0, None}
+    assert comparison.tests == 3 + 1 + 12
+
+
+def test_one_frame_that_holds_most_cells_is_not_many_frames() -> None:
+    rng = np.random.default_rng(9)
+    before = cells(rng, 2000, (0.6, 0.3, 0.1), 0.0)
+    now = cells(rng, 3000, (0.4, 0.5, 0.1), 0.5, 1)
+    for _ in range(30):
+        now.merge(cells(rng, 5, (0.4, 0.5, 0.1), 0.5, 1))
+    assert not told(now, before).comparisons[0].changed

@@ -60,7 +60,9 @@ def plain() -> dict[str, Any]:
     ("key", "value", "said"),
     [
         ("format", "phenostream-recording", "format"),
-        ("version", 2, "version"),
+        ("version", 1, "version"),
+        ("spread", {}, "spread.shares"),
+        ("spread", {"shares": [], "markers": []}, "spread.shares: allowed"),
         ("name", "", "name"),
         ("name", "x" * 65, "name"),
         ("model_sha256", "c" * 63, "model_sha256"),
@@ -105,6 +107,35 @@ def test_a_class_whose_counts_contradict_each_other_is_refused(
     with pytest.raises(BadInput, match=r"^reference: ") as refused:
         reference_of(json.dumps(document))
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "factor"),
+    [(0, 0, 0.01), (0, 0, 1e3), (0, 1, 1e3), (0, 2, 0.01), (0, 2, 1e3), (-2, 2, 1e3), (-1, 2, 1e6)],
+)
+def test_sums_of_squares_that_no_frames_can_have_are_refused(
+    row: int, column: int, factor: float
+) -> None:
+    document = plain()
+    document["spread"]["shares"][row][column] *= factor
+    with pytest.raises(BadInput, match=r"^reference: spread: sums of squares that \d+ frames"):
+        reference_of(json.dumps(document))
+
+
+@pytest.mark.parametrize(("place", "factor"), [(0, 0.0), (1, 1e4)])
+def test_sums_of_a_marker_that_no_frames_can_have_are_refused(place: int, factor: float) -> None:
+    document = plain()
+    document["spread"]["markers"][0][0][place] *= factor
+    with pytest.raises(BadInput, match=r"^reference: spread: sums of squares"):
+        reference_of(json.dumps(document))
+
+
+def test_a_document_of_the_first_version_is_refused_in_one_line() -> None:
+    document = plain()
+    del document["spread"]
+    with pytest.raises(BadInput, match="version: ") as refused:
+        reference_of(json.dumps({**document, "version": 1}))
+    assert "\n" not in str(refused.value)
 
 
 def test_a_histogram_that_reaches_beyond_its_end_is_refused() -> None:

@@ -89,6 +89,8 @@ def test_merged_windows_equal_one_window(sizes: list[int], cut: int) -> None:
     assert (a.found, a.unusual, a.frames) == (b.found, b.unusual, b.frames)
     for one, other in zip(a.classes, b.classes, strict=True):
         assert (one.count, one.markers) == (other.count, other.markers)
+    for mine, theirs in zip(whole.tally.spread.arrays(), first.tally.spread.arrays(), strict=True):
+        assert np.array_equal(mine, theirs)
 
 
 def test_flagged_frames_are_counted_once_and_merge() -> None:
