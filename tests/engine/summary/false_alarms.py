@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import ceil, comb, sqrt
 from statistics import NormalDist
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from phenostream.engine.manifest import MarkerTransform
@@ -90,6 +91,14 @@ CHANGES: Final = ((0.0, 0.0), (10.0, 0.0), (0.0, 0.2))
 
 def window(sample: Sample, rng: np.random.Generator) -> WindowStatistics:
     """One window of white cells."""
+    statistics = WindowStatistics(CONTEXT)
+    for frame in columns(sample, rng):
+        statistics.add(frame)
+    return statistics
+
+
+def columns(sample: Sample, rng: np.random.Generator) -> list[dict[str, npt.NDArray[Any]]]:
+    """The result columns of each frame of a window."""
     frames, cells = sample.frames, sample.cells
     mean = np.array(SHARES) + sample.moved / 100 * np.array([1, -1, 0])
     shares = np.tile(mean, (frames, 1))
@@ -97,24 +106,19 @@ def window(sample: Sample, rng: np.random.Generator) -> WindowStatistics:
         shares = rng.dirichlet(mean * (0.25 / sample.share_sd**2 - 1), frames)
     ends = shares.cumsum(axis=1)[:, None, :2]
     kind = (rng.random((frames, cells, 1)) > ends).sum(axis=2)
-    z = (
-        rng.normal(size=(frames, cells, 4))
-        + rng.normal(0, sample.marker_sd, (frames, 1, 4))
-        + sample.raised
-    )
+    z = rng.normal(size=(frames, cells, 4))
+    z += rng.normal(0, sample.marker_sd, (frames, 1, 4)) + sample.raised
     unusual = rng.random((frames, cells)) < 0.05
-    statistics = WindowStatistics(CONTEXT)
-    for frame in range(frames):
-        statistics.add(
-            {
-                "status": np.zeros(cells, np.uint8),
-                "class": kind[frame].astype(np.uint8),
-                "class_probability": np.full((cells, 3), 0.8, np.float32),
-                "marker_z": z[frame].astype(np.float32),
-                "ood": unusual[frame],
-            }
-        )
-    return statistics
+    return [
+        {
+            "status": np.zeros(cells, np.uint8),
+            "class": kind[frame].astype(np.uint8),
+            "class_probability": np.full((cells, 3), 0.8, np.float32),
+            "marker_z": z[frame].astype(np.float32),
+            "ood": unusual[frame],
+        }
+        for frame in range(frames)
+    ]
 
 
 def alarms(

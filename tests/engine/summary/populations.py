@@ -55,7 +55,7 @@ _SCOPES: Final[tuple[Scope, ...]] = ("window", "window", "run", "part")
 _UNITS: Final = ("a.u.", "a.u.", "MESF", "molecules/cell", "log10 a.u.")
 _INSTRUMENTS: Final = ("dpc-1", "A01-17", "scope.3", "microscope", "B03-02", "lab_7", "")
 _MODELS: Final = ("demo 1", "dpc-net 2.4.1", "leuko 0.9", "B12 3")
-_FRAMES: Final = 8
+_FRAMES: Final = 20
 """Frames that share their flags, where there are cells for them: a change shows only among several frames."""
 _MODEL_SHA256: Final = "5ca1ab1e" * 8
 
@@ -180,7 +180,7 @@ class Population:
         for part in np.array_split(np.arange(cells), frames):
             flags = self._flags() if flagged else NO_FLAGS
             columns = self._columns(mixture, len(part))
-            several = _FRAMES if frames > 1 and len(part) >= LEAST_CELLS else 1
+            several = _FRAMES if len(part) >= LEAST_CELLS and (frames > 1 or cells % 3) else 1
             for of_one in np.array_split(np.arange(len(part)), several):
                 statistics.add({name: one[of_one] for name, one in columns.items()}, flags)
         if rng.random() < 0.1 and cells > 1000:
