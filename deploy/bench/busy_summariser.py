@@ -75,7 +75,7 @@ class BusySummariser:
 
 @contextmanager
 def busy_summariser(folder: Path, control_url: str) -> Iterator[BusySummariser]:
-    """A summariser that the daemon knows, on any core of the box; it is ended at the end.
+    """A summariser that the daemon knows, on any core of the box; it is ended at the end, and with this thread.
 
     Args:
         folder: Of the daemon child: its configuration is used.
@@ -85,7 +85,8 @@ def busy_summariser(folder: Path, control_url: str) -> Iterator[BusySummariser]:
         EngineFault: It ended, or the daemon did not know one within a minute.
     """
     log = folder / "summariser.log"
-    command = [*PROGRAM, "summariser", "--config", str(folder / "config.toml")]
+    config = ["--config", str(folder / "config.toml"), "--with-parent", str(os.getpid())]
+    command = [*PROGRAM, "summariser", *config]
     with log.open("ab") as file:
         process = subprocess.Popen(  # noqa: S603 - our own command, no shell
             command, stdout=subprocess.DEVNULL, stderr=file
