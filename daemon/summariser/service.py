@@ -49,12 +49,14 @@ class Daemon:
     Attributes:
         results: Endpoint.
         control: Endpoint.
-        keys: Ours and the daemon's, for a daemon on tcp.
+        results_keys: Ours and the daemon's, for an endpoint on tcp that asks for them.
+        control_keys: Likewise.
     """
 
     results: str
     control: str
-    keys: ClientKeys | None = None
+    results_keys: ClientKeys | None = None
+    control_keys: ClientKeys | None = None
 
 
 class Service:
@@ -95,8 +97,8 @@ class Service:
         """
         daemon = self._daemon
         with (
-            Listener(daemon.results, daemon.keys) as listener,
-            Control(daemon.control, _ANSWER_S, daemon.keys) as control,
+            Listener(daemon.results, daemon.results_keys) as listener,
+            Control(daemon.control, _ANSWER_S, daemon.control_keys) as control,
         ):
             ready, tell_s = False, 0.0
             while True:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from phenostream.deploy.cli.terminal import note, say_json
+from phenostream.deploy.parent import end_with
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -44,16 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Word summaries until told to stop."""
+    if args.with_parent is not None:  # before all that takes time to import
+        end_with(args.with_parent)
+        os.setpriority(os.PRIO_PROCESS, 0, _NICEST)
     from phenostream.daemon.summariser.author import Author
     from phenostream.daemon.summariser.link import Link, WorkerSetup
     from phenostream.daemon.summariser.service import Service
     from phenostream.deploy.bundles import load_site_config
     from phenostream.deploy.narrator import narrator
-    from phenostream.deploy.parent import end_with
 
-    if args.with_parent is not None:
-        end_with(args.with_parent)
-        os.setpriority(os.PRIO_PROCESS, 0, _NICEST)
     config = load_site_config(args.config)
     model = narrator(config.summary.llm).model if config.summary.is_worded else None
     if model is None:
@@ -97,10 +97,13 @@ def _daemon(config: "Config", args: argparse.Namespace) -> "Daemon":
                 f"summary.keys: empty: allowed the folder of `phenostream keys client DIR --role summariser`, as "
                 f"{section}.endpoint {endpoint} asks for keys"
             )
+    keys = None if folder is None else ClientKeys.read(folder)
+    plain = config.security.plain
     return Daemon(
         _reached(args.results or config.results.endpoint, "results"),
         _reached(args.control or config.control.endpoint, "control"),
-        None if folder is None else ClientKeys.read(folder),
+        None if "results" in plain else keys,
+        None if "control" in plain else keys,
     )
 
 

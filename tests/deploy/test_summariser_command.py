@@ -1,12 +1,15 @@
 """`summariser`: what it refuses before it listens to anybody, in one line."""
 
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
+from phenostream.daemon.config import load_config
+from phenostream.daemon.security.key_folder import make_client, make_server
 from phenostream.deploy.child import child_settings
 from phenostream.deploy.cli.main import main
-from phenostream.deploy.cli.summariser import _reached
+from phenostream.deploy.cli.summariser import _daemon, _reached
 from phenostream.engine.errors import BadConfig
 
 RESULTS = '[results]\nendpoint = "tcp://127.0.0.1:*"\n'
@@ -67,3 +70,21 @@ def test_a_port_that_only_the_daemon_knows_must_be_told() -> None:
         BadConfig, match=r"control.endpoint: tcp://\*:\*: allowed a port, or --control URL"
     ):
         _reached("tcp://*:*", "control")
+
+
+@pytest.mark.parametrize("plain", ["results", "control"])
+def test_our_key_is_kept_from_an_endpoint_that_speaks_plain_by_consent(
+    tmp_path: Path, plain: str
+) -> None:
+    make_server(tmp_path / "keys")
+    make_client(tmp_path / "keys", "words", "summariser", tmp_path / "words.keys")
+    config = tmp_path / "c.toml"
+    config.write_text(
+        child_settings("demo")
+        + '[results]\nendpoint = "tcp://127.0.0.1:5"\n[control]\nendpoint = "tcp://127.0.0.1:6"\n'
+        f'[security]\nkeys = "keys"\nplain = ["{plain}"]\n[summary]\nkeys = "words.keys"\n'
+    )
+    where = _daemon(load_config(config), Namespace(results=None, control=None))
+    keys = {"results": where.results_keys, "control": where.control_keys}
+    assert keys.pop(plain) is None
+    assert None not in keys.values()
