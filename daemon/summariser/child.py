@@ -22,6 +22,8 @@ _LEAVING_S: Final = 5.0
 _LAST_WORDS_S: Final = 1.0
 """For a process to end that closed its output."""
 
+_SCRATCH: Final = "phenostream-"
+"""How the folder of a process's temporary files begins: whoever is killed removes none of its own."""
 _NO_DEBUGGER: Final = {"GGML_NO_BACKTRACE": "1"}
 """When llama.cpp fails it would start a debugger on itself, and wait for it."""
 
@@ -54,6 +56,7 @@ class Child:
         self.began_s = time.monotonic()
         pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         settings = {**dict.fromkeys(pools, str(threads)), **_NO_DEBUGGER}
+        self._scratch = tempfile.TemporaryDirectory(prefix=_SCRATCH, ignore_cleanup_errors=True)
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own command, no shell
@@ -61,11 +64,12 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._said,
-                env={**os.environ, **settings},
+                env={**os.environ, **settings, "TMPDIR": self._scratch.name},
                 start_new_session=True,  # keys pressed in a terminal are for its owner
             )
         except OSError as err:
             self._said.close()
+            self._scratch.cleanup()
             raise Lost(f"it cannot begin: {err.strerror or err}") from err
         self._unframer, self._heard = Unframer(), deque[dict[str, Any]]()
         os.set_blocking(self._jobs, False)
@@ -116,7 +120,7 @@ class Child:
         return self._heard.popleft()
 
     def end(self) -> None:
-        """Kill it, wait for its end, close the pipes; calling it twice is harmless.
+        """Kill it, wait for its end, close the pipes, remove its temporary files; calling it twice is harmless.
 
         Raises:
             EngineFault: The system does not end it within 5 s.
@@ -130,6 +134,7 @@ class Child:
             for pipe in (self._process.stdin, self._process.stdout, self._said):
                 if pipe is not None:
                     pipe.close()
+            self._scratch.cleanup()
 
     @property
     def _jobs(self) -> int:

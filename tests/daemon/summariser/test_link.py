@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -114,6 +115,16 @@ def test_a_model_that_cannot_be_opened_is_one_line(
         with pytest.raises(EngineFault, match=said):
             ask(link)
         assert link.pid is None
+
+
+def test_temporary_files_of_a_worker_that_crashes_are_removed(tmp_path: Path) -> None:
+    crash = "import os, sys, tempfile; print(tempfile.mkdtemp(), file=sys.stderr, flush=True); os.abort()"
+    with Link(fake_setup(tmp_path), (sys.executable, "-c", crash)) as link:
+        with pytest.raises(EngineFault, match="ended by signal 6: /") as caught:
+            link.open(START_S)
+        left = Path(str(caught.value).rpartition(": ")[2])
+        assert left.parent != Path(tempfile.gettempdir())
+        assert not left.parent.exists()
 
 
 def test_a_text_that_comes_too_late_leaves_the_worker_alive(tmp_path: Path) -> None:
