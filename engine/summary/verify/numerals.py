@@ -24,6 +24,7 @@ NUMBER: Final = re.compile(
     r"(?:\d{1,3}(?:,\d{3})+|\d{1,15})(?:\.\d{1,9})?(?:e[+-]?\d{1,2})?(?![\w])", re.ASCII
 )
 """Digits, perhaps with thousands separated by commas, decimals and an exponent; without a sign."""
+_BEYOND: Final = 1_000_000_000
 _TIE: Final = 1e-9
 _SIGNIFICANT: Final = 2
 
@@ -36,6 +37,7 @@ def word_value(words: list[str]) -> tuple[int, int]:
         ``one hundred and twenty-eight``, ``two thousand five hundred``.
     """
     total = part = used = 0
+    smallest = _BEYOND
     for position, word in enumerate(words):
         if word == "and" and part % 100 == 0 and part and position + 1 < len(words):
             if _small(words[position + 1]) is None:
@@ -44,10 +46,10 @@ def word_value(words: list[str]) -> tuple[int, int]:
         small = _small(word)
         if small is not None and (used == 0 or words[used - 1] in _SCALES):
             part += small
-        elif word in _SCALES and used:
+        elif word in _SCALES and 0 < part < _SCALES[word] < smallest:
             part *= _SCALES[word]
             if _SCALES[word] > 100:
-                total, part = total + part, 0
+                total, part, smallest = total + part, 0, _SCALES[word]
         else:
             break
         used = position + 1
@@ -77,7 +79,11 @@ def significant_of(written: str) -> int:
 
 
 def rounds_to(value: float, written: float, decimals: int) -> bool:
-    """Whether the value lies within half a unit of the last written digit."""
+    """Whether the value lies within half a unit of the last written digit, of units or smaller."""
+    return decimals >= 0 and _is_near(value, written, decimals)
+
+
+def _is_near(value: float, written: float, decimals: int) -> bool:
     half = 0.5 * 10.0**-decimals
     return abs(value - written) <= half * (1 + _TIE) + _TIE * abs(value)
 
@@ -91,6 +97,6 @@ def is_share(share: float, percent: float, decimals: int) -> bool:
 
 def is_value(value: float, written: float, text: str) -> bool:
     """Whether a written number is this value in enough digits."""
-    if not rounds_to(value, written, decimals_of(text)):
+    if not _is_near(value, written, decimals_of(text)):
         return False
     return significant_of(text) >= _SIGNIFICANT or float(f"{value:.3g}") == written

@@ -16,10 +16,12 @@ from phenostream.engine.summary.verify.names import Lexicon
 from phenostream.engine.summary.verify.pattern import Coded, Phrase
 from phenostream.engine.summary.verify.reading import Reading
 from phenostream.engine.summary.verify.rules import RULES, WORDS, Rule
+from phenostream.engine.summary.verify.rules.changes import CHANGES
 from phenostream.engine.summary.verify.tokens import Token, tokens_of
 
 LONGEST: Final = 8000
 """Characters of a text that is read at all: several times the longest summary of a usual model."""
+_COMPARING: Final = frozenset(rule.check for rule in CHANGES)
 MOST_FAULTS: Final = 50
 """Faults that are told of one text."""
 _RESERVED: Final = WORDS | vocabulary.GLUE | vocabulary.DIAGNOSES | vocabulary.UNITS
@@ -68,6 +70,8 @@ def _hold(reading: Reading, phrase: Phrase, rule: Rule) -> None:
     licensed, sentence.licensed = sentence.licensed, False
     if rule.bare and not (licensed or sentence.descending):
         reading.refuse("binding", phrase, "a class with its count, share or another claim")
+    if sentence.against is not None and not rule.bare and rule.check not in _COMPARING:
+        reading.refuse("comparison", phrase, "changes alone, in a sentence that compares")
     if sentence.bound is not None and not rule.inside:
         name = reading.of_class(sentence.bound).name
         reading.refuse("binding", phrase, f"in this place: claims about {name}")

@@ -10,6 +10,7 @@ from phenostream.engine.summary.verify.fault import LONGEST_QUOTED, Fault, Fault
 from phenostream.engine.summary.verify.numerals import is_share, is_value
 from phenostream.engine.summary.verify.pattern import Phrase
 from phenostream.engine.summary.verify.tokens import Token
+from phenostream.engine.summary.verify.vocabulary import GLUE
 
 Subject = Literal["all", "found", "classified", "class", "other"]
 """Whose cells a phrase is about when it does not say: ``all`` at the beginning, then those last named. ``other``: some
@@ -18,6 +19,9 @@ DIVISIBLE: Final = ("all", "found", "classified")
 _LONG: Final = 3
 """Tokens of a claim that a text does not make twice."""
 _LISTABLE: Final = ("found", "classified")
+_PRONOUNS: Final = ("these", "them", "they", "those", "which")
+_NOUNS: Final = ("cell", "cells", "class", "share")
+_VERBS: Final = ("were", "was", "are", "is", "mostly", "mainly", "look", "differ", "appear")
 
 
 @dataclass(slots=True)
@@ -46,6 +50,7 @@ class Sentence:
         against: What is compared with.
         change: The change told last, for its numbers.
         changes: How many were told.
+        listing: What follows was said to be all of the cells spoken of.
         origin: The sentence tells where the facts come from.
         said: Claims so far.
     """
@@ -71,6 +76,7 @@ class Sentence:
     against: Comparison | None = None
     change: ShareChange | MarkerChange | None = None
     changes: int = 0
+    listing: Phrase | None = None
     origin: bool = False
     said: set[object] = field(default_factory=set)
 
@@ -111,10 +117,19 @@ class Reading:
         self._begin = place + 1
         if self.sentence.waiting is not None:
             self.refuse("binding", self.sentence.waiting, "a claim about this class")
+        if self.sentence.listing is not None and not self._all_listed():
+            self.refuse("binding", self.sentence.listing, "all of these cells in the list")
         if self.sentence.unfinished is not None:
             self.refuse("binding", self.sentence.unfinished, "what became of these cells")
         self.earlier = self.last_named()
         self.sentence = Sentence()
+
+    def _all_listed(self) -> bool:
+        """Every class that has cells was named; and no cell is of none where all those found are listed."""
+        present = {index for index, one in enumerate(self.facts.classes) if one.count}
+        of_found = self.sentence.whole == "found"
+        every = not of_found or self.facts.classified == self.facts.found
+        return present <= set(self.sentence.classes) and every
 
     def once(self, phrase: Phrase, what: object, *, follows: bool) -> None:
         """A claim with a number is made once in a sentence, and one that names a class, or is long, once in a text.
@@ -139,6 +154,9 @@ class Reading:
 
     def about(self, subject: Subject) -> None:
         """What was said is about these cells."""
+        if self.sentence.waiting is not None:
+            self.refuse("binding", self.sentence.waiting, "a claim about this class at once")
+            self.sentence.waiting = None
         self.sentence.subject = subject
         if subject in _LISTABLE:
             self.sentence.whole = subject
@@ -158,6 +176,30 @@ class Reading:
                 return subject
         return self.earlier
 
+    def begins(self, phrase: Phrase) -> bool:
+        """Nothing is claimed in this sentence before this phrase."""
+        return all(token.text in GLUE for token in self.tokens[self._begin : phrase.first])
+
+    def refers(self, phrase: Phrase) -> bool:
+        """Whose cells it is about was said before: by a pronoun, or a verb without a noun that begins a sentence."""
+        if phrase.contains("classified"):
+            return False
+        if any(map(phrase.contains, _PRONOUNS)):
+            return True
+        noun = any(token.kind == "class" for token in phrase.tokens[:2]) or any(
+            token.text in _NOUNS and before.text != "training"
+            for before, token in zip(
+                (phrase.tokens[0], *phrase.tokens), phrase.tokens, strict=False
+            )
+        )
+        return self.sentence.subject == "all" and not noun and any(map(phrase.contains, _VERBS))
+
+    def spoken_of(self, phrase: Phrase) -> Subject:
+        """Whose cells a phrase is about."""
+        if phrase.contains("classified"):
+            return "classified"
+        return self.these() if self.refers(phrase) else self.sentence.subject
+
     def name(self, phrase: Phrase, index: int) -> ClassFacts:
         """A phrase speaks of this class: note it, and hold it against what it stands in."""
         sentence = self.sentence
@@ -165,6 +207,10 @@ class Reading:
             self.refuse(
                 "binding", phrase, f"claims about {self.of_class(sentence.bound or 0).name}"
             )
+        if sentence.waiting is not None and sentence.waiting.token("c").index != index:
+            self.refuse("binding", phrase, "a claim about the class that was brought up")
+        if sentence.scope not in (None, index):
+            sentence.scope = sentence.marker = None
         if sentence.descending and sentence.classes and index not in sentence.classes:
             self._descend(phrase, sentence.classes[-1], index)
         sentence.classes.append(index)

@@ -23,12 +23,15 @@ _IS: Final = "(is|was|are|were)"
 _UNLIKE: Final = "(unlike the training cells|that look unlike the training cells|that look unusual)"
 _SHARES: Final = (
     "[(the|a)] (share|proportion|fraction) of [the] {c}",
-    "{c}",
     "the (reject|rejection) rate",
     "the rejected share",
-    f"[the] (share|proportion|fraction) of [(unusual cells|cells {_UNLIKE})]",
+    f"[the] (share|proportion|fraction) of (unusual cells|cells {_UNLIKE})",
 )
+_BY_SHARE: Final = "((from|<) {p}|by {n} [percentage] points)"
+"""Without it, that there are more of a class could be read of its cells, which were not compared."""
 _TEST: Final = "(test|tests)"
+_LARGEST_BOUND: Final = 0.05
+"""Of a p: that it is below a half says nothing."""
 _FEW: Final = "(too few cells|there (are|were) too few cells|too few cells (are|were) there)"
 
 
@@ -36,6 +39,7 @@ def _against(r: Reading, phrase: Phrase) -> None:
     """The population that everything in this sentence is compared with."""
     kind: Against = "reference" if phrase.contains("reference") else "previous"
     comparison = r.facts.comparison(kind)
+    r.true(r.begins(phrase), "comparison", phrase, "at the beginning of what is compared")
     if r.sentence.against is not None:
         r.refuse("comparison", phrase, "one population to compare with in a sentence")
     r.sentence.against = comparison
@@ -175,7 +179,9 @@ def _difference_interval(r: Reading, phrase: Phrase) -> None:
 
 def _rounded(r: Reading, phrase: Phrase, place: str, fact: float) -> None:
     token = phrase.token(place)
-    if not (token.kind == "number" and rounds_to(fact, token.value, token.decimals)):
+    something = token.decimals > 0 or (token.value == 0) == (fact == 0)
+    told = something and rounds_to(fact, token.value, token.decimals)
+    if not (token.kind == "number" and told):
         r.refuse("value", phrase, f"{fact:.4g}")
 
 
@@ -186,8 +192,8 @@ def _probability(r: Reading, phrase: Phrase) -> None:
         r.refuse("value", phrase, "no p, for there was no test")
         return
     written = phrase.token("n").value
-    if phrase.contains("below") or phrase.contains("<"):
-        r.true(change.p < written <= 1, "value", phrase, f"p {change.p:.3g}")
+    if phrase.contains("below"):
+        r.true(change.p < written <= _LARGEST_BOUND, "value", phrase, f"p {change.p:.3g}")
     elif r.true(written > 0, "value", phrase, f"p {change.p:.3g}"):
         _rounded(r, phrase, "n", change.p)
 
@@ -227,7 +233,9 @@ def _superiority(r: Reading, phrase: Phrase) -> None:
     if not isinstance(change, MarkerChange) or change.superiority is None:
         r.refuse("binding", phrase, "the superiority of a marker's change")
         return
-    _rounded(r, phrase, "n", change.superiority)
+    told = phrase.token("n").decimals > 1
+    if r.true(told, "value", phrase, f"{change.superiority:.4g}, with two decimals at least"):
+        _rounded(r, phrase, "n", change.superiority)
 
 
 def _level(r: Reading, phrase: Phrase) -> None:
@@ -236,10 +244,13 @@ def _level(r: Reading, phrase: Phrase) -> None:
     if r.true(bool(made), "comparison", phrase, "no tests, for the facts hold none"):
         r.share(phrase, "p", made[0].alpha, "is the level of the tests")
         r.count(phrase, "n", made[0].tests, "tests")
+        if phrase.has("n2"):
+            r.count(phrase, "n2", 1, "that a change is called")
 
 
-def _nothing(r: Reading, phrase: Phrase) -> None:
-    return None
+def _reserved(r: Reading, phrase: Phrase) -> None:
+    """What the tests assume."""
+    r.count(phrase, "n", 1, "frame, whose cells are not independent")
 
 
 def _has_change(sentence: Sentence) -> bool:
@@ -281,6 +292,12 @@ CHANGES: Final = (
         )
     ),
     *rules(
+        _share,
+        f"{{c}} [{_IS}] ({_UP}|{_DOWN}) ?= {_BY_SHARE}",
+        f"{{c}} (has|have) (risen|increased|grown|fallen|decreased|dropped) ?= {_BY_SHARE}",
+        when=_has_comparison,
+    ),
+    *rules(
         _unclear,
         "no [clear] change (is|was) (shown|found) [in {n} tested (quantity|quantities)]",
         "the tests show no change [in {n} tested (quantity|quantities)]",
@@ -313,7 +330,7 @@ CHANGES: Final = (
     ),
     *rules(
         _probability,
-        "[adjusted] p [(=|:|of)] [(below|<)] {n}",
+        "[adjusted] p [(=|:|of)] [below] {n}",
         when=_has_change,
         inside=True,
         follows=True,
@@ -345,7 +362,7 @@ CHANGES: Final = (
         f"a change is called {{n2}} at a level of {{p}} over {{n}} {_TEST} together [< holm >]",
     ),
     *rules(
-        _nothing,
+        _reserved,
         "(as if cells were|taking cells as) independent , which those of {n} frame are not quite",
     ),
 )

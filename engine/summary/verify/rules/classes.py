@@ -40,8 +40,8 @@ def _were_found(r: Reading, phrase: Phrase) -> None:
 def _share(r: Reading, phrase: Phrase, one: ClassFacts) -> None:
     """A share is of the classified cells; where it could be read as of those found, it has to be that as well."""
     r.share(phrase, "p", one.share, f"of the classified are of class {one.name}")
-    of_cells = phrase.contains("of") and phrase.contains("cells")
-    if (of_cells or r.sentence.subject == "found") and not phrase.contains("classified"):
+    of_cells = phrase.contains("of") and (phrase.contains("cells") or phrase.contains("all"))
+    if (of_cells or r.spoken_of(phrase) == "found") and not phrase.contains("classified"):
         found = one.count / r.facts.found if r.facts.found else 0.0
         r.share(phrase, "p", found, "of the cells found; or name the classified cells")
 

@@ -97,7 +97,8 @@ def _fate(
     def speak(r: Reading, phrase: Phrase) -> None:
         """Of the classified cells none was rejected: what became of cells is told of all that were found."""
         told = not r.sentence.within or subject == "classified"
-        r.true(told, "binding", phrase, f"{what}, of all cells found")
+        of_a_class = r.begins(phrase) and r.refers(phrase) and r.earlier == "class"
+        r.true(told and not of_a_class, "binding", phrase, f"{what}, of all cells found")
         r.about(subject)
 
     def counted(r: Reading, phrase: Phrase) -> None:
@@ -162,9 +163,16 @@ def _is_verbless(sentence: Sentence) -> bool:
 
 
 def _rate(r: Reading, phrase: Phrase, what: str) -> None:
-    """Of the cells that a model saw, how many it rejected: the one rate of a fate that the facts hold."""
-    if r.true(what == "cells rejected", "share", phrase, f"a count of {what}"):
-        r.share(phrase, "p", r.facts.rejected_share, "of the classified and rejected")
+    """Of the cells that a model saw, how many it rejected: the one rate of a fate that the facts hold.
+
+    Where it could be read as of those found, it has to be that as well.
+    """
+    if not r.true(what == "cells rejected", "share", phrase, f"a count of {what}"):
+        return
+    r.share(phrase, "p", r.facts.rejected_share, "of the classified and rejected")
+    if r.spoken_of(phrase) == "found" or phrase.contains("of"):
+        found = r.facts.rejected / max(r.facts.found, 1)
+        r.share(phrase, "p", found, "of the cells found; or say: the reject rate")
 
 
 FOUND: Final = (

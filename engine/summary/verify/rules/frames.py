@@ -6,7 +6,7 @@ from typing import Final
 from phenostream.engine.summary.facts import FlaggedFrames, FrameAccount
 from phenostream.engine.summary.verify.pattern import Phrase
 from phenostream.engine.summary.verify.reading import Reading, Sentence
-from phenostream.engine.summary.verify.rules.parts import WERE
+from phenostream.engine.summary.verify.rules.parts import WERE, scope
 from phenostream.engine.summary.verify.rules.rule import Rule, rules
 
 
@@ -36,6 +36,7 @@ def _of_kind(what: str, fact: Callable[[FlaggedFrames], int], said: str) -> tupl
 
 
 def _in_summary(r: Reading, phrase: Phrase) -> None:
+    scope(r, phrase)
     account = r.facts.account
     if r.true(account is not None, "count", phrase, "no account of a run") and account:
         others = r.facts.by_other_models

@@ -4,9 +4,10 @@ from typing import Final
 
 from phenostream.engine.summary.verify.pattern import Phrase
 from phenostream.engine.summary.verify.reading import Reading
+from phenostream.engine.summary.verify.rules.parts import scope
 from phenostream.engine.summary.verify.rules.rule import rules
 
-_WHOLE: Final = "(sample|population|window|run|recording|summary|field)"
+_WHOLE: Final = "(sample|population|window|run|recording|summary)"
 _HOLDS: Final = (
     "(contain|contains|contained|hold|holds|held|has|had|have|show|shows|showed|include|includes|included|comprise|"
     "comprises|comprised|(is|was) made up of|consists of|consisted of|yielded|gave)"
@@ -18,6 +19,27 @@ def _all(r: Reading, phrase: Phrase) -> None:
     r.about("all")
 
 
+def _whole(r: Reading, phrase: Phrase) -> None:
+    """What a sample holds are its cells, classified or not; they are in a list of classes only if it says so."""
+    scope(r, phrase)
+    r.about("all")
+    r.sentence.subject = "found"
+
+
+def _the_cells(r: Reading, phrase: Phrase) -> None:
+    r.true(r.earlier != "other", "binding", phrase, "those cells, named again")
+    r.about("found")
+
+
+def _list(r: Reading, phrase: Phrase) -> None:
+    """Nothing but what follows: where that is counts of classes, all of them must be there."""
+    if phrase.contains("classified"):
+        r.about("classified")
+    else:
+        _these(r, phrase)
+    r.sentence.listing = phrase
+
+
 def _classified(r: Reading, phrase: Phrase) -> None:
     r.about("classified")
 
@@ -27,10 +49,6 @@ def _within(r: Reading, phrase: Phrase) -> None:
         r.count(phrase, "n", r.facts.classified, "classified cells")
     r.about("classified")
     r.sentence.within = True
-
-
-def _found(r: Reading, phrase: Phrase) -> None:
-    r.about("found")
 
 
 def _these(r: Reading, phrase: Phrase) -> None:
@@ -56,11 +74,20 @@ LEADS: Final = (
     *rules(
         _all,
         f"there {_WERE}",
+        "in (all|total)",
+        "overall",
+    ),
+    *rules(
+        _whole,
         f"[(the|this)] {_WHOLE} {_HOLDS}",
         f"[(the|this)] {_WHOLE} {_WERE} ?= (mostly|mainly|predominantly|primarily|largely|chiefly|dominated)",
         f"(in|over|for|from) this {_WHOLE}",
-        "in (all|total)",
-        "overall",
+    ),
+    *rules(
+        _list,
+        "[the] classified cells (were|are|comprise|comprised) ?= {n} {c}",
+        "(comprising|namely|consisting of|made up of|divided into|that is) ?= {n} {c}",
+        f"(they|these) [cells] ({_WERE}|comprise|comprised) ?= {{n}} {{c}}",
     ),
     *rules(
         _classified,
@@ -69,7 +96,7 @@ LEADS: Final = (
     ),
     *rules(_within, "(of|among|in) [(all|the)] [{n}] classified cells [(,|:)]"),
     *rules(
-        _found,
+        _the_cells,
         f"the cells {_WERE} ?= (mostly|mainly|predominantly|primarily|largely|chiefly|dominated)",
     ),
     *rules(_are, f"{_WERE} ?= ({{p}}|no) {{c}}"),

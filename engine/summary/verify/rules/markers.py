@@ -4,9 +4,10 @@ from typing import Final
 
 from phenostream.engine.summary.facts import ClassFacts, MarkerFacts
 from phenostream.engine.summary.verify.numerals import rounds_to
-from phenostream.engine.summary.verify.pattern import Phrase
+from phenostream.engine.summary.verify.pattern import Phrase, words_of
 from phenostream.engine.summary.verify.reading import Reading, Sentence
 from phenostream.engine.summary.verify.rules.rule import rules
+from phenostream.engine.summary.verify.vocabulary import FRESH, GLUE
 
 _SIGNAL: Final = (
     "(signal|signals|level|levels|expression|estimate|estimates|value|values|intensity)"
@@ -18,6 +19,10 @@ _IS: Final = "(is|was|are|were|of|at|:|=|being|,)"
 _IN: Final = "(in|of|for|among|on|over)"
 _HAVE: Final = "(had|have|has|show|showed|shows|with|carried|carry)"
 _OF_ONE: Final = "of ({n3}|a single) [such] cell"
+"""``one`` is a number: see `_one_cell`."""
+_JOINS: Final = (GLUE - FRESH - {")"}) | words_of(
+    "as well as together along next to alongside in addition"
+)
 _ENDS: Final = "{n} (to|-|and) {n2}"
 
 
@@ -35,6 +40,7 @@ def _opened(r: Reading, phrase: Phrase) -> ClassFacts:
 def _open(r: Reading, phrase: Phrase) -> None:
     if r.sentence.waiting is not None:
         r.refuse("binding", phrase, "one class at a time")
+    _alone(r, phrase)
     _opened(r, phrase)
     r.sentence.waiting = phrase
 
@@ -110,6 +116,7 @@ def _spread(r: Reading, phrase: Phrase) -> None:
     if not one.markers:
         return
     marker = one.markers[sentence.marker]
+    _one_cell(r, phrase)
     low, high = (
         (marker.lower_quartile, marker.upper_quartile)
         if kind == "quartiles"
@@ -129,8 +136,14 @@ def _coverage(r: Reading, phrase: Phrase) -> None:
         r.share(phrase, "p", r.facts.interval_coverage or 0.0, "nominal coverage")
 
 
+def _one_cell(r: Reading, phrase: Phrase) -> None:
+    if phrase.has("n3"):
+        r.count(phrase, "n3", 1, "cell, whose interval it is")
+
+
 def _cell_interval(r: Reading, phrase: Phrase) -> None:
     _coverage(r, phrase)
+    _one_cell(r, phrase)
     r.sentence.spread = "cell"
 
 
@@ -147,11 +160,28 @@ def _unit(r: Reading, phrase: Phrase) -> None:
     return None
 
 
+def _of_medians(r: Reading, phrase: Phrase) -> None:
+    sentence = r.sentence
+    _pooled(r, phrase)
+    _alone(r, phrase)
+    sentence.waiting = None
+    sentence.median = sentence.median or phrase.contains("median")
+    r.true(sentence.median, "statistic", phrase, "medians: say so")
+
+
+def _alone(r: Reading, phrase: Phrase) -> None:
+    """No other class is joined to the one that has these values."""
+    before = reversed(r.tokens[: phrase.first])
+    joined = next((token for token in before if token.text not in _JOINS), None)
+    subject = phrase.tokens[0].kind in ("class", "number") or phrase.tokens[0].text == "the"
+    other = joined is not None and (joined.kind == "class" or joined.text == ")")
+    r.true(not (subject and other), "binding", phrase, "values of one class, named alone")
+
+
 def _extreme(r: Reading, phrase: Phrase) -> None:
     """Highest or lowest median of a marker among the classes that have cells."""
     one = r.name(phrase, phrase.token("c").index)
-    _pooled(r, phrase)
-    r.sentence.waiting = None
+    _of_medians(r, phrase)
     marker = _marker_of(r, phrase, one)
     if marker is None:
         return
@@ -169,8 +199,7 @@ def _extreme(r: Reading, phrase: Phrase) -> None:
 def _compared(r: Reading, phrase: Phrase) -> None:
     """A marker's median in one class against another's."""
     one, other = (r.name(phrase, phrase.token(place).index) for place in ("c", "c2"))
-    _pooled(r, phrase)
-    r.sentence.waiting = None
+    _of_medians(r, phrase)
     here, there = _marker_of(r, phrase, one), _marker_of(r, phrase, other)
     if here is None or there is None:
         return
@@ -246,7 +275,7 @@ MARKERS: Final = (
     *rules(
         _cell_interval,
         "[(with|and)] the nominal {p} interval of a single [such] cell",
-        "[(with|and)] the nominal {p} interval of {n} [such] cell",
+        "[(with|and)] the nominal {p} interval of {n3} [such] cell",
     ),
     *rules(_quartiles, "with [the] quartiles", "with [(the|their)] interquartile (range|ranges)"),
     *rules(_no_interval, "without an interval [, for this model has none]"),

@@ -34,6 +34,7 @@ def _run(r: Reading, phrase: Phrase) -> None:
 
 def _part(r: Reading, phrase: Phrase) -> None:
     r.true(r.facts.scope == "part", "binding", phrase, f"a {r.facts.scope}")
+    r.count(phrase, "n3", 1, "model")
     _duration(r, phrase)
 
 

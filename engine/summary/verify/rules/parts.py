@@ -15,11 +15,14 @@ MAKE: Final = (
 )
 GROUP: Final = "(class|group|population|type|cell type|cell class|share|fraction|part)"
 
+_ALL: Final = ("cells", "only", "sample", "population", "window", "run")
+
 
 def divisible(r: Reading, phrase: Phrase, *also: str) -> bool:
-    """Whether the cells last spoken of are divided by class in the facts."""
+    """Whether the cells that a phrase speaks of are divided by class in the facts."""
+    allowed = DIVISIBLE if r.refers(phrase) else (*DIVISIBLE, *also)
     return r.true(
-        r.sentence.subject in (*DIVISIBLE, *also),
+        r.spoken_of(phrase) in allowed,
         "binding",
         phrase,
         "classes of the classified cells only",
@@ -32,9 +35,16 @@ def named(r: Reading, phrase: Phrase, place: str = "c") -> ClassFacts:
     return r.name(phrase, phrase.token(place).index)
 
 
+def scope(r: Reading, phrase: Phrase) -> None:
+    """A window is no run, and what one model saw of a run is neither."""
+    for word, meant in (("window", "window"), ("run", "run"), ("recording", "run")):
+        if phrase.contains(word):
+            r.true(r.facts.scope == meant, "binding", phrase, f"a {r.facts.scope}")
+
+
 def whole(r: Reading, phrase: Phrase) -> int:
     """How many cells a phrase without a number speaks of."""
     if phrase.contains("classified"):
         return r.facts.classified
-    speaks_of_all = phrase.contains("cells") or r.sentence.subject == "found"
+    speaks_of_all = any(map(phrase.contains, _ALL)) or r.spoken_of(phrase) == "found"
     return r.facts.found if speaks_of_all else r.facts.classified

@@ -24,6 +24,8 @@ def _confidence(r: Reading, phrase: Phrase) -> None:
     r.true(allowed, "binding", phrase, "the mean confidence of the classified cells")
     _mean(r, phrase, overall, "mean confidence of the classified cells")
     alone = set(sentence.classes) if sentence.bound is None else {sentence.bound}
+    some = len(alone) > 1 and r.last_named() == "class" and not said_overall
+    r.true(not some, "binding", phrase, "the mean confidence of all classified cells, named so")
     if len(alone) == 1 and not said_overall:
         one = r.of_class(alone.pop())
         _mean(r, phrase, one.mean_confidence, f"mean confidence of class {one.name}")
@@ -64,7 +66,8 @@ def _of_the_classified(r: Reading, phrase: Phrase) -> None:
 
 def _unusual_share(r: Reading, phrase: Phrase) -> None:
     r.share(phrase, "p", r.facts.unusual_share or 0.0, "of the classified cells are unusual")
-    if r.last_named() == "found" and not phrase.contains("classified"):
+    whose = r.these() if r.refers(phrase) else r.last_named()
+    if whose == "found" and not phrase.contains("classified"):
         of_found = (r.facts.unusual or 0) / max(r.facts.found, 1)
         r.share(phrase, "p", of_found, "of the cells found; or name the classified cells")
 

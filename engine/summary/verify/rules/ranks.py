@@ -13,6 +13,7 @@ from phenostream.engine.summary.verify.rules.parts import (
     WERE,
     divisible,
     named,
+    scope,
     whole,
 )
 from phenostream.engine.summary.verify.rules.rule import rules
@@ -38,6 +39,7 @@ def _all_of(r: Reading, phrase: Phrase) -> None:
 
 
 def _majority_named(r: Reading, phrase: Phrase) -> None:
+    scope(r, phrase)
     _majority(r, phrase)
     _licensed(r, phrase)
 

@@ -17,7 +17,7 @@ FRAMES: Final[dict[str, tuple[str, ...]]] = {
         "A total of {found_cells} {were_found} detected across {frames}.",
         "In {frames}, {found_cells} {were_found} observed.",
         "{Frames} yielded {found_cells}.",
-        "This window contains {found_cells} from {frames}.",
+        "This sample contains {found_cells} from {frames}.",
         "There {were_found} {found_cells} in {frames}.",
         "{classified_n} of the {found_cells} {were_classified} classified.",
         "Of {found_cells} found, {classified_n} {were_classified} classified.",
