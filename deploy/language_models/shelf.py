@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from phenostream.daemon.summariser.llm.card import ModelCard, card_path
+from phenostream.deploy.language_models.catalogue import CATALOGUE
 from phenostream.engine.errors import BadLanguageModel
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -45,9 +46,8 @@ def model_path(llm: str, folder: Path | None = None) -> Path:
         )
     path = (folder or models_folder()) / f"{llm}{SUFFIX}"
     if not path.is_file():
-        raise BadLanguageModel(
-            f"language model {llm}: not at {path}; get it: phenostream fetch-llm {llm}"
-        )
+        get = f"phenostream fetch-llm {llm if llm in CATALOGUE else 'FILE --name ' + llm}"
+        raise BadLanguageModel(f"language model {llm}: not at {path}; get it: {get}")
     return path
 
 

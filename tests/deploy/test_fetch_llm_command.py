@@ -106,7 +106,8 @@ def test_bad_usage_is_one_line(words: list[str], says: str, capsys: Capture) -> 
 @pytest.mark.parametrize(
     ("llm", "says"),
     [
-        ("smollm2", "get it: phenostream fetch-llm smollm2"),
+        ("smollm2", "get it: phenostream fetch-llm smollm2$"),
+        ("other", "get it: phenostream fetch-llm FILE --name other$"),
         ("/nowhere/x.gguf", "language model /nowhere/x.gguf: no such file"),
         ("..", r"language model '\.\.': allowed a path, or a name"),
         ("A\n", r"language model 'A\\n': allowed a path, or a name"),
