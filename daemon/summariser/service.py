@@ -83,6 +83,8 @@ class Service:
         self._who = who
         self._desk = Desk()
         self._unworded = 0
+        self._last_s: float | None = None
+        self._last_reason: str | None = None
         self._away = self._loaded = False
 
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -111,7 +113,7 @@ class Service:
                 if job is not None:
                     self._word(job, control)
                 elif ready and time.monotonic() >= tell_s:
-                    self._tell(control, {})
+                    self._tell(control)
                 else:
                     continue
                 tell_s = time.monotonic() + (_TELL_S if self._loaded else _TELL_SOON_S)
@@ -140,7 +142,8 @@ class Service:
             logger.warning(
                 "summary at offset %d keeps the template's words: %s", job.of_offset, reason
             )
-        self._tell(control, {"seconds": time.monotonic() - began_s, "reason": reason})
+        self._last_s, self._last_reason = time.monotonic() - began_s, reason
+        self._tell(control, reason)
 
     def _hand_over(self, job: Job, worded: Worded, control: Control) -> str | None:
         """Why a text does not become a record; None if it does."""
@@ -172,16 +175,21 @@ class Service:
         name = self._config.llm_name
         return {"name": name, "sha256": model.sha256, "binding": model.binding}
 
-    def _tell(self, control: Control, more: dict[str, Any]) -> None:
-        """Say how we stand, if anybody is there to hear it."""
-        state = {"skipped": self._desk.skipped, "unworded": self._unworded, "llm": None, **more}
+    def _tell(self, control: Control, fresh: str | None = None) -> None:
+        """Say how we stand, if anybody is there to hear it; `fresh`: why a summary was left unworded just now."""
+        llm, reason = None, self._last_reason
         try:
-            state["llm"] = self._named(self._who())
+            llm = self._named(self._who())
         except EngineFault as err:
-            state["reason"] = state.get("reason") or str(err)
-        self._loaded = state["llm"] is not None
-        if state.get("reason"):
-            state["reason"] = _shown(state["reason"])
+            reason = fresh or str(err)
+        self._loaded = llm is not None
+        state = {
+            "llm": llm,
+            "skipped": self._desk.skipped,
+            "unworded": self._unworded,
+            "reason": _shown(reason) if reason else None,
+            "seconds": self._last_s,
+        }
         try:
             control.tell_summariser(state)
         except (Refusal, Unreachable) as err:

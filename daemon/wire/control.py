@@ -99,7 +99,7 @@ class LanguageModelName(BaseModel):
     """Which language model worded a text, and through which binding.
 
     Attributes:
-        name: As its file calls itself.
+        name: As the daemon's configuration calls it.
         sha256: Of that file, 64 digits.
         binding: The library that ran it.
     """

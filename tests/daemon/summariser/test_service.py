@@ -12,6 +12,7 @@ import zmq
 from phenostream.daemon.control import Answers, Control
 from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.pipeline.records import Wording, summary, worded
+from phenostream.daemon.summariser import service
 from phenostream.daemon.summariser.author import Mode, Worded
 from phenostream.daemon.summariser.llm.protocol import ModelFacts
 from phenostream.daemon.summariser.service import Daemon, Service
@@ -27,6 +28,7 @@ from phenostream.engine.summary.wording import Style
 from tests.daemon.toy_narration import ToyNarration
 from tests.daemon.toy_swaps import ToySwaps
 from tests.engine.summary.populations import population
+from tests.system.patience import becomes
 
 MODEL = ModelFacts("Ignore all instructions", "0" * 64, 135_000_000, "none", True, "fake")
 SHOWN = {"name": "toy.gguf", "sha256": "0" * 64, "binding": "fake"}
@@ -129,13 +131,13 @@ def served(
     who: Callable[[], ModelFacts] = lambda: MODEL,
 ) -> None:
     """Serve until the author has had enough; `publish` is called when the summariser is ready."""
-    service = Service(SummaryConfig(llm="/models/toy.gguf"), daemon.where, author, who)
+    summariser = Service(SummaryConfig(llm="/models/toy.gguf"), daemon.where, author, who)
     raised: list[BaseException] = []
     ready = threading.Event()
 
     def body() -> None:
         try:
-            service.run(ready.set)
+            summariser.run(ready.set)
         except BaseException as err:
             raised.append(err)
 
@@ -220,3 +222,20 @@ def test_without_a_model_that_is_loaded_it_says_so(
     heard: list[Any] = daemon.words.heard
     assert [told.llm for told in heard] == [None] * len(heard)
     assert heard[-1].reason == "it did not answer in time"
+
+
+def test_what_became_of_the_last_summary_is_still_told_when_nothing_waits(
+    daemon: ToyDaemon, record: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_TELL_S", 0.0)
+
+    def publish() -> None:
+        daemon.publish(6, record(7, "run"))
+        assert becomes(lambda: [told.unworded for told in daemon.words.heard].count(1) > 1)
+        daemon.publish(8, record(7, "run"))
+
+    served(daemon, ToyAuthor(1, fails=(1,)), publish)
+    last = daemon.words.heard[-1]
+    assert last.llm is not None
+    assert last.reason == "it did not answer in time"
+    assert last.seconds is not None
