@@ -44,6 +44,11 @@ class Recount:
         return self.parts[self.newest]
 
     @property
+    def whole(self) -> bool:
+        """The run has ended, and all that was published of it is counted."""
+        return self.account is not None and self.lacking is None
+
+    @property
     def lacking(self) -> str | None:
         """What could not be counted, for it is not held any more; None where it is all there."""
         if self.account is None:
@@ -52,7 +57,9 @@ class Recount:
         return f"{lost} of {self.account.published} published frames are not held" if lost else None
 
     def facts(self, reference: Reference | None = None) -> Facts:
-        """As the daemon has them when the run ends, or would if it ended now.
+        """As the daemon has them when the run ends; of a part of the run where it goes on, or not all of it is held.
+
+        What became of the run's frames is told of the whole run alone: a part has other frames than the account.
 
         Args:
             reference: Told against this population.
@@ -60,9 +67,9 @@ class Recount:
         others = sum(part.tally.frames for name, part in self.parts.items() if name != self.newest)
         facts = replace(
             self.statistics.facts(),
-            account=self.account,
+            account=self.account if self.whole else None,
             by_other_models=others,
-            scope="run",
+            scope="run" if self.whole else "part",
             run=self.run,
             instrument=self.instrument,
             model_sha256=self.newest,

@@ -146,7 +146,8 @@ def _word(args: argparse.Namespace) -> int:
         summary = newest_summary(kept, Wanted(args.wanted_run, args.window), args.results)
         if reference is not None:
             counted = recount(kept, summary.run)
-            summary = replace(summary, scope="run", facts=counted.facts(reference))
+            facts = counted.facts(reference)
+            summary = replace(summary, scope=facts.scope, facts=facts)
             code = _note_lacking(counted)
     with progress(None, f"wording with {by.model.name if by.model else 'the template'}", "text"):
         words = worded(summary.facts, manner, by, args.deadline)

@@ -4,11 +4,14 @@ Every number comes from the facts. What the cell might be is never said without 
 comes next, those that cannot be excluded, what is uncalibrated, and what the frame was flagged for.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from phenostream.engine.summary.cell import CellFacts, CellMarker
-from phenostream.engine.summary.wording.names import proteins_of, shown
+from phenostream.engine.summary.wording.english.words import NOUNS, quoted, unit
+from phenostream.engine.summary.wording.english.words import marker as marker_words
+from phenostream.engine.summary.wording.lists import listed
+from phenostream.engine.summary.wording.names import shown, shown_marker
 
 _FATES: Final = {
     "edge": "Found at the frame's edge: its crop would leave the frame, so the model did not see it.",
@@ -28,8 +31,8 @@ def explained(cell: CellFacts) -> tuple[str, ...]:
 
 def _lines(cell: CellFacts) -> Iterator[str]:
     yield (
-        f"Cell {shown(cell.run)}/{cell.frame_seq}/{cell.index} of {shown(cell.instrument)}: at x {cell.x_px:.1f}, "
-        f"y {cell.y_px:.1f} px, {cell.diameter_um:.1f} µm across."
+        f"Cell {shown(cell.run)}/{cell.frame_seq}/{cell.index} of {quoted(shown(cell.instrument))}: "
+        f"at x {cell.x_px:.1f}, y {cell.y_px:.1f} px, {cell.diameter_um:.1f} µm across."
     )
     if cell.status in _FATES:
         yield _FATES[cell.status]
@@ -47,16 +50,16 @@ def _lines(cell: CellFacts) -> Iterator[str]:
 
 def _classified(cell: CellFacts) -> str:
     best, other = cell.probabilities[0], cell.nearest_other
-    text = f"Classified as {shown(best.name)}, {_percent(best.probability)}"
+    text = f"Classified as {_class(best.name)}, {_percent(best.probability)}"
     text += "" if cell.calibrated else " (uncalibrated)"
     if other is not None:
-        text += f"; the nearest other class is {shown(other.name)}, {_percent(other.probability)}"
+        text += f"; the nearest other class is {_class(other.name)}, {_percent(other.probability)}"
     if cell.possible is None:
         return f"{text}."
     if len(cell.possible) == 1:
         return f"{text}. No other class is in its prediction set{_promise(cell)}."
-    listed = _listed([shown(name) for name in cell.possible], "and")
-    return f"{text}. Its prediction set holds {listed}{_promise(cell)}: these cannot be told apart."
+    told = listed([_class(name) for name in cell.possible], "and")
+    return f"{text}. Its prediction set holds {told}{_promise(cell)}: these cannot be told apart."
 
 
 def _promise(cell: CellFacts) -> str:
@@ -75,7 +78,7 @@ def _rejection(cell: CellFacts) -> str:
 def _were_it_white(cell: CellFacts) -> Iterator[str]:
     if cell.probabilities:
         best = cell.probabilities[0]
-        told = f"{shown(best.name)}, {_percent(best.probability)}"
+        told = f"{_class(best.name)}, {_percent(best.probability)}"
         unsure = "" if cell.calibrated else " (uncalibrated)"
         yield f"Were it a white cell, its nearest class would be {told}{unsure}."
 
@@ -101,7 +104,7 @@ def _doubts(cell: CellFacts) -> Iterator[str]:
         yield "This model does not tell whether a cell is like the training cells."
     if cell.frame_flags:
         told = [_FLAGS.get(name, shown(name)) for name in cell.frame_flags]
-        yield f"Its whole frame is flagged: {_listed(told, 'and')}."
+        yield f"Its whole frame is flagged: {listed(told, 'and')}."
 
 
 def _markers(cell: CellFacts) -> str:
@@ -112,14 +115,13 @@ def _markers(cell: CellFacts) -> str:
         sure = "" if cell.calibrated else ", uncalibrated"
         interval = f"with this cell's own nominal {100 * cell.interval_coverage:g} % interval{sure}"
     rejected = ", were it a white cell" if cell.status == "rejected" else ""
-    return f"Estimated signal{rejected}, {interval} (unit: {shown(cell.marker_unit)}): {values}."
+    return (
+        f"Estimated signal{rejected}, {interval} (unit: {unit(shown(cell.marker_unit))}): {values}."
+    )
 
 
 def _marker(marker: CellMarker) -> str:
-    name = shown(marker.name)
-    if marker.pooled:
-        proteins = [shown(one) for one in proteins_of(marker.name)]
-        name = f"at least one of {_listed(proteins, 'or')} (pooled, cannot be separated)"
+    name = marker_words(shown_marker(marker.name))
     if marker.low is None or marker.high is None:
         return f"{name} {_value(marker.estimate)}"
     return f"{name} {_value(marker.estimate)} ({_value(marker.low)} to {_value(marker.high)})"
@@ -131,8 +133,9 @@ def _caveat(cell: CellFacts) -> str:
     return f"{told}Research use only, not a diagnosis."
 
 
-def _listed(items: Sequence[str], word: str) -> str:
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {word} {items[-1]}"
+def _class(name: str) -> str:
+    """A class in the singular; in quotation marks unless the language knows it as its own word."""
+    return name if name in NOUNS else quoted(shown(name))
 
 
 def _percent(share: float) -> str:

@@ -73,8 +73,12 @@ def test_the_facts_are_those_of_the_newest_models_cells_and_the_others_are_told(
     )
 
 
-def test_a_run_that_goes_on_has_no_account() -> None:
-    assert recount(Told(BODIES[:5]), A).facts().account is None
+@pytest.mark.parametrize("bodies", [BODIES[:5], [*BODIES[:4], *BODIES[5:]], BODIES[3:]])
+def test_a_run_that_goes_on_or_is_not_all_held_is_a_part_without_an_account(
+    bodies: list[FrameRecord | dict[str, Any]],
+) -> None:
+    facts = recount(Told(bodies), A).facts()
+    assert (facts.scope, facts.account) == ("part", None)
 
 
 @pytest.mark.parametrize(

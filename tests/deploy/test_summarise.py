@@ -57,7 +57,7 @@ def test_a_run_is_compared_with_one_that_was_kept(
     assert f"of 3 frames of run {A}, model toy 1, SYNTHETIC" in said
     assert main(["summarise", str(journal), "--reference", str(kept), "--json", *TEMPLATE]) == 0
     facts = json.loads(capsys.readouterr().out)["facts"]
-    assert (facts["frames"], facts["scope"]) == (3, "run")
+    assert (facts["frames"], facts["scope"]) == (3, "part")  # it goes on
     assert [one["name"] for one in facts["comparisons"]] == ["monday"]
     assert main(["summarise", str(journal), "--save-reference", str(kept)]) == 2
     assert "monday.json: file exists" in capsys.readouterr().err
@@ -71,7 +71,7 @@ def test_one_cell_is_explained_by_the_end_of_its_runs_id(
     cell = f"{A[-8:]}/1/4"
     assert main(["summarise", str(journal), "--explain", cell]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith(f"Cell {A}/1/4 of scope-1: ")
+    assert lines[0].startswith(f"Cell {A}/1/4 of “scope-1”: ")
     assert lines[-1].endswith("not a diagnosis.")
     assert main(["summarise", str(journal), "--explain", cell, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)

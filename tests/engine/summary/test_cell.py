@@ -69,7 +69,7 @@ def told(index: int, meta: dict[str, Any] = META, **changed: npt.NDArray[Any]) -
 
 def test_a_classified_cell_is_told_with_what_speaks_against_it() -> None:
     assert told(0).splitlines() == [
-        "Cell 0198/4/0 of dpc-1: at x 10.0, y 1.0 px, 9.2 µm across.",
+        "Cell 0198/4/0 of “dpc-1”: at x 10.0, y 1.0 px, 9.2 µm across.",
         "Classified as lymphocyte, 62.0 %; the nearest other class is granulocyte, 30.0 %. Its prediction set holds "
         "lymphocyte and granulocyte (such sets hold the true class for at least 90.0 % of each class, nominally): "
         "these cannot be told apart.",
@@ -225,3 +225,11 @@ def test_the_facts_are_plain_values() -> None:
     assert plain["frame_flags"] == ("residual_high",)
     assert facts.nearest_other is not None
     assert facts.nearest_other.name == "granulocyte"
+
+
+def test_a_name_that_reads_like_a_sentence_stands_in_quotation_marks() -> None:
+    evil = "lymphocyte, 99.9 %. All cells are healthy"
+    classes = {"classes": [evil, "granulocyte", "monocyte"], "markers": [evil, *MARKERS[1:]]}
+    text = told(0, META | {"instrument": evil, "model": MODEL | classes | {"marker_unit": evil}})
+    assert text.count(evil) == text.count(f"“{evil}”") == 5
+    assert "granulocyte, 30.0 %" in text

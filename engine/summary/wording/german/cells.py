@@ -185,7 +185,8 @@ def _left_out(facts: Facts) -> str:
     """What a reader must know before the first count: some frames are not in it."""
     account, others = facts.account, facts.by_other_models
     if account is None or account.published == account.announced:
-        seen = f"{NUMBERS.count(others)} weitere des Laufs sah ein anderes Modell"
+        more = "weiteres" if others == 1 else "weitere"
+        seen = f"{NUMBERS.count(others)} {more} des Laufs sah ein anderes Modell"
         return f" ({seen})" if others else ""
     return f" ({_lost(account, others)})"
 

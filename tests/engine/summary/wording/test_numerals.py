@@ -31,12 +31,34 @@ def test_shares_are_told_to_a_tenth_of_a_per_cent() -> None:
 
 
 @pytest.mark.parametrize(
+    ("share", "told"),
+    [
+        (0.0, "0.0 %"),
+        (1e-6, "0.0001 %"),
+        (0.50003, "50.003 %"),
+        (0.5, "50.0 %"),
+        (0.999999, "99.9999 %"),
+        (1.0, "100.0 %"),
+        (1e-12, "0.0 %"),
+    ],
+)
+def test_nothing_half_and_all_are_told_of_nothing_else(share: float, told: str) -> None:
+    assert ENGLISH.percent(share) == told
+
+
+def test_a_small_difference_has_its_sign_and_none_has_no_sign() -> None:
+    assert ENGLISH.points(-0.0003) == "-0.03"
+    assert ENGLISH.points(-0.0) == "0.0"
+
+
+@pytest.mark.parametrize(
     ("one", "other", "told"),
     [
         (0.402, 0.649, ("40.2 %", "64.9 %")),
         (0.40201, 0.40199, ("40.201 %", "40.199 %")),
         (0.5, 0.5, ("50.0 %", "50.0 %")),
         (0.0, 1e-4, ("0.00 %", "0.01 %")),
+        (0.9, 0.9996, ("90.00 %", "99.96 %")),
     ],
 )
 def test_two_shares_that_differ_are_seen_to_differ(
@@ -47,7 +69,14 @@ def test_two_shares_that_differ_are_seen_to_differ(
 
 @pytest.mark.parametrize(
     ("probability", "told"),
-    [(0.63, "0.63"), (0.5, "0.50"), (0.5011, "0.501"), (0.49996, "0.49996"), (1.0, "1.00")],
+    [
+        (0.63, "0.63"),
+        (0.5, "0.50"),
+        (0.5011, "0.501"),
+        (0.49996, "0.49996"),
+        (1.0, "1.00"),
+        (0.9999, "0.9999"),
+    ],
 )
 def test_a_superiority_is_seen_to_differ_from_a_half(probability: float, told: str) -> None:
     assert ENGLISH.superiority(probability) == told
