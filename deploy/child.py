@@ -22,7 +22,8 @@ _STOP_TIMEOUT_S: Final = 60.0
 _CPU_CLOCK: Final = 2
 """Kind of a process's clock: the scheduler's, in ns (Linux)."""
 
-PROGRAM: Final = (sys.executable, "-m", "phenostream.deploy.cli")
+PROGRAM: Final = (sys.executable, "-P", "-m", "phenostream.deploy.cli")
+"""Without the folder that it is started in, whose ``random.py`` is none of ours."""
 
 
 @dataclass(slots=True)

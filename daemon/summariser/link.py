@@ -24,7 +24,8 @@ from phenostream.engine.errors import EngineFault
 
 logger = logging.getLogger(__name__)
 
-PROGRAM: Final = (sys.executable, "-m", "phenostream.daemon.summariser.worker")
+PROGRAM: Final = (sys.executable, "-P", "-m", "phenostream.daemon.summariser.worker")
+"""Not from the folder that somebody happens to stand in: its ``random.py`` is none of ours."""
 LONGEST_START_S: Final = 120.0
 """For hashing and loading a model on a busy box; then it is ended."""
 FIRST_REST_S: Final = 1.0

@@ -20,7 +20,8 @@ from phenostream.daemon.tuning.record import from_json
 from phenostream.engine.backends.registry import NEED_CUDA
 from phenostream.engine.errors import EngineFault
 
-PROGRAM: Final = (sys.executable, "-m", "phenostream.daemon.tuning.measuring")
+PROGRAM: Final = (sys.executable, "-P", "-m", "phenostream.daemon.tuning.measuring")
+"""Without the folder that the daemon is started in, whose ``random.py`` is none of ours."""
 LOADING_S: Final = 120.0
 """Beyond twice the budget, for loading and for ways that are slower than their share."""
 ON_GPU_S: Final = 240.0

@@ -134,7 +134,7 @@ def measure_throughput(
     images = [microscope.frame(seq) for seq in range(DISTINCT_FRAMES)]
     settings, cells = child_settings(bundle_name), 0.0
     rates: dict[str, list[float]] = {"with": [], "without": []}
-    off = (*PROGRAM[:2], "phenostream.deploy.bench.without_journal")
+    off = (*PROGRAM[:-1], "phenostream.deploy.bench.without_journal")
     with (
         DaemonChild(folder / "with", settings) as one,
         DaemonChild(folder / "off", settings, program=off) as other,

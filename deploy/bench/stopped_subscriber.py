@@ -107,7 +107,7 @@ def stopped_subscriber(endpoints: dict[str, Any]) -> Iterator[int]:
     Raises:
         EngineFault: It did not say that it is subscribed.
     """
-    command = [sys.executable, "-m", "phenostream.deploy.cli", "watch", "--json"]
+    command = [sys.executable, "-P", "-m", "phenostream.deploy.cli", "watch", "--json"]
     process = subprocess.Popen(  # noqa: S603 - our own command, no shell
         [*command, endpoints["results"], "--control", endpoints["control"]],
         stdout=subprocess.DEVNULL,

@@ -21,7 +21,7 @@ def test_the_daemon_without_a_journal_publishes_and_writes_nothing(
     small_frame: np.ndarray[Any, Any],
 ) -> None:
     folder = tmp_path_factory.mktemp("o")
-    program = (*PROGRAM[:2], "phenostream.deploy.bench.without_journal")
+    program = (*PROGRAM[:-1], "phenostream.deploy.bench.without_journal")
     settings = child_settings(str(toy_bundle)) + 'backend = "fake"\n'
     with (
         DaemonChild(folder, settings, program=program) as daemon,

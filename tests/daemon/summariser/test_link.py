@@ -55,6 +55,17 @@ def test_a_worker_answers_again_and_again(tmp_path: Path, ended: list[int]) -> N
     assert (first.ended, link.starts) == ("stop", 1)
 
 
+def test_a_worker_takes_no_module_from_the_folder_that_it_is_started_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = fake_setup(tmp_path)
+    for name in ("random", "json", "types"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a script of the user ran')")
+    monkeypatch.chdir(tmp_path)
+    with Link(setup) as link:
+        assert ask(link).text in TEXTS
+
+
 def test_a_worker_takes_only_what_others_leave(tmp_path: Path) -> None:
     with Link(replace(fake_setup(tmp_path), idle=True)) as link:
         with pytest.raises(EngineFault, match="still being loaded"):
