@@ -25,6 +25,8 @@ SOUND_S: Final = 60.0
 _REFUSED: Final = 2
 """Exit code of a command that was told something impossible: it would say so again."""
 _LEAVING_S: Final = 5.0
+_LOOK_S: Final = 1.0
+"""Between two looks at a process whose end the kernel does not tell."""
 
 
 class Sibling:
@@ -114,7 +116,10 @@ class Sibling:
 
     def _ended(self, process: "subprocess.Popen[bytes]") -> int:
         """Wait for its end, for long only while we are not to stop; asleep all the while."""
-        end = os.pidfd_open(process.pid)
+        try:
+            end = os.pidfd_open(process.pid)
+        except OSError:  # no descriptor is free, or a kernel that has none of this kind
+            return self._seen_to_end(process)
         try:
             _wait_for(None, end, self._stop.fileno())
             if not _wait_for(_LEAVING_S, end):
@@ -122,6 +127,16 @@ class Sibling:
             return process.wait()
         finally:
             os.close(end)
+
+    def _seen_to_end(self, process: "subprocess.Popen[bytes]") -> int:
+        """The same, by looking once a second."""
+        while process.poll() is None and not _wait_for(_LOOK_S, self._stop.fileno()):
+            continue
+        try:
+            return process.wait(_LEAVING_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
 
 
 def _wait_for(longest_s: float | None, *descriptors: int) -> bool:

@@ -92,8 +92,9 @@ def _client(args: argparse.Namespace) -> int:
         say_json(told)
     else:
         say(f"{args.role} {args.name} is let in, public {public}")
+        use = "[summary] keys" if args.role == "summariser" else "--keys"
         say(
-            f"next: hand over {out}, by a way nobody else reads, for --keys; a running daemon: SIGHUP"
+            f"next: hand over {out}, by a way nobody else reads, for {use}; a running daemon: SIGHUP"
         )
     return 0
 

@@ -1,6 +1,8 @@
 """A process beside the daemon: started again when it dies, ended with its owner, and never in the way."""
 
+import errno
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +16,7 @@ def program(code: str) -> list[str]:
     return [sys.executable, "-c", code]
 
 
+@pytest.mark.usefixtures("_told_of_ends")
 def test_one_that_dies_is_started_again_and_told_of(caplog: pytest.LogCaptureFixture) -> None:
     with Sibling("toy", program("import os; os.kill(os.getpid(), 9)"), 0.01) as sibling:
         assert becomes(lambda: sibling.starts >= 3)
@@ -39,6 +42,19 @@ def test_one_that_cannot_be_started_does_no_harm(caplog: pytest.LogCaptureFixtur
     assert "cannot be started: No such file" in caplog.records[0].getMessage()
 
 
+@pytest.fixture(params=[True, False])
+def _told_of_ends(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the kernel, or not: without a free descriptor it cannot."""
+
+    def refuse(_pid: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    if not request.param:
+        monkeypatch.setattr(os, "pidfd_open", refuse)
+        monkeypatch.setattr("phenostream.deploy.sibling._LOOK_S", 0.01)
+
+
+@pytest.mark.usefixtures("_told_of_ends")
 @pytest.mark.parametrize("deaf", [False, True])
 def test_it_ends_with_its_owner(
     tmp_path: Path, deaf: bool, monkeypatch: pytest.MonkeyPatch
