@@ -255,7 +255,8 @@ class Reading:
     def value(self, phrase: Phrase, place: str, fact: float, what: str) -> bool:
         """Hold a written marker value against a fact; whether it is that."""
         token = phrase.token(place)
-        same = token.kind == "number" and is_value(fact, token.value, token.text.replace(",", ""))
+        digits = token.text.replace(",", "") if token.text[-1].isdigit() else f"{token.value:.0f}"
+        same = token.kind == "number" and is_value(fact, token.value, digits)
         if not same:
             self.refuse("value", phrase, f"{fact:.4g} {what}")
         return same

@@ -16,6 +16,9 @@ _HOLD: Final = "(contain|contained|contains|hold|held|holds|show|showed|shows|ga
 
 
 def _found(r: Reading, phrase: Phrase) -> None:
+    part = phrase.first and phrase.tokens[0].text in ("of", "out")
+    of_a_share = part and r.tokens[phrase.first - 1].kind == "percent"
+    r.true(not of_a_share, "binding", phrase, "a share of what it is of")
     r.count(phrase, "n", r.facts.found, "cells found")
     r.about("found")
 
@@ -170,6 +173,7 @@ def _rate(r: Reading, phrase: Phrase, what: str) -> None:
     if not r.true(what == "cells rejected", "share", phrase, f"a count of {what}"):
         return
     r.share(phrase, "p", r.facts.rejected_share, "of the classified and rejected")
+    r.true(r.sentence.subject != "class", "binding", phrase, "no rate beside shares of classes")
     if r.spoken_of(phrase) == "found" or phrase.contains("of"):
         found = r.facts.rejected / max(r.facts.found, 1)
         r.share(phrase, "p", found, "of the cells found; or say: the reject rate")

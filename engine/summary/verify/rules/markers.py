@@ -4,10 +4,10 @@ from typing import Final
 
 from phenostream.engine.summary.facts import ClassFacts, MarkerFacts
 from phenostream.engine.summary.verify.numerals import rounds_to
-from phenostream.engine.summary.verify.pattern import Phrase, words_of
+from phenostream.engine.summary.verify.pattern import Phrase
 from phenostream.engine.summary.verify.reading import Reading, Sentence
+from phenostream.engine.summary.verify.rules.parts import is_joined
 from phenostream.engine.summary.verify.rules.rule import rules
-from phenostream.engine.summary.verify.vocabulary import FRESH, GLUE
 
 _SIGNAL: Final = (
     "(signal|signals|level|levels|expression|estimate|estimates|value|values|intensity)"
@@ -20,9 +20,6 @@ _IN: Final = "(in|of|for|among|on|over)"
 _HAVE: Final = "(had|have|has|show|showed|shows|with|carried|carry)"
 _OF_ONE: Final = "of ({n3}|a single) [such] cell"
 """``one`` is a number: see `_one_cell`."""
-_JOINS: Final = (GLUE - FRESH - {")"}) | words_of(
-    "as well as together along next to alongside in addition"
-)
 _ENDS: Final = "{n} (to|-|and) {n2}"
 
 
@@ -171,11 +168,8 @@ def _of_medians(r: Reading, phrase: Phrase) -> None:
 
 def _alone(r: Reading, phrase: Phrase) -> None:
     """No other class is joined to the one that has these values."""
-    before = reversed(r.tokens[: phrase.first])
-    joined = next((token for token in before if token.text not in _JOINS), None)
     subject = phrase.tokens[0].kind in ("class", "number") or phrase.tokens[0].text == "the"
-    other = joined is not None and (joined.kind == "class" or joined.text == ")")
-    r.true(not (subject and other), "binding", phrase, "values of one class, named alone")
+    r.true(not (subject and is_joined(r, phrase)), "binding", phrase, "values of one class alone")
 
 
 def _extreme(r: Reading, phrase: Phrase) -> None:

@@ -3,8 +3,9 @@
 from typing import Final
 
 from phenostream.engine.summary.facts import ClassFacts
-from phenostream.engine.summary.verify.pattern import Phrase
+from phenostream.engine.summary.verify.pattern import Phrase, words_of
 from phenostream.engine.summary.verify.reading import DIVISIBLE, Reading
+from phenostream.engine.summary.verify.vocabulary import FRESH, GLUE
 
 WERE: Final = "(were|are|was|is)"
 AS: Final = f"{WERE} [(classified as|predicted as|predicted to be|identified as|called|labelled as|assigned to)]"
@@ -15,6 +16,9 @@ MAKE: Final = (
 )
 GROUP: Final = "(class|group|population|type|cell type|cell class|share|fraction|part)"
 
+_JOINS: Final = (GLUE - FRESH - {")"}) | words_of(
+    "as well as together along next to alongside in addition"
+)
 _ALL: Final = ("cells", "only", "sample", "population", "window", "run")
 
 
@@ -30,9 +34,20 @@ def divisible(r: Reading, phrase: Phrase, *also: str) -> bool:
 
 
 def named(r: Reading, phrase: Phrase, place: str = "c") -> ClassFacts:
-    """The class that a phrase speaks of."""
+    """The class that a phrase speaks of, alone where it is the first word."""
     divisible(r, phrase, "class")
+    claimed = phrase.tokens[0].kind == "class" and len(phrase.tokens) > 1
+    r.true(
+        not (claimed and is_joined(r, phrase)), "binding", phrase, "a claim about one class alone"
+    )
     return r.name(phrase, phrase.token(place).index)
+
+
+def is_joined(r: Reading, phrase: Phrase) -> bool:
+    """Another class stands before this phrase, and nothing but what joins it to the phrase's own."""
+    before = reversed(r.tokens[: phrase.first])
+    joined = next((token for token in before if token.text not in _JOINS), None)
+    return joined is not None and (joined.kind == "class" or joined.text == ")")
 
 
 def scope(r: Reading, phrase: Phrase) -> None:

@@ -21,6 +21,8 @@ from phenostream.engine.summary.verify.rules.rule import rules
 _MOSTLY: Final = "(mostly|mainly|predominantly|primarily|largely|chiefly)"
 _COMMON: Final = "(common|frequent|abundant|numerous|prevalent)"
 
+_NO_OTHER: Final = "?! (and|or|plus) [the] {c3}"
+
 
 def _majority(r: Reading, phrase: Phrase) -> None:
     if divisible(r, phrase):
@@ -171,14 +173,14 @@ RANKS: Final = (
     ),
     *rules(
         _more,
-        "more {c} than {c2}",
-        "[the] {c} (outnumber|outnumbered) [the] {c2}",
-        f"{{c}} {WERE} more {_COMMON} than {{c2}}",
+        f"more {{c}} than {{c2}} {_NO_OTHER}",
+        f"[the] {{c}} (outnumber|outnumbered) [the] {{c2}} {_NO_OTHER}",
+        f"{{c}} {WERE} more {_COMMON} than {{c2}} {_NO_OTHER}",
     ),
     *rules(
         _fewer,
-        "fewer {c} than {c2}",
-        f"{{c}} {WERE} (less {_COMMON}|rarer) than {{c2}}",
+        f"fewer {{c}} than {{c2}} {_NO_OTHER}",
+        f"{{c}} {WERE} (less {_COMMON}|rarer) than {{c2}} {_NO_OTHER}",
     ),
     *rules(_equal, "as many {c} as {c2}", f"{{c}} and {{c2}} {WERE} equally {_COMMON}"),
     *rules(_descend, "followed by [the]", "then [the] ?= [{x}] {c}", "ahead of [the] ?= [{x}] {c}"),

@@ -83,6 +83,11 @@ _COMPARED = _compared()
         "41 lymphocytes and 79 granulocytes have a median CD16 of 74.0 a.u.",
         "41 lymphocytes plus 79 granulocytes with a median CD16 of 74.0 a.u. were found.",
         "79 granulocytes and monocytes had a higher median CD16 than lymphocytes.",
+        "41 lymphocytes and granulocytes make up 61.7 % of the classified cells.",
+        "8 monocytes and granulocytes outnumber lymphocytes.",
+        "More granulocytes than lymphocytes and monocytes were found.",
+        "The reject rate is 8.6 % of 145 cells.",
+        "61.7 % granulocytes, 32.0 % lymphocytes, 8.6 % rejected as not a white cell.",
         "41 lymphocytes and 79 granulocytes, with a mean confidence of 87.6 %.",
         "The highest CD16 value was found in monocytes.",
         "Granulocytes had a higher CD16 than lymphocytes.",
@@ -179,3 +184,9 @@ def test_a_number_with_an_exponent_rounds_nothing_away(lie: str) -> None:
 )
 def test_a_truth_beside_it_passes(truth: str) -> None:
     assert faults(truth + _CAVEAT, _COMPARED) == []
+
+
+@pytest.mark.parametrize("value", ["zero", "seven", "seventy-three", "one thousand"])
+def test_a_marker_value_in_words_is_held_against_the_fact(value: str) -> None:
+    assert faults(f"Granulocytes have a median CD16 of {value} a.u.{_CAVEAT}", _COMPARED)
+    assert not faults(f"Granulocytes have a median CD16 of seventy-four a.u.{_CAVEAT}", _COMPARED)
