@@ -119,6 +119,10 @@ class Child:
                 raise Lost(f"it said what is no answer: {err}") from err
         return self._heard.popleft()
 
+    def settled(self) -> None:
+        """It has begun and needs no temporary files any more: removed now, not even our own end leaves any."""
+        self._scratch.cleanup()
+
     def end(self) -> None:
         """Kill it, wait for its end, close the pipes, remove its temporary files; calling it twice is harmless.
 

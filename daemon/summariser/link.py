@@ -182,6 +182,7 @@ class Link:
         if self._facts is None:
             self._rest_s = LONGEST_REST_S if answer.get("lasting") else self._rest_s
             raise self._lost(one_line(reason))
+        child.settled()
         took_s = time.monotonic() - child.began_s
         logger.info("language model %s is ready after %.1f s", one_line(self._facts.name), took_s)
         return child, self._facts

@@ -259,10 +259,16 @@ def test_a_hanging_worker_ends_with_its_parent(tmp_path: Path) -> None:
         "link.complete([], grammar=None, max_tokens=1, deadline_s=600)\n"
     )
     path = fake_setup(tmp_path, fault="hang").path
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     with subprocess.Popen(
-        [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(temporary)},
     ) as parent:
         assert parent.stdout is not None
         worker = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
     assert psutil.wait_procs([worker], timeout=10)[1] == []
+    assert list(temporary.iterdir()) == []
