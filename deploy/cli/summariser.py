@@ -45,6 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Word summaries until told to stop."""
+    with suppress(KeyboardInterrupt):  # or SIGTERM: nothing is lost, every summary has words
+        _word(args)
+    return 0
+
+
+def _word(args: argparse.Namespace) -> None:
+    """Word summaries, for ever."""
     if args.with_parent is not None:  # before all that takes time to import
         end_with(args.with_parent)
         os.setpriority(os.PRIO_PROCESS, 0, _NICEST)
@@ -75,9 +82,7 @@ def run(args: argparse.Namespace) -> int:
 
     with Link(setup) as link:
         service = Service(config.summary, daemon, Author(link), lambda: link.open(_AT_ONCE_S))
-        with suppress(KeyboardInterrupt):  # or SIGTERM: nothing is lost, every summary has words
-            service.run(announce)
-    return 0
+        service.run(announce)
 
 
 def _daemon(config: "Config", args: argparse.Namespace) -> "Daemon":

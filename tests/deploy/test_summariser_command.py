@@ -1,5 +1,7 @@
 """`summariser`: what it refuses before it listens to anybody, in one line."""
 
+import os
+import signal
 from argparse import Namespace
 from pathlib import Path
 
@@ -47,6 +49,16 @@ def test_what_cannot_be_done_is_refused_in_one_line(
     said = capsys.readouterr().err
     assert line in said
     assert said.count("\n") == 1
+
+
+def test_one_that_is_told_to_stop_before_it_has_begun_ends_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stopped(_path: Path) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("phenostream.deploy.bundles.load_site_config", stopped)
+    assert main(["summariser", "--config", "c.toml"]) == 0
 
 
 @pytest.mark.parametrize(
