@@ -115,7 +115,7 @@ def _told(facts: Facts, style: Style) -> Iterator[str]:
         share = NUMBERS.percent(facts.unusual_share)
         yield f"unlike the training cells: {facts.unusual:,} ({share})"
     for comparison in facts.comparisons:
-        yield from _compared(comparison)
+        yield from _compared(comparison, facts)
 
 
 def _class(one: ClassFacts) -> str:
@@ -128,10 +128,12 @@ def _marker(one: ClassFacts, marker: MarkerFacts, unit_name: str) -> str:
     return f"median {marker_words(marker.name)} of {cells(one.name)}: {value} (unit: {unit(unit_name)})"
 
 
-def _compared(comparison: Comparison) -> Iterator[str]:
+def _compared(comparison: Comparison, facts: Facts) -> Iterator[str]:
     """What changed against one other population, or that nothing is shown to have."""
     previous = comparison.against == "previous"
     other = "the previous window" if previous else f"the reference {quoted(comparison.name)}"
+    if comparison.synthetic and not facts.source_synthetic:
+        other += " (simulated cells)"
     changes = changed(comparison)
     if comparison.obstacle is not None:
         yield f"not compared with {other}: {comparison.obstacle}"

@@ -51,6 +51,8 @@ def _against(r: Reading, phrase: Phrase) -> None:
         r.true(named, "comparison", phrase, "the name of the reference")
     if phrase.contains("simulated"):
         r.true(comparison.synthetic, "synthetic", phrase, "a comparison with real cells")
+    elif comparison.synthetic and not r.facts.source_synthetic:
+        r.refuse("synthetic", phrase, "the name of what is compared with, and: (simulated cells)")
 
 
 def _nothing_compared(r: Reading, phrase: Phrase) -> None:

@@ -211,7 +211,7 @@ def _worth(facts: Facts) -> dict[str, str]:
 def _changes(facts: Facts, rng: Random) -> dict[str, str]:
     words = {"rose": rng.choice(_ROSE), "fell": rng.choice(_FELL)}
     for comparison in facts.comparisons:
-        other = _other(comparison)
+        other = _other(comparison, facts)
         for share in comparison.shares:
             if share.of == "class" and share.verdict in ("up", "down"):
                 words |= {
@@ -234,8 +234,10 @@ def _changes(facts: Facts, rng: Random) -> dict[str, str]:
     return words
 
 
-def _other(comparison: Comparison) -> str:
-    return "the previous window" if comparison.against == "previous" else "the reference"
+def _other(comparison: Comparison, facts: Facts) -> str:
+    other = "the previous window" if comparison.against == "previous" else "the reference"
+    simulated = comparison.synthetic and not facts.source_synthetic
+    return f"{other} (simulated cells)" if simulated else other
 
 
 def _class_count(one: ClassFacts, rng: Random) -> str:

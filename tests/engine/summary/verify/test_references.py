@@ -190,3 +190,11 @@ def test_a_truth_beside_it_passes(truth: str) -> None:
 def test_a_marker_value_in_words_is_held_against_the_fact(value: str) -> None:
     assert faults(f"Granulocytes have a median CD16 of {value} a.u.{_CAVEAT}", _COMPARED)
     assert not faults(f"Granulocytes have a median CD16 of seventy-four a.u.{_CAVEAT}", _COMPARED)
+
+
+def test_real_cells_are_compared_with_simulated_ones_only_where_that_is_said() -> None:
+    (told,) = _COMPARED.comparisons
+    facts = replace(_COMPARED, comparisons=(replace(told, synthetic=True),))
+    lie = "Compared with the previous window, the share of granulocytes rose."
+    assert faults(lie + _CAVEAT, facts)
+    assert not faults(lie.replace("window", "window (simulated cells)") + _CAVEAT, facts)
