@@ -39,6 +39,8 @@ def _contradictions(facts: "Facts") -> Iterator[str]:
         )
     if (facts.mean_confidence is None) != (facts.classified == 0):
         yield f"mean_confidence: {facts.mean_confidence} of {facts.classified} classified cells"
+    if facts.account is not None and facts.by_other_models > facts.account.published:
+        yield f"by_other_models: {facts.by_other_models} of {facts.account.published} published frames"
     yield from _rates(facts)
     yield from _flags(facts)
     for one in facts.classes:

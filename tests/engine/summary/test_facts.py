@@ -127,6 +127,20 @@ def test_anything_else_is_refused_in_one_line(plain: object) -> None:
     assert "\n" not in str(refused.value)
 
 
+def test_frames_of_other_models_are_published_ones() -> None:
+    account = {
+        "announced": 9,
+        "published": 2,
+        "dropped": 0,
+        "quarantined": 0,
+        "failed": 0,
+        "missing": 7,
+    }
+    plain = population(SEED).as_dict() | {"account": account, "by_other_models": 5}
+    with pytest.raises(BadMessage, match="by_other_models: 5 of 2 published frames"):
+        Facts.from_dict(plain)
+
+
 def test_a_missing_key_is_named() -> None:
     plain = population(SEED).as_dict()
     del plain["classified"]
