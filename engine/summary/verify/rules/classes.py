@@ -41,9 +41,15 @@ def _share(r: Reading, phrase: Phrase, one: ClassFacts) -> None:
     """A share is of the classified cells; where it could be read as of those found, it has to be that as well."""
     r.share(phrase, "p", one.share, f"of the classified are of class {one.name}")
     of_cells = phrase.contains("of") and (phrase.contains("cells") or phrase.contains("all"))
-    if (of_cells or r.spoken_of(phrase) == "found") and not phrase.contains("classified"):
+    if (of_cells or _is_of_found(r, phrase)) and not phrase.contains("classified"):
         found = one.count / r.facts.found if r.facts.found else 0.0
         r.share(phrase, "p", found, "of the cells found; or name the classified cells")
+
+
+def _is_of_found(r: Reading, phrase: Phrase) -> bool:
+    """The cells found were named, and what is told since is a list of them."""
+    listed = r.sentence.subject == "class" and r.sentence.whole == "found"
+    return listed or r.spoken_of(phrase) == "found"
 
 
 def _denominator(r: Reading, phrase: Phrase, *, share: bool) -> None:
@@ -59,7 +65,7 @@ def _bound_quantity(r: Reading, phrase: Phrase) -> None:
     if phrase.has("n"):
         r.count(phrase, "n", one.count, f"of class {one.name}")
     if phrase.has("p"):
-        r.share(phrase, "p", one.share, f"of the classified are of class {one.name}")
+        _share(r, phrase, one)
     if phrase.has("n2"):
         _denominator(r, phrase, share=phrase.has("p"))
 

@@ -116,6 +116,8 @@ def test_what_goes_on_with_other_cells_is_found(lie: str) -> None:
         "Granulocytes dominate the sample.",
         "The sample was mostly granulocytes.",
         "31.9 % of the cells found were rejected.",
+        "193 cells: 79 granulocytes (61.7 %).",
+        "193 cells were found: 79 granulocytes, 32.0 % lymphocytes.",
         "Only granulocytes were found.",
     ],
 )
