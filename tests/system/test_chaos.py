@@ -42,8 +42,11 @@ def test_a_promise_holds(number: int) -> None:
 
 @pytest.mark.parametrize("name", CONTROLS)
 def test_a_negative_control_breaks_its_promise(name: str) -> None:
-    code, table = chaos("--break", name)
-    line = table[CONTROLS[name].breaks]
+    for _ in range(3):  # of a small run's few kills, none may fall where the fault shows
+        code, table = chaos("--break", name)
+        line = table[CONTROLS[name].breaks]
+        if line["verdict"] == "BROKEN":
+            break
     assert line["verdict"] == "BROKEN", line
     assert not any("stumbled" in breach for breach in line["breaches"]), line
     assert f"--break {name}" in line["repeat"]

@@ -184,14 +184,17 @@ def test_a_model_that_needs_no_comparison_does_not_serve_if_it_was_given_up_whil
 def test_a_model_that_serves_well_is_not_taken_back_because_the_one_before_fails(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("phenostream.daemon.swap.run.PROBATION_FRAMES", 500)
+    frames = "phenostream.daemon.swap.run.PROBATION_FRAMES"
+    monkeypatch.setattr(frames, 1_000_000)
     world.stream()
     world.ask(world.bundle("2"))
     world.until(lambda: world.swapper.told()["state"] == "probation")
+    world.until(lambda: world.by[-1] == "2")  # no frame is in the model before any more
     world.opened[0].odd = "fails"
     calls = world.opened[0].calls
+    world.until(lambda: world.opened[0].calls > calls)  # it is asked
+    monkeypatch.setattr(frames, 1)
     swap = world.ended()
-    assert world.opened[0].calls > calls  # it was asked
     assert (swap.state, swap.reason) == ("serving", None)
     assert world.models.serving.manifest.version == "2"
 
@@ -236,6 +239,7 @@ def test_a_new_model_can_be_taken_back_while_the_one_before_hangs(
     world.stream()
     world.ask(world.bundle("2"))
     world.until(lambda: world.swapper.told()["state"] == "probation")
+    world.until(lambda: world.by[-1] == "2")  # no frame is in the model before any more
     world.opened[0].odd = "hangs"
     world.until(lambda: row.stuck == 1)
     world.opened[1].odd = "fails"

@@ -21,6 +21,8 @@ from phenostream.deploy.cli.main import main  # noqa: E402
 from phenostream.engine.backends.registry import open_backend  # noqa: E402
 from phenostream.engine.bundle import Bundle, load_bundle  # noqa: E402
 from phenostream.engine.errors import BadInput  # noqa: E402
+from phenostream.engine.summary.facts import Facts  # noqa: E402
+from phenostream.engine.summary.template import write_summary  # noqa: E402
 from phenostream.engine.types import MARKERS  # noqa: E402
 from phenostream.trainer.network.model import HybridNetwork  # noqa: E402
 from phenostream.trainer.published import imported  # noqa: E402
@@ -168,15 +170,17 @@ def test_a_daemon_serves_it_and_says_what_it_cannot_tell(
 ) -> None:
     bundle = str(made[1].path)
     words = ["demo", "--bundle", bundle, "--frames", "2", "--size", "256", "--json"]
-    assert main(words) == 0
+    assert main([*words, "--llm", "none"]) == 0
     summary = json.loads(capsys.readouterr().out)["summary"]
     facts, text = summary["facts"], summary["text"]
     assert facts["classified"] > 0
     assert facts["rejected"] == 0
     assert (facts["calibrated"], facts["rejects"], facts["unusual"]) == (False, False, None)
     assert facts["interval_coverage"] is None
-    assert "without an interval, for this model has none (unit: z, reference unknown)" in text
-    assert "This model does not tell whether a cell is a white cell at all" in text
+    assert "(unit: “z, reference unknown”)" in text
+    in_full = write_summary(Facts.from_dict(facts), "lab")
+    assert "without an interval, for this model has none" in in_full
+    assert "This model does not tell whether a cell is a white cell at all" in in_full
 
 
 def test_check_says_that_it_is_uncalibrated(
