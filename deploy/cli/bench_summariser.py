@@ -25,7 +25,12 @@ def declare(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|PATH",
         help="language model: a name of fetch-llm, or a GGUF file (default smollm2)",
     )
-    parser.add_argument("--pairs", type=int, default=10, help="alternations (default 10)")
+    parser.add_argument(
+        "--pairs",
+        type=int,
+        default=10,
+        help="alternations, more than two minutes each on two cores (default 10)",
+    )
     parser.add_argument(
         "--frames", type=int, default=60, help="frames of a throughput run (default 60)"
     )
