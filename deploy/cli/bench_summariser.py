@@ -29,7 +29,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "--pairs",
         type=int,
         default=10,
-        help="alternations, more than two minutes each on two cores (default 10)",
+        help="alternations, one to two minutes each on two cores (default 10)",
     )
     parser.add_argument(
         "--frames", type=int, default=60, help="frames of a throughput run (default 60)"
