@@ -13,57 +13,31 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     ValidationError,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails
 
 from phenostream.daemon.channel_map import ChannelMap
-from phenostream.daemon.endpoint import BasedPath, Endpoint, based, is_local
+from phenostream.daemon.endpoint import BasedPath, Endpoint, is_local
+from phenostream.daemon.model_config import ModelConfig
+from phenostream.daemon.monitor_config import MonitorConfig
 from phenostream.daemon.source_config import MOST_SOURCES, SourceConfig
 from phenostream.daemon.summary_config import SummaryConfig
 from phenostream.daemon.wire.ingest import Name
 from phenostream.daemon.wire.validation import allowed
-from phenostream.engine.backends.registry import AUTO_ORDER, BACKENDS
 from phenostream.engine.background import LEAST_FRAMES
 from phenostream.engine.detect import DetectorSettings
 from phenostream.engine.errors import BadConfig
-from phenostream.engine.manifest import Precision
 
 MIB: Final = 1 << 20
 _MOST_BYTES: Final = MIB
-LEAST_CALL_TIMEOUT_S: Final = 0.5
-"""A shorter one would give up on sound calls."""
 _OF_A_KEY: Final = "[key]"
 """How pydantic marks that a table's key is at fault, not its value."""
-
-
-def _known_backend(name: str) -> str:
-    if name != "auto" and name not in BACKENDS:
-        raise ValueError(f"allowed {', '.join(('auto', *AUTO_ORDER))}")
-    return name
-
-
-def _known_fallback(name: str) -> str:
-    if name not in ("auto", "none", *BACKENDS):
-        raise ValueError(f"allowed {', '.join(('auto', 'none', *AUTO_ORDER))}")
-    return name
-
-
-def _limit(seconds: float) -> float:
-    if 0 < seconds < LEAST_CALL_TIMEOUT_S:
-        raise ValueError(f"allowed 0, or {LEAST_CALL_TIMEOUT_S:g} to 3600")
-    return seconds
-
-
-def _bundle(name: str, info: ValidationInfo) -> str:
-    return name if name == "demo" else str(based(Path(name), info))
 
 
 def _one_or_many(value: object) -> object:
@@ -129,42 +103,6 @@ class JournalConfig(_Section):
     max_age_days: Annotated[float, Field(ge=0, le=36_500)] = 0.0
 
 
-class ModelConfig(_Section):
-    """What infers, and how cells are batched.
-
-    Attributes:
-        bundle: A bundle directory, or ``demo`` for the one in the package.
-        precision: What to compute in; None: what was measured fastest, or the backend's own choice.
-        max_batch: Cells in one batch; 0 = as measured on this box, or 32.
-        max_wait_ms: Longest time an idle engine waits for a batch to fill.
-        streams: Batches at the same time; 0 = as measured on this box, or as many as the backend takes.
-        measure: With an engine cache: measure once what this box does best with the bundle, and keep it there.
-        fallback: Backend that takes over while `backend` fails: ``auto`` = the next rows of the table; ``none``.
-        call_timeout_s: Longest time of one call of a backend; 0 = 10 s, or 100 times what a full batch took at first.
-        compile: Of the torch backend on a GPU: compile the graph at the start, for a minute of patience.
-        trusted_keys: Files with the public keys of who may vouch for a bundle; if any, one of them must have signed it.
-        engine_cache: Folder, ours alone, for what backends compiled and what was measured. Empty: nowhere.
-    """
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, protected_namespaces=()
-    )
-    bundle: Annotated[str, AfterValidator(_bundle)]
-    backend: Annotated[str, AfterValidator(_known_backend)] = "auto"
-    precision: Precision | None = None
-    max_batch: Annotated[int, Field(ge=0, le=4096)] = 0
-    max_wait_ms: Annotated[float, Field(ge=0, le=1000)] = 2.0
-    streams: Annotated[int, Field(ge=0, le=64)] = 0
-    measure: bool = True
-    compile: bool = False
-    fallback: Annotated[str, AfterValidator(_known_fallback)] = "auto"
-    call_timeout_s: Annotated[float, Field(ge=0, le=3600), AfterValidator(_limit)] = 0.0
-    trusted_keys: Annotated[tuple[BasedPath, ...], Field(max_length=64)] = ()
-    engine_cache: BasedPath | None = None
-    _trusted_keys = field_validator("trusted_keys", mode="before")(_one_or_many)
-    _none = field_validator("engine_cache", "precision", mode="before")(_none_if_empty)
-
-
 class FieldConfig(_Section):
     """What the shading of frames is divided by.
 
@@ -210,13 +148,13 @@ class SecurityConfig(_Section):
 
     Attributes:
         keys: Folder of `phenostream keys server`: tcp endpoints speak CURVE. Empty: there are no keys.
-        plain: Sections (``ingest``, ``sources.NAME``) whose tcp endpoint speaks plain all the same.
+        plain: Sections (``ingest``, ``sources.NAME``, ``monitor``) that speak plain on a network all the same.
         most_peers: Connections at once, of every socket.
         ipc_group: Group that may open ipc sockets too; empty: only the daemon's own user.
     """
 
     keys: BasedPath | None = None
-    plain: Annotated[tuple[str, ...], Field(max_length=MOST_SOURCES + 3)] = ()
+    plain: Annotated[tuple[str, ...], Field(max_length=MOST_SOURCES + 4)] = ()
     most_peers: Annotated[int, Field(ge=1, le=4096)] = 64
     ipc_group: Annotated[str, Field(max_length=32)] | None = None
 
@@ -236,6 +174,7 @@ class Config(_Section):
     limits: LimitsConfig
     quarantine: QuarantineConfig
     summary: SummaryConfig
+    monitor: MonitorConfig
     security: SecurityConfig
     sources: Annotated[tuple[SourceConfig, ...], Field(max_length=MOST_SOURCES)] = ()
 
@@ -288,9 +227,10 @@ class Config(_Section):
     def _check_consent(self) -> None:
         """Nothing is plain on a network unless somebody said so, and nobody says so of what is not there."""
         endpoints = dict(self.endpoints())
+        known = [*endpoints, *(["monitor"] if self.monitor.address else [])]
         for section in self.security.plain:
-            if section not in endpoints:
-                raise ValueError(f"security.plain: {section!r}: allowed {', '.join(endpoints)}")
+            if section not in known:
+                raise ValueError(f"security.plain: {section!r}: allowed {', '.join(known)}")
         for section, url in endpoints.items():
             if self.is_plain(section, url) and not (
                 is_local(url) or section in self.security.plain
@@ -299,6 +239,11 @@ class Config(_Section):
                     f"{section}.endpoint: {url}: allowed on a network with security.keys "
                     f"(`phenostream keys server DIR`), or plain with security.plain = [{section!r}]"
                 )
+        if not self.monitor.is_local and "monitor" not in self.security.plain:
+            raise ValueError(
+                f"monitor.address: {self.monitor.address}: allowed an address of this box alone, such as "
+                "127.0.0.1:9750, or any with security.plain = ['monitor']: HTTP here is plain and asks for no key"
+            )
 
     def is_plain(self, section: str, url: str) -> bool:
         """Whether anyone on the way can read it, and whoever reaches it comes in: tcp without keys."""

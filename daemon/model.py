@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from phenostream.daemon.config import ModelConfig
 from phenostream.daemon.engine_cache import opened_cache
 from phenostream.daemon.engines import Engine, Engines, weakest
+from phenostream.daemon.model_config import ModelConfig
 from phenostream.daemon.priority import runtime_threads
 from phenostream.daemon.security.trusted_keys import read_trusted_keys
 from phenostream.daemon.tuning.apart import measure_apart

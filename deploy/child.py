@@ -105,8 +105,8 @@ class DaemonChild:
 
     @property
     def cpu_s(self) -> float:
-        """CPU time of all its threads since it was started, seconds: the clock of clock_getcpuclockid(3)."""
-        return time.clock_gettime((~self.pid << 3) | _CPU_CLOCK)
+        """See `cpu_s_of`."""
+        return cpu_s_of(self.pid)
 
     def stop(self) -> int:
         """SIGTERM, wait, and the exit code; harmless when it has ended."""
@@ -141,6 +141,11 @@ class DaemonChild:
     def _last_words(self) -> str:
         lines = (self.folder / "daemon.log").read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it logged nothing"
+
+
+def cpu_s_of(pid: int) -> float:
+    """CPU time of all threads of a process since it began, seconds: the clock of clock_getcpuclockid(3)."""
+    return time.clock_gettime((~pid << 3) | _CPU_CLOCK)
 
 
 def child_settings(bundle: str) -> str:

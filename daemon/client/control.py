@@ -103,6 +103,14 @@ class Control:
         """Name, version, sha256, backend, device and precision; raises as `status`."""
         return self._map(self._ask("model")[0], "model")
 
+    async def status_async(self) -> dict[str, Any]:
+        """As `status`, without blocking the event loop."""
+        return self._map((await self._ask_async("status"))[0], "status")
+
+    async def model_async(self) -> dict[str, Any]:
+        """As `model`, without blocking the event loop."""
+        return self._map((await self._ask_async("model"))[0], "model")
+
     def load_model(
         self, bundle: str, terms: Mapping[str, float | bool] | None = None
     ) -> dict[str, Any]:

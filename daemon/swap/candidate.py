@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from phenostream.daemon.config import ModelConfig
 from phenostream.daemon.model import ServedModel, opened_model
+from phenostream.daemon.model_config import ModelConfig
 from phenostream.daemon.priority import (
     let_forward,
     may_be_behind,

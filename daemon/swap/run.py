@@ -14,8 +14,8 @@ from threading import Event
 from typing import Any, Final
 
 from phenostream.daemon.channel import Aborted
-from phenostream.daemon.config import ModelConfig
 from phenostream.daemon.model import ServedModel, verified_bundle
+from phenostream.daemon.model_config import ModelConfig
 from phenostream.daemon.pipeline.entries import Entry, ModelClosed
 from phenostream.daemon.swap.candidate import Candidate, Race, load_candidate
 from phenostream.daemon.swap.comparison import Comparison

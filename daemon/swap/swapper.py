@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from phenostream.daemon.config import ModelConfig
+from phenostream.daemon.model_config import ModelConfig
 from phenostream.daemon.pipeline.entries import Entry
 from phenostream.daemon.swap.models import Models
 from phenostream.daemon.swap.run import Stage, SwapRun, facts_of

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from phenostream.daemon.config import ModelConfig
+from phenostream.daemon.model_config import ModelConfig
 from phenostream.daemon.notify import notify
 from phenostream.daemon.tuning.apart import longest_s
 from phenostream.daemon.tuning.calibration import Calibration

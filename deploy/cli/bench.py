@@ -17,6 +17,7 @@ Examples:
   phenostream bench journal
   phenostream bench soak
   phenostream bench summariser --llm smollm2
+  phenostream bench monitor
   phenostream bench swap
   phenostream bench detect --truth truth.json --results got.jsonl
   phenostream bench field
@@ -33,6 +34,7 @@ from phenostream.deploy.cli import (
     bench_ingest,
     bench_journal,
     bench_latency,
+    bench_monitor,
     bench_orientation,
     bench_shots,
     bench_soak,
@@ -194,6 +196,11 @@ _KINDS: dict[str, tuple[_Declare, _Measure, str]] = {
         bench_summariser.declare,
         bench_summariser.measure,
         "what a language model that writes summaries costs the frames",
+    ),
+    "monitor": (
+        bench_monitor.declare,
+        bench_monitor.measure,
+        "what a scrape of the metrics takes, and what one a second costs the frames",
     ),
     "swap": (
         bench_swap.declare,

@@ -20,7 +20,9 @@ from phenostream.deploy.cli.terminal import say, say_json, say_table
 from phenostream.engine.errors import BadConfig, BadLanguageModel, MissingPackage
 
 if TYPE_CHECKING:
-    from phenostream.daemon.config import Config, ModelConfig
+    from phenostream.daemon.config import Config
+    from phenostream.daemon.model_config import ModelConfig
+    from phenostream.daemon.monitor_config import MonitorConfig
     from phenostream.daemon.summary_config import SummaryConfig
     from phenostream.engine.manifest import Manifest
 
@@ -93,6 +95,8 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
             found[f"sources.{source.name}"] = f"best-effort ({way}): gaps are possible and counted"
             if source.link == "connect":
                 found[f"sources.{source.name}.endpoint"] = f"{source.endpoint}, not tried"
+        if config.monitor.address:
+            found["monitor.address"] = who_serves_http(config.monitor)
         found.update(_security(config))
         for instrument, own in config.ingest.channel_map.items():
             told = ", ".join(f"{shot} is {truth}" for shot, truth in own if shot != truth)
@@ -175,6 +179,19 @@ def who_words(summary: "SummaryConfig") -> str:
     except BadLanguageModel as err:
         return f"{told}; UNFIT: {err}"
     return told
+
+
+def who_serves_http(monitor: "MonitorConfig") -> str:
+    """Who serves metrics; whatever keeps the monitor from it does not keep the daemon from its start."""
+    from phenostream.deploy.extras import need
+
+    try:
+        need("prometheus_client", "monitor")
+        if monitor.start:
+            _try_tcp(f"tcp://{monitor.address}", "monitor.address")
+    except (BadConfig, MissingPackage) as err:
+        return f"MISSING, nothing speaks HTTP: {err}"
+    return f"{monitor.address}, {'started' if monitor.start else 'not started'} by `run`"
 
 
 def _reference(path: Path, model_sha256: str) -> str:

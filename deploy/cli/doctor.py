@@ -19,7 +19,7 @@ from phenostream.deploy.cli.terminal import progress, say, say_json, say_table
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
-    from phenostream.daemon.config import ModelConfig
+    from phenostream.daemon.model_config import ModelConfig
     from phenostream.deploy.doctor.engines import EngineRow, Examination
 
 
@@ -99,7 +99,7 @@ def _examined(args: argparse.Namespace) -> "Examination":
 
 
 def _model_config(args: argparse.Namespace) -> "ModelConfig":
-    from phenostream.daemon.config import ModelConfig
+    from phenostream.daemon.model_config import ModelConfig
     from phenostream.deploy.bundles import bundle_path, load_site_config
 
     if args.config is not None:

@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("demo", "simulated microscope → daemon → results and summary, in one terminal"),
     "run": ("run", "the daemon"),
     "summariser": ("summariser", "words a daemon's summaries with a language model, beside it"),
+    "monitor": ("monitor", "a daemon's metrics, health and status page over HTTP, beside it"),
     "check": ("check", "validate a configuration, its bundle and its endpoints; start nothing"),
     "doctor": ("doctor", "what this box can and cannot do; how right and how fast each engine is"),
     "simulate": ("simulate", "a simulated DPC microscope that streams to a daemon"),
@@ -195,7 +196,9 @@ def _version() -> str:
 
 def _set_up_logging(command: str, verbose: bool) -> None:
     """To standard error; a daemon tells its story, every other command speaks up only when something is wrong."""
-    story = logging.INFO if command in ("run", "summariser", "train") else logging.WARNING
+    story = (
+        logging.INFO if command in ("run", "summariser", "monitor", "train") else logging.WARNING
+    )
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.DEBUG if verbose else story,

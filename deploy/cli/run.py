@@ -1,9 +1,9 @@
 """The daemon: receives frames, classifies cells, publishes results, until SIGTERM or Ctrl-C.
 
 Prints one line when it is ready. Where `summary.llm` names a language model, `phenostream summariser` is started beside
-it, and again when it dies, unless `summary.start` is false. SIGTERM drains: frames already received get their fate, the
-journal is synced, exit 0. A second signal forces. Exit codes: 0 drained, 1 a part died, 2 it could not start, 3 it
-stopped while degraded.
+it, and where `monitor.address` is set `phenostream monitor`, both again when they die, unless `summary.start` or
+`monitor.start` is false. SIGTERM drains: frames already received get their fate, the journal is synced, exit 0. A
+second signal forces. Exit codes: 0 drained, 1 a part died, 2 it could not start, 3 it stopped while degraded.
 
 Example:
   phenostream run --config deploy/config.example.toml
@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, NoReturn
 from phenostream.deploy.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
-    from phenostream.daemon.lifecycle import Ready
     from phenostream.deploy.sibling import Sibling
 
 
@@ -46,7 +45,11 @@ def run(args: argparse.Namespace) -> int:
 
     def announce(ready: Ready) -> None:
         if config.summary.start and config.summary.is_worded:
-            beside.enter_context(_summariser(args.config, ready))
+            where = ["--results", ready.results, "--control", ready.control]
+            beside.enter_context(_companion("summariser", args.config, where))
+        if config.monitor.start and config.monitor.address:
+            where = ["--control", ready.control]
+            beside.enter_context(_companion("monitor", args.config, where))
         if args.json:
             say_json({"event": "ready", **dataclasses.asdict(ready)})
         else:
@@ -62,14 +65,13 @@ def run(args: argparse.Namespace) -> int:
     return code
 
 
-def _summariser(config: Path, ready: "Ready") -> "Sibling":
-    """What words summaries, beside the daemon that has become ready."""
+def _companion(name: str, config: Path, where: list[str]) -> "Sibling":
+    """A command that runs beside the daemon that has become ready, told where that is."""
     from phenostream.deploy.child import PROGRAM
     from phenostream.deploy.sibling import Sibling
 
-    where = ["--results", ready.results, "--control", ready.control]
     mine = ["--config", str(config), "--with-parent", str(os.getpid())]
-    return Sibling("summariser", [*PROGRAM, "summariser", *mine, *where])
+    return Sibling(name, [*PROGRAM, name, *mine, *where])
 
 
 def _leave(code: int) -> NoReturn:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from phenostream.deploy.cli.terminal import note, say_json
+from phenostream.deploy.nearby import reached
 from phenostream.deploy.parent import end_with
 from phenostream.engine.errors import BadConfig
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from phenostream.daemon.config import Config
     from phenostream.daemon.summariser.service import Daemon
 
-_LOOPBACK: Final = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - compared, never bound
-"""Where a socket is reached from its own box that is bound to all addresses."""
 _NICEST: Final = 19
 """Beside a daemon: what is loaded now must not be in the way of frames either. The worker takes even less."""
 _AT_ONCE_S: Final = 0.0
@@ -105,21 +104,8 @@ def _daemon(config: "Config", args: argparse.Namespace) -> "Daemon":
     keys = None if folder is None else ClientKeys.read(folder)
     plain = config.security.plain
     return Daemon(
-        _reached(args.results or config.results.endpoint, "results"),
-        _reached(args.control or config.control.endpoint, "control"),
+        reached(args.results or config.results.endpoint, "results"),
+        reached(args.control or config.control.endpoint, "control"),
         None if "results" in plain else keys,
         None if "control" in plain else keys,
     )
-
-
-def _reached(endpoint: str, section: str) -> str:
-    """The address to connect to where the daemon listens at `endpoint`, from the same box."""
-    scheme, _, rest = endpoint.partition("://")
-    host, _, port = rest.rpartition(":")
-    if scheme != "tcp":
-        return endpoint
-    if port == "*":
-        raise BadConfig(
-            f"{section}.endpoint: {endpoint}: allowed a port, or --{section} URL as the daemon said it"
-        )
-    return f"tcp://{_LOOPBACK.get(host, host)}:{port}"

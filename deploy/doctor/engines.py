@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from phenostream.daemon.config import ModelConfig
 from phenostream.daemon.engine_cache import opened_cache
+from phenostream.daemon.model_config import ModelConfig
 from phenostream.daemon.security.trusted_keys import read_trusted_keys
 from phenostream.daemon.tuning.apart import measure_apart
 from phenostream.daemon.tuning.calibration import Calibration, OnStep

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from phenostream.daemon import engine_cache
-from phenostream.daemon.config import ModelConfig
 from phenostream.daemon.engine_cache import opened_cache
 from phenostream.daemon.model import served_model
+from phenostream.daemon.model_config import ModelConfig
 from phenostream.daemon.security.secret_file import write_secret
 from phenostream.deploy.bundles import demo_bundle
 from phenostream.engine.errors import BadConfig

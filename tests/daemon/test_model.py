@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from phenostream.daemon.config import ModelConfig
 from phenostream.daemon.model import ServedModel, served_model
+from phenostream.daemon.model_config import ModelConfig
 from phenostream.daemon.wire.codec import pack, unpack_result
 from phenostream.deploy.bundle_signing import make_signing_keys, sign_bundle
 from phenostream.deploy.bundles import demo_bundle

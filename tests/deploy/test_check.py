@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from pathlib import Path
 from typing import Literal
 
@@ -9,13 +10,14 @@ import pytest
 
 from phenostream.daemon.config import load_config
 from phenostream.daemon.journal.log import Journal
+from phenostream.daemon.monitor_config import MonitorConfig
 from phenostream.daemon.reference_file import write_reference
 from phenostream.daemon.security.key_folder import make_client, make_server
 from phenostream.daemon.summariser.llm import bindings
 from phenostream.daemon.summary_config import SummaryConfig
 from phenostream.deploy.bundles import demo_bundle
 from phenostream.deploy.child import child_settings
-from phenostream.deploy.cli.check import free_text, who_words
+from phenostream.deploy.cli.check import free_text, who_serves_http, who_words
 from phenostream.deploy.cli.main import main
 from phenostream.engine.bundle import load_bundle
 from phenostream.engine.summary.reference import Reference
@@ -167,3 +169,15 @@ def test_who_words_summaries_is_told_and_nothing_fails_where_he_is_missing(
     assert told('llm = "toy.fake.json"\nmode = "template"').startswith("none:")
     by_others = told('llm = "toy.fake.json"\nstart = false')
     assert by_others == f"{model}, mode grammar, not started by `run`"
+
+
+def test_who_serves_metrics_is_told_and_nothing_fails_where_the_port_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monitor = MonitorConfig(address=f"127.0.0.1:{taken.getsockname()[1]}")
+        told = who_serves_http(monitor)
+        assert told.startswith(
+            f"MISSING, nothing speaks HTTP: monitor.address: tcp://{monitor.address}"
+        )
+        others = monitor.model_copy(update={"start": False})
+        assert who_serves_http(others) == f"{monitor.address}, not started by `run`"
+    assert who_serves_http(monitor) == f"{monitor.address}, started by `run`"

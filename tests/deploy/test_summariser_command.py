@@ -11,8 +11,7 @@ from phenostream.daemon.config import load_config
 from phenostream.daemon.security.key_folder import make_client, make_server
 from phenostream.deploy.child import child_settings
 from phenostream.deploy.cli.main import main
-from phenostream.deploy.cli.summariser import _daemon, _reached
-from phenostream.engine.errors import BadConfig
+from phenostream.deploy.cli.summariser import _daemon
 
 RESULTS = '[results]\nendpoint = "tcp://127.0.0.1:*"\n'
 
@@ -59,29 +58,6 @@ def test_one_that_is_told_to_stop_before_it_has_begun_ends_well(
 
     monkeypatch.setattr("phenostream.deploy.bundles.load_site_config", stopped)
     assert main(["summariser", "--config", "c.toml"]) == 0
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "reached"),
-    [
-        ("ipc:///run/results", "ipc:///run/results"),
-        ("tcp://10.0.0.7:5556", "tcp://10.0.0.7:5556"),
-        ("tcp://*:5556", "tcp://127.0.0.1:5556"),
-        ("tcp://0.0.0.0:5556", "tcp://127.0.0.1:5556"),
-        ("tcp://[::]:5556", "tcp://[::1]:5556"),
-    ],
-)
-def test_a_daemon_that_listens_everywhere_is_reached_on_its_own_box(
-    endpoint: str, reached: str
-) -> None:
-    assert _reached(endpoint, "results") == reached
-
-
-def test_a_port_that_only_the_daemon_knows_must_be_told() -> None:
-    with pytest.raises(
-        BadConfig, match=r"control.endpoint: tcp://\*:\*: allowed a port, or --control URL"
-    ):
-        _reached("tcp://*:*", "control")
 
 
 @pytest.mark.parametrize("plain", ["results", "control"])

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from phenostream.daemon.config import ModelConfig
 from phenostream.daemon.model import ServedModel, opened_model, verified_bundle
+from phenostream.daemon.model_config import ModelConfig
 from phenostream.daemon.pipeline.entries import Entry
 from phenostream.daemon.swap.models import Models
 from phenostream.daemon.swap.shadow import Sample, Shadow

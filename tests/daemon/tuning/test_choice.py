@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from phenostream.daemon.config import ModelConfig
 from phenostream.daemon.model import served_model
+from phenostream.daemon.model_config import ModelConfig
 from phenostream.daemon.swap.candidate import load_candidate
 from phenostream.daemon.tuning import choice, plan
 from phenostream.daemon.tuning.calibration import Calibration

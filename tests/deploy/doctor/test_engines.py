@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from phenostream.daemon.config import ModelConfig
 from phenostream.daemon.engine_cache import opened_cache
 from phenostream.daemon.model import served_model
+from phenostream.daemon.model_config import ModelConfig
 from phenostream.daemon.tuning import plan
 from phenostream.daemon.tuning.calibration import Absent, Calibration, Loaded
 from phenostream.daemon.tuning.measuring import Request

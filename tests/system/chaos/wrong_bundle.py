@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from phenostream.daemon import model as served
-from phenostream.daemon.config import ModelConfig
+from phenostream.daemon.model_config import ModelConfig
 from phenostream.deploy.bundles import bundle_path
 from phenostream.engine.errors import BadBundle
 from tests.system.chaos.promise import Outcome, Setting

@@ -1,0 +1,82 @@
+"""Metrics of one value, of one value a label, and histograms; what the daemon did not tell makes no series."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from phenostream.daemon.monitor.reading import number, rows
+
+_PREFIX = "phenostream_"
+
+
+def gauge(name: str, meaning: str, value: float | None) -> Iterator[Metric]:
+    """A value that goes up and down; `name` without the prefix, with its unit."""
+    if value is not None:
+        yield GaugeMetricFamily(_PREFIX + name, meaning, value)
+
+
+def gauges(
+    name: str, meaning: str, label: str, values: Iterable[tuple[str, float]]
+) -> Iterator[Metric]:
+    """One such value for each value of a label."""
+    family = GaugeMetricFamily(_PREFIX + name, meaning, labels=(label,))
+    for one, value in values:
+        family.add_metric((one,), value)
+    yield family
+
+
+def counter(name: str, meaning: str, value: float | None) -> Iterator[Metric]:
+    """A count that never falls, but for a restart; ``_total`` is put behind `name`."""
+    if value is not None:
+        yield CounterMetricFamily(_PREFIX + name, meaning, value)
+
+
+def counters(
+    name: str,
+    meaning: str,
+    labels: Sequence[str],
+    values: Iterable[tuple[Sequence[str], float]],
+) -> Iterator[Metric]:
+    """One such count for each value of the labels."""
+    family = CounterMetricFamily(_PREFIX + name, meaning, labels=labels)
+    for ones, value in values:
+        family.add_metric(ones, value)
+    yield family
+
+
+def info(name: str, meaning: str, told: Mapping[str, object]) -> Iterator[Metric]:
+    """Words about something, as labels of a 1; ``_info`` is put behind `name`."""
+    family = GaugeMetricFamily(f"{_PREFIX}{name}_info", meaning, labels=tuple(told))
+    family.add_metric([_worded(value) for value in told.values()], 1)
+    yield family
+
+
+def histogram(
+    name: str, meaning: str, label: str, told: Iterable[tuple[str, Mapping[str, object]]]
+) -> Iterator[Metric]:
+    """How long something took, for each value of a label.
+
+    Args:
+        name: Ends in ``_seconds``.
+        meaning: Help.
+        label: Name of the label.
+        told: Value of the label, and ``count``, ``sum_s`` and ``buckets``: pairs of an upper bound in seconds and how
+            many took no longer, rising.
+    """
+    family = HistogramMetricFamily(_PREFIX + name, meaning, labels=(label,))
+    for one, times in told:
+        count, total = number(times, "count"), number(times, "sum_s")
+        pairs = [(float(le), float(n)) for le, n in rows(times, "buckets")]
+        if count is None or total is None:
+            continue
+        finite = [(f"{le:g}", n) for le, n in pairs if math.isfinite(le)]
+        family.add_metric((one,), [*finite, ("+Inf", count)], total)
+    yield family
+
+
+def _worded(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)

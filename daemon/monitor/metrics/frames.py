@@ -1,0 +1,71 @@
+"""The exact account of frames and cells, over the life of the journal; runs are never a label."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from prometheus_client.metrics_core import Metric
+
+from phenostream.daemon.ledger import CELL_COUNTS, FATES, INCIDENTS
+from phenostream.daemon.monitor.metrics.families import counter, counters, gauge
+from phenostream.daemon.monitor.reading import number, numbers, rows, table
+
+
+def of_frames(status: Mapping[str, Any]) -> Iterator[Metric]:
+    """Fates, reasons, gaps, messages that became no frame, and open runs."""
+    total = table(status, "ledger", "total")
+    yield from counter(
+        "frames_received", "Distinct frames whose first part came.", number(total, "received")
+    )
+    yield from counters(
+        "frames",
+        "Frames by what became of them; their sum and those in flight are the received.",
+        ("fate",),
+        (((fate,), number(total, fate) or 0) for fate in FATES),
+    )
+    yield from counters(
+        "frames_lost",
+        "Frames that were not published, by fate and reason.",
+        ("fate", "reason"),
+        (((fate, reason), n) for fate, reason, n in _reasons(total)),
+    )
+    yield from gauge(
+        "frames_in_flight", "Received, without a fate yet.", number(total, "in_flight")
+    )
+    yield from gauge(
+        "frames_gaps", "Frame numbers below the highest that did not come.", number(total, "gaps")
+    )
+    yield from counter(
+        "frames_missing",
+        "Announced, and not received before their run ended.",
+        number(total, "missing"),
+    )
+    yield from counters(
+        "messages",
+        "Messages that became no frame, by why.",
+        ("why",),
+        (((incident,), number(total, incident) or 0) for incident in INCIDENTS),
+    )
+    runs, ended = table(status, "ledger", "runs"), set(rows(status, "ledger", "ended"))
+    yield from gauge(
+        "runs_open", "Runs without an END, of the newest 64.", len(runs.keys() - ended)
+    )
+
+
+def of_cells(status: Mapping[str, Any]) -> Iterator[Metric]:
+    """Cells by what became of them, and by class."""
+    total = table(status, "ledger", "total")
+    yield from counter("cells_found", "Cells that were detected.", number(total, "cells_found"))
+    yield from counters(
+        "cells",
+        "Cells by what became of them; their sum is the found.",
+        ("fate",),
+        (((fate,), number(total, f"cells_{fate}") or 0) for fate in CELL_COUNTS if fate != "found"),
+    )
+
+
+def _reasons(total: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
+    """Fate, reason and count, from entries ``FATE.REASON``."""
+    lost = {key: n for key, n in total.items() if "." in key}
+    for key, count in numbers(lost):
+        fate, _, reason = key.partition(".")
+        yield fate, reason or "other", count

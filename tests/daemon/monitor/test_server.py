@@ -1,0 +1,140 @@
+"""Whatever clients do, it costs a bounded time, a bounded length, and nobody else's answer."""
+
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from phenostream.daemon.monitor.http import MOST_HEAD_BYTES, Request, Response
+from phenostream.daemon.monitor.server import LOOPBACK_NAMES, MOST_CONNECTIONS, Server
+from phenostream.engine.errors import BadConfig
+
+GET = b"GET /any HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+Act = Callable[[int], Awaitable[object]]
+
+
+async def _handle(request: Request) -> Response:
+    if request.path == "/broken":
+        raise RuntimeError("planted")
+    return Response.of_json({"path": request.path})
+
+
+async def _asked(port: int, said: bytes = GET) -> bytes:
+    """All that a client hears, until the server closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(said)
+    try:
+        return await asyncio.wait_for(reader.read(), 5)
+    finally:
+        writer.close()
+
+
+def _served(act: Act, head_s: float = 5.0) -> Counter[str]:
+    """Serve while something is done; what was counted."""
+    counts: Counter[str] = Counter()
+
+    async def play() -> None:
+        server = Server(_handle, counts, LOOPBACK_NAMES, head_s)
+        port = await server.start("127.0.0.1", 0)
+        await act(port)
+        server.close()
+
+    asyncio.run(play())
+    return counts
+
+
+def _code(heard: bytes) -> int:
+    return int(heard.split(b" ")[1])
+
+
+def test_a_request_is_answered_and_its_connection_closed() -> None:
+    async def act(port: int) -> None:
+        assert (await _asked(port)).endswith(b'{"path":"/any"}\n')
+
+    assert _served(act) == {"200": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (b"DELETE / HTTP/1.1\r\n\r\n", 405),
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * (1 << 19) + b"\r\n\r\n", 431),
+        (b"a" * (2 * MOST_HEAD_BYTES), 431),
+        (b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", 421),
+        (b"GET /broken HTTP/1.1\r\n\r\n", 500),
+        (b"\x00\r\n\r\n", 400),
+    ],
+)
+def test_a_request_that_is_none_of_ours_is_told_so(said: bytes, code: int) -> None:
+    async def act(port: int) -> None:
+        assert _code(await _asked(port, said)) == code
+
+    assert _served(act) == {str(code): 1}
+
+
+def test_a_head_that_never_ends_is_given_its_time_and_no_more() -> None:
+    async def drip(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+        async def say() -> None:
+            while not writer.is_closing():
+                writer.write(b"X: y\r\n")
+                await asyncio.sleep(0.02)
+
+        saying = asyncio.create_task(say())
+        assert _code(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)) == 408
+        saying.cancel()
+        writer.close()
+
+    async def act(port: int) -> None:
+        await asyncio.gather(drip(port), _asked(port))
+
+    assert _served(act, head_s=0.3) == {"200": 1, "408": 1}
+
+
+def test_the_silent_hold_up_only_each_other() -> None:
+    async def act(port: int) -> None:
+        silent = [
+            await asyncio.open_connection("127.0.0.1", port) for _ in range(10 * MOST_CONNECTIONS)
+        ]
+        for _ in range(10):
+            assert _code(await _asked(port)) == 200
+        for _, writer in silent:
+            writer.close()
+
+    counts = _served(act)
+    assert counts["200"] == 10
+    assert counts["given_up"] >= 9 * MOST_CONNECTIONS
+
+
+def test_a_client_that_goes_away_is_nobodys_trouble() -> None:
+    async def act(port: int) -> None:
+        for said in (b"", b"GET / HT", GET):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(said)
+            await writer.drain()
+            writer.transport.abort()
+        assert _code(await _asked(port)) == 200
+
+    assert _served(act)["200"] >= 1
+
+
+def test_a_head_request_gets_the_head_alone() -> None:
+    async def act(port: int) -> None:
+        heard = await _asked(port, b"HEAD / HTTP/1.1\r\n\r\n")
+        assert heard.endswith(b"\r\n\r\n")
+        assert b"Content-Length: 13" in heard
+
+    _served(act)
+
+
+def test_a_port_that_is_taken_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        server = Server(_handle, Counter())
+        with pytest.raises(
+            BadConfig, match=f"monitor.address: 127.0.0.1:{port}: in use by another program"
+        ):
+            asyncio.run(server.start("127.0.0.1", port))
