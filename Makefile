@@ -14,8 +14,10 @@ LLM ?= prebuilt
 LLAMA_BUILD := CMAKE_ARGS="-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF -DMTMD_BUILD=OFF"
 # What `make chaos` and `make nightly` are told.
 CHAOS = $(if $(BREAK),--break $(BREAK)) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json)
+# What `make service-test` is told.
+SERVICE = $(if $(WITHOUT),--without $(WITHOUT)) $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json)
 
-.PHONY: help demo test chaos nightly llm-truth fuzz check lint types view reference bundle clean
+.PHONY: help demo test service-test chaos nightly llm-truth fuzz check lint types view reference bundle clean
 ifeq ($(filter $(LLM),prebuilt build 0),)
 $(error LLM=$(LLM): allowed prebuilt, build, 0)
 endif
@@ -34,8 +36,12 @@ test: $(TEST)/.llm-$(LLM)  ## the whole test suite, on a real language model; LL
 chaos: $(TEST)/.ready  ## the table of promises, each put to the test; BREAK=name plants a fault, ONLY="1 6", SEED=n, JSON=1
 	@$(THREADS) $(TEST)/bin/python -m tests.system.chaos --size ci $(CHAOS)
 
-nightly: $(TEST)/.ready  ## the same at full size: 1,000 kills, a long soak; hours
+service-test: $(TEST)/.ready  ## under a real systemd, in a container (root); WITHOUT=WatchdogSec plants a fault, ONLY="ready"
+	@$(THREADS) $(TEST)/bin/python -m tests.system.service $(SERVICE)
+
+nightly: $(TEST)/.ready  ## the promises at full size: 1,000 kills, a long soak; a virtual machine for the units' limits; hours
 	@$(THREADS) $(TEST)/bin/python -m tests.system.chaos --size nightly $(CHAOS)
+	@$(THREADS) $(TEST)/bin/python -m tests.system.service.virtual_machine
 	@$(MAKE) --no-print-directory fuzz
 	@$(THREADS) $(TEST)/bin/phenostream bench soak
 	@$(MAKE) --no-print-directory llm-truth
