@@ -3,7 +3,6 @@
 Every bound and every queue of the process is chosen here. Sockets are made, used and closed inside their threads.
 """
 
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ from phenostream.daemon.crew import Beat, Crew
 from phenostream.daemon.health import Health
 from phenostream.daemon.journal.keeper import Keeper
 from phenostream.daemon.journal.retention import Limits
+from phenostream.daemon.meters import Meters
 from phenostream.daemon.narration import Narration
 from phenostream.daemon.open_runs import OpenRuns
 from phenostream.daemon.pipeline.commit import Books, Commit
@@ -32,7 +32,6 @@ from phenostream.daemon.pipeline.inference import Inference
 from phenostream.daemon.pipeline.model_batches import ModelBatches
 from phenostream.daemon.pipeline.orientations import Orientations
 from phenostream.daemon.pipeline.preparation import FramePath, Preparation
-from phenostream.daemon.pipeline.records import origin
 from phenostream.daemon.publisher import Publisher, send_high_water
 from phenostream.daemon.quarantine import Quarantine
 from phenostream.daemon.recovery import Recovered
@@ -45,6 +44,7 @@ from phenostream.daemon.sources.intake import Intake, Signs
 from phenostream.daemon.sources.lossless import LosslessDoor
 from phenostream.daemon.sources.reception import Outlets
 from phenostream.daemon.sources.runs import RunBook
+from phenostream.daemon.status import Status
 from phenostream.daemon.summaries import SummaryBook
 from phenostream.daemon.swap.models import Models
 from phenostream.daemon.swap.swapper import Swapper
@@ -59,8 +59,6 @@ from phenostream.engine.reduce import reduced_shape
 _BATCHES_PER_STREAM: Final = 1
 _ENTRIES_QUEUED: Final = 64
 _BIND_TIMEOUT_S: Final = 10.0
-_RUNS_SHOWN: Final = 64
-_LOSSES_SHOWN: Final = 64
 CONTROL: Final = "control"
 GATE: Final = "gate"
 INGEST: Final = "ingest"
@@ -113,7 +111,6 @@ class Assembly:
         self._open_runs = OpenRuns(self._most_runs(), self._ledger.run)
         self._fields = self._make_fields()
         self._guard, self._health, self._wake = guard, health, wake
-        self._began_s = time.monotonic()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._signs = Signs(Wake(), Event())
         self._arrived = Wake()
@@ -143,6 +140,7 @@ class Assembly:
             BestEffortDesk(source, self._desk, self._ledger, runs) for source in config.sources
         ]
         self._keeper = Keeper(config.journal.directory, found.journal, self._kept(), health)
+        self._meters = Meters(models.serving.manifest.classes)
         self._commit = self._make_commit()
         self._crew = Crew(health, wake.set)
         for channel in (self._frames, self._batches, self._entries, self._answers):
@@ -155,6 +153,7 @@ class Assembly:
         self._crew.on_abort(self._keeper.abort)
         self._crew.on_abort(self._control_stops.set)
         self._crew.on_abort(self._gate_stops.set)
+        self._status = self._make_status()
 
     def start(self) -> None:
         """Start the threads from the end to the beginning; returns when every socket is bound.
@@ -207,42 +206,7 @@ class Assembly:
 
     def status(self) -> dict[str, Any]:
         """What the control service tells; plain values."""
-        accounts, ended = self._ledger.latest(_RUNS_SHOWN)
-        return {
-            **self._health.snapshot(),
-            "fault_history": self._health.past(),
-            "uptime_s": round(time.monotonic() - self._began_s, 3),
-            "ledger": {"total": self._ledger.total(), "runs": accounts, "ended": ended},
-            "journal": {
-                "oldest": self._journal.oldest,
-                "newest": self._journal.newest,
-                "losses": [loss.as_dict() for loss in self._journal.losses[:_LOSSES_SHOWN]],
-            },
-            "queues": {
-                "frames": len(self._frames),
-                "batches": len(self._batches),
-                "entries": len(self._entries),
-            },
-            "assembling": self._desk.assembling(),
-            "quarantine": {
-                "held": len(self._quarantine),
-                "removed": self._quarantine.removed,
-                "not_kept": self._quarantine.not_kept,
-            },
-            "endpoints": dict(self.endpoints),
-            "sources": {desk.config.name: desk.told() for desk in self._best_effort},
-            "security": self._guard.told(),
-            "model": self._models.serving.describe(),
-            "engine_choice": self._models.serving.choice,
-            "inference": self._inference.told(),
-            "summariser": self._narration.told(),
-            **origin(
-                model_synthetic=self._models.serving.manifest.synthetic,
-                source_synthetic=self._commit.source_synthetic,
-            ),
-            "orientation": self._orientations.states(),
-            "config_sha256": self._config.sha256,
-        }
+        return self._status.told()
 
     def _make_desk(self, runs: RunBook) -> IngestDesk:
         outlets = Outlets(
@@ -312,8 +276,29 @@ class Assembly:
             self._register,
             checkpointing,
             self._narration,
+            self._meters,
         )
         return Commit(self._models, self._journal, books, self._entries, self._answers)
+
+    def _make_status(self) -> Status:
+        return Status(
+            self._health,
+            self._ledger,
+            self._journal,
+            {"frames": self._frames, "batches": self._batches, "entries": self._entries},
+            self._desk,
+            self._best_effort,
+            self._quarantine,
+            self.endpoints,
+            self._guard,
+            self._models,
+            self._inference,
+            self._narration,
+            self._commit,
+            self._orientations,
+            self._meters,
+            self._config.sha256,
+        )
 
     def _kept(self) -> Limits:
         journal = self._config.journal

@@ -150,7 +150,7 @@ class Ledger:
             account.counts[fate] += 1
             if fate != "published":
                 account.exceptions[frame_seq] = self._shared(fate, reason)
-                account.counts[f"{fate}.{_code(reason)}"] += 1
+                account.counts[f"{fate}.{reason_code(reason)}"] += 1
             for name in CELL_COUNTS:
                 account.counts[f"cells_{name}"] += (cells or {}).get(name, 0)
 
@@ -158,7 +158,7 @@ class Ledger:
         """One object for equal ends; a reason beyond the first thousand is cut to its code."""
         end = fate, reason
         if end not in self._ends and len(self._ends) >= _REASONS_KEPT:
-            end = fate, f"{_code(reason)}: see the journal"
+            end = fate, f"{reason_code(reason)}: see the journal"
         return self._ends.setdefault(end, end)
 
     def count(self, incident: Incident, run: str | None = None, times: int = 1) -> None:
@@ -284,5 +284,6 @@ class Ledger:
             return list(self._runs)
 
 
-def _code(reason: str | None) -> str:
+def reason_code(reason: str | None) -> str:
+    """The code of a reason, which is counted: what stands before its colon, at most 32 characters."""
     return (reason or "unknown").split(":", 1)[0][:32]

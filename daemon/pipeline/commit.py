@@ -24,6 +24,7 @@ from phenostream.daemon.health import Health
 from phenostream.daemon.journal.log import Journal, JournalFull
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.meters import Meters
 from phenostream.daemon.narration import Narration
 from phenostream.daemon.open_runs import OpenRuns
 from phenostream.daemon.pipeline.entries import (
@@ -37,6 +38,7 @@ from phenostream.daemon.pipeline.entries import (
     SummaryWorded,
 )
 from phenostream.daemon.pipeline.records import (
+    FrameEnd,
     end_frame,
     model_changed,
     run_ended,
@@ -64,6 +66,7 @@ class _Group:
     items: list[tuple[Topic, bytes]]
     settle: list[Callable[[], None]]
     answers: list[Answer]
+    ended: list[tuple[Passage, FrameEnd]]
     runs_ended: bool = False
 
 
@@ -78,6 +81,7 @@ class Books:
     register: Register = field(default_factory=Register)
     checkpointing: Checkpointing | None = None
     narration: Narration | None = None
+    meters: Meters = field(default_factory=Meters)
 
 
 class Commit:
@@ -135,7 +139,7 @@ class Commit:
             ("summary", payload)
             for payload in self._books.summaries.due(_now(), self._journal.next_offset)
         ]
-        group = _Group(windows, [], [])
+        group = _Group(windows, [], [], [])
         for entry in entries:
             self._enter(entry, group, beat)
         records: list[Record] = []
@@ -146,6 +150,7 @@ class Commit:
         if self._books.narration is not None:  # before who would word them can have seen them
             self._books.narration.written(records)
         publisher.publish(records)
+        self._books.meters.committed(group.ended, _now())
         if group.runs_ended:
             publisher.mark()
         for answer in group.answers:
@@ -223,6 +228,7 @@ class Commit:
         if end.fate == "published":
             self._recall(start, beat)
             self._books.summaries.add(start, end.columns, _now(), end.flags, model.identity)
+        group.ended.append((passage, end))
         group.items.append(("result", end.payload))
         group.settle.append(
             lambda: self._books.ledger.settle(start.run, frame_seq, end.fate, end.reason, end.cells)
@@ -263,7 +269,9 @@ class Commit:
         """
         try:
             records = self._append(items, beat)
+            began_s = _now()
             self._journal.sync()
+            took_s = _now() - began_s
         except OSError as err:
             logger.critical(
                 "journal: %s: the disk failed; nothing since the last acknowledgement is promised, sources will send "
@@ -271,6 +279,8 @@ class Commit:
                 err,
             )
             raise
+        size = sum(len(record.payload) for record in records)
+        self._books.meters.synced(len(records), size, took_s)
         return records
 
     def _append(self, items: list[tuple[Topic, bytes]], beat: Beat) -> list[Record]:

@@ -77,6 +77,22 @@ def end_frame(
     return FrameEnd(fate, reason, asdict(cells), columns, flags, payload)
 
 
+def stages_s(passage: Passage) -> dict[str, float]:
+    """Seconds in each stage on one monotonic clock: queue, prepare, wait (for a batch and a stream), infer.
+
+    They add up to the time from the frame's arrival to its last cell; empty for a frame that was not prepared.
+    """
+    prepared = passage.prepared
+    if prepared is None:
+        return {}
+    return {
+        "queue": prepared.began_s - passage.arrival.received_s,
+        "prepare": prepared.done_s - prepared.began_s,
+        "wait": max(0.0, passage.inferred_s - prepared.done_s - passage.infer_s),
+        "infer": passage.infer_s,
+    }
+
+
 def flags_of(told: Mapping[str, Any]) -> FrameFlags:
     """The flags that a record's ``flags`` tell; those of an earlier version tell fewer."""
     return FrameFlags(**{field.name: told.get(field.name) is True for field in fields(FrameFlags)})
@@ -237,18 +253,9 @@ def _channel_map(start: Start, prepared: Prepared | None) -> dict[str, str] | No
 
 
 def _timing_ms(passage: Passage, now_s: float) -> dict[str, float]:
-    """Durations on one monotonic clock: queue, prepare, wait (for a batch and a stream), infer, total."""
-    received_s = passage.arrival.received_s
-    prepared = passage.prepared
-    if prepared is None:
-        return {"total": _ms(now_s - received_s)}
-    return {
-        "queue": _ms(prepared.began_s - received_s),
-        "prepare": _ms(prepared.done_s - prepared.began_s),
-        "wait": _ms(max(0.0, passage.inferred_s - prepared.done_s - passage.infer_s)),
-        "infer": _ms(passage.infer_s),
-        "total": _ms(now_s - received_s),
-    }
+    """How long each stage took, and all of it up to here; only that for a frame that was not prepared."""
+    timing_s = {**stages_s(passage), "total": now_s - passage.arrival.received_s}
+    return {stage: _ms(seconds) for stage, seconds in timing_s.items()}
 
 
 def _ms(seconds: float) -> float:

@@ -101,6 +101,10 @@ class IngestDesk:
         """What waits for shots, as plain values; from any thread."""
         return {"frames": len(self._assembler), "bytes": self._assembler.held_bytes}
 
+    def credit(self) -> dict[str, int]:
+        """How much of their credit the sources use, as plain values; from any thread."""
+        return self._peers.told()
+
     def receive(self, peer: bytes, parts: list[memoryview], clock: Clock) -> list[Letter]:
         """One message from a connection.
 

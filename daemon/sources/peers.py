@@ -22,6 +22,7 @@ class Peers:
         """Nobody is there."""
         self._credit_bytes = credit_bytes
         self._peers: OrderedDict[bytes, _Peer] = OrderedDict()
+        self._outstanding_bytes = 0
 
     def greet(self, peer: bytes, instrument: str) -> None:
         """HELLO arrived; on a connection that said it before, what is outstanding stays so."""
@@ -29,7 +30,8 @@ class Peers:
         known.instrument = instrument
         self._peers.move_to_end(peer)
         if len(self._peers) > _MOST_PEERS:
-            self._peers.popitem(last=False)
+            _, forgotten = self._peers.popitem(last=False)
+            self._outstanding_bytes -= forgotten.outstanding_bytes
 
     def instrument(self, peer: bytes) -> str | None:
         """Who it said it was, or None before HELLO."""
@@ -52,9 +54,20 @@ class Peers:
         """Bytes were received."""
         if peer != NOBODY:
             self._peers[peer].outstanding_bytes += size
+            self._outstanding_bytes += size
 
     def refund(self, peer: bytes, size: int) -> None:
         """They are acknowledged; harmless for a connection that is forgotten, or was and said HELLO again."""
         known = self._peers.get(peer)
         if known is not None:
-            known.outstanding_bytes = max(0, known.outstanding_bytes - size)
+            returned = min(size, known.outstanding_bytes)
+            known.outstanding_bytes -= returned
+            self._outstanding_bytes -= returned
+
+    def told(self) -> dict[str, int]:
+        """How much of their credit the connections use, as plain values; from any thread."""
+        return {
+            "connections": len(self._peers),
+            "bytes_each": self._credit_bytes,
+            "outstanding_bytes": self._outstanding_bytes,
+        }

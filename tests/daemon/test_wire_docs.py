@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 
 from phenostream.daemon.control import MOST_RECORDS
 from phenostream.daemon.ledger import CELL_COUNTS, FATES, INCIDENTS, Ledger
+from phenostream.daemon.meters import Meters
 from phenostream.daemon.model import ServedModel
 from phenostream.daemon.narration import MOST_KEPT, MOST_TRIES, Narration
 from phenostream.daemon.open_runs import COUNTS, MOST_TOLD
@@ -33,6 +34,7 @@ from phenostream.daemon.pipeline.records import (
     run_started,
     summary,
 )
+from phenostream.daemon.sources.peers import Peers
 from phenostream.daemon.summary_config import SummaryConfig
 from phenostream.daemon.swap.comparison import Comparison
 from phenostream.daemon.swap.state import State, Swap, SwapSettings
@@ -182,6 +184,15 @@ def test_the_ledgers_keys_are_those_of_the_code(a_passage: Passage) -> None:
     documented = set(words("### The ledger")) - {"FATE.CODE"}
     assert documented == set(ledger.run(start.run))
     assert {*FATES, *INCIDENTS, *(f"cells_{name}" for name in CELL_COUNTS)} < documented
+
+
+def test_the_meters_keys_are_those_that_are_told() -> None:
+    told = {**Meters().told(), "credit": Peers(1).told()}
+    assert words("### The meters of a status") == list(told)
+    for row, value in zip(table("### The meters of a status"), told.values(), strict=True):
+        assert all(f"`{key}`" in row for key in value)
+    histogram = PAGE.split("A histogram is a map of ")[1].split(":")[0]
+    assert re.findall("`([^`]+)`", histogram) == list(told["commit"]["fdatasync"])
 
 
 @pytest.fixture

@@ -33,6 +33,14 @@ def test_a_ready_daemon_tells_its_account(
     status = json.loads(capsys.readouterr().out)
     assert status["state"] == "ready"
     assert status["ledger"]["runs"][start.run] == ledger
+    meters = status["meters"]
+    assert meters["frames_by_reason"] == {"published": 3}
+    assert sum(meters["cells"]["classes"].values()) == ledger["cells_classified"] > 0
+    assert {stage["count"] for stage in meters["stages"].values()} == {3}
+    seconds = {name: stage["sum_s"] for name, stage in meters["stages"].items()}
+    assert seconds.pop("total") == pytest.approx(sum(seconds.values()), abs=1e-5)
+    assert meters["commit"]["fdatasync"]["count"] > 0
+    assert meters["credit"]["outstanding_bytes"] == 0
 
     assert main(["status", ready["control"]]) == 0
     shown = capsys.readouterr().out

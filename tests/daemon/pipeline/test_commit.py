@@ -17,6 +17,7 @@ from phenostream.daemon.health import Health
 from phenostream.daemon.journal.log import Journal, JournalFull
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.meters import Meters
 from phenostream.daemon.model import ServedModel
 from phenostream.daemon.narration import Narration
 from phenostream.daemon.open_runs import OpenRuns
@@ -90,7 +91,15 @@ class Desk:
         self.open_runs = OpenRuns(2, self.ledger.run)
         summaries = SummaryBook(self.model.manifest, 60.0, 2, self.model.sha256)
         self.narration = Narration(SummaryConfig(llm="toy"), self.entries.offer)
-        books = Books(self.ledger, self.health, summaries, self.open_runs, narration=self.narration)
+        self.meters = Meters(self.model.manifest.classes)
+        books = Books(
+            self.ledger,
+            self.health,
+            summaries,
+            self.open_runs,
+            narration=self.narration,
+            meters=self.meters,
+        )
         self.commit = Commit(Models(self.model), self.journal, books, self.entries, self.answers)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.ledger.open(self.start.run, None)
@@ -196,6 +205,22 @@ def test_one_sync_serves_all_that_is_queued(desk: Desk) -> None:
         desk.entries.put(finished(desk.receive(seq), 1))
     desk.run()
     assert desk.events[:22] == ["append", "sync", *["answer"] * 20]
+
+
+def test_what_was_committed_is_counted_and_timed(desk: Desk) -> None:
+    desk.run(
+        finished(desk.receive(0), 3, edge=2),
+        Passage(desk.receive(1), failure=("failed", "engine: gone")),
+    )
+    told = desk.meters.told()
+    assert told["frames_by_reason"] == {"published": 1, "failed.engine": 1}
+    assert (told["cells"]["found"], told["cells"]["edge"]) == (5, 2)
+    assert sum(told["cells"]["classes"].values()) == 3
+    assert told["stages"]["total"]["count"] == told["stages"]["commit"]["count"] == 1
+    syncs = desk.events.count("sync") - 1  # the drain's own, of the last window
+    assert told["commit"]["fdatasync"]["count"] == syncs
+    assert told["commit"]["records"] == 2
+    assert told["commit"]["bytes"] > 0
 
 
 def test_a_published_frame_reads_back_with_its_columns(desk: Desk) -> None:

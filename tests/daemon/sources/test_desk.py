@@ -566,6 +566,21 @@ def test_a_connection_that_was_forgotten_with_bytes_outstanding_gains_no_credit(
     assert peers.overdrawn(b"p", 1) is not None
 
 
+def test_what_all_connections_have_outstanding_is_told_also_when_one_is_forgotten() -> None:
+    peers = Peers(credit_bytes=100)
+    for peer in (b"p", b"q"):
+        peers.greet(peer, "scope")
+        peers.charge(peer, 60)
+    peers.refund(b"p", 20)
+    assert peers.told() == {"connections": 2, "bytes_each": 100, "outstanding_bytes": 100}
+    peers.refund(b"q", 1000)
+    assert peers.told()["outstanding_bytes"] == 40
+    for number in range(1024):
+        peers.greet(str(number).encode(), "other")
+    peers.refund(b"p", 40)
+    assert peers.told() == {"connections": 1024, "bytes_each": 100, "outstanding_bytes": 0}
+
+
 def test_too_many_open_runs_are_refused_until_one_ends_or_falls_silent(
     bench: Bench, make_start: StartMaker
 ) -> None:
