@@ -23,6 +23,7 @@ from phenostream.daemon.journal.keeper import Keeper
 from phenostream.daemon.journal.retention import Limits
 from phenostream.daemon.meters import Meters
 from phenostream.daemon.narration import Narration
+from phenostream.daemon.newest_summary import NewestSummary
 from phenostream.daemon.open_runs import OpenRuns
 from phenostream.daemon.pipeline.commit import Books, Commit
 from phenostream.daemon.pipeline.entries import Answer, Entry, Passage, ReceivedFrame
@@ -141,6 +142,7 @@ class Assembly:
         ]
         self._keeper = Keeper(config.journal.directory, found.journal, self._kept(), health)
         self._meters = Meters(models.serving.manifest.classes)
+        self._newest_summary = NewestSummary()
         self._commit = self._make_commit()
         self._crew = Crew(health, wake.set)
         for channel in (self._frames, self._batches, self._entries, self._answers):
@@ -277,6 +279,7 @@ class Assembly:
             checkpointing,
             self._narration,
             self._meters,
+            self._newest_summary,
         )
         return Commit(self._models, self._journal, books, self._entries, self._answers)
 
@@ -297,6 +300,7 @@ class Assembly:
             self._commit,
             self._orientations,
             self._meters,
+            self._newest_summary,
             self._config.sha256,
         )
 

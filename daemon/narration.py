@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Any, Final
 
 from phenostream.daemon.journal.record import Record
+from phenostream.daemon.logs import about
 from phenostream.daemon.pipeline.entries import SummaryWorded
 from phenostream.daemon.pipeline.records import Wording, worded
 from phenostream.daemon.summariser.llm.bindings import BINDINGS
@@ -192,7 +193,9 @@ class Narration:
             raise
         except Exception as err:  # costs the text, and never the thread that answers everybody
             logger.exception(
-                "the judge of summaries failed at a text for offset %d", request.of_offset
+                "the judge of summaries failed at a text for offset %d",
+                request.of_offset,
+                extra=about(offset=request.of_offset),
             )
             fault = f"it could not be judged ({type(err).__name__})"
         if fault is not None:

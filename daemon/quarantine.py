@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final, NamedTuple, Protocol
 
+from phenostream.daemon.logs import about
 from phenostream.daemon.pipeline.entries import Arrival
 from phenostream.engine.errors import BadConfig
 
@@ -99,7 +100,8 @@ class Quarantine:
                 self._write(stem, [part.data for part in parts], note)
             except OSError as err:
                 self.not_kept += 1
-                logger.warning("quarantine: %s not kept: %s", stem, err.strerror)
+                subject = about(run, arrival.start.instrument, frame_seq)
+                logger.warning("quarantine: %s not kept: %s", stem, err.strerror, extra=subject)
                 self._forget(stem)  # half a frame would take space that nobody counts
                 return
             self._held.append((stem, size))

@@ -10,6 +10,7 @@ from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.ledger import Ledger
 from phenostream.daemon.meters import Meters
 from phenostream.daemon.narration import Narration
+from phenostream.daemon.newest_summary import NewestSummary
 from phenostream.daemon.pipeline.commit import Commit
 from phenostream.daemon.pipeline.inference import Inference
 from phenostream.daemon.pipeline.orientations import Orientations
@@ -49,6 +50,7 @@ class Status:
     commit: Commit
     orientations: Orientations
     meters: Meters
+    newest_summary: NewestSummary
     config_sha256: str
     began_s: float = field(default_factory=time.monotonic)
 
@@ -81,6 +83,7 @@ class Status:
             "engine_choice": model.choice,
             "inference": self.inference.told(),
             "summariser": self.narration.told(),
+            "newest_summary": self.newest_summary.told(),
             **origin(
                 model_synthetic=model.manifest.synthetic,
                 source_synthetic=self.commit.source_synthetic,

@@ -16,6 +16,7 @@ from phenostream.daemon.client.errors import JournalReplaced
 from phenostream.daemon.client.order import Order
 from phenostream.daemon.client.records import Record, decode_record
 from phenostream.daemon.client.tally import Tally
+from phenostream.daemon.logs import about
 from phenostream.daemon.wire.codec import unpack_result
 from phenostream.daemon.wire.results import TOPICS, WELCOME_TOPIC, decode_offset
 from phenostream.engine.errors import BadMessage
@@ -223,4 +224,6 @@ class Follower:
         logger.warning("%s: records %d to %d were missed", self._source, first, last)
 
     def _log_missed(self, run: str, n: int) -> None:
-        logger.warning("%s: %d results of run %s were not seen", self._source, n, run)
+        logger.warning(
+            "%s: %d results of run %s were not seen", self._source, n, run, extra=about(run)
+        )

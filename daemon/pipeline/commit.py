@@ -24,8 +24,10 @@ from phenostream.daemon.health import Health
 from phenostream.daemon.journal.log import Journal, JournalFull
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.logs import about
 from phenostream.daemon.meters import Meters
 from phenostream.daemon.narration import Narration
+from phenostream.daemon.newest_summary import NewestSummary
 from phenostream.daemon.open_runs import OpenRuns
 from phenostream.daemon.pipeline.entries import (
     Answer,
@@ -82,6 +84,7 @@ class Books:
     checkpointing: Checkpointing | None = None
     narration: Narration | None = None
     meters: Meters = field(default_factory=Meters)
+    newest_summary: NewestSummary = field(default_factory=NewestSummary)
 
 
 class Commit:
@@ -150,6 +153,7 @@ class Commit:
         if self._books.narration is not None:  # before who would word them can have seen them
             self._books.narration.written(records)
         publisher.publish(records)
+        self._books.newest_summary.published(records)
         self._books.meters.committed(group.ended, _now())
         if group.runs_ended:
             publisher.mark()
@@ -229,6 +233,9 @@ class Commit:
             self._recall(start, beat)
             self._books.summaries.add(start, end.columns, _now(), end.flags, model.identity)
         group.ended.append((passage, end))
+        if logger.isEnabledFor(logging.DEBUG):
+            subject = about(start.run, start.instrument, frame_seq)
+            logger.debug("run %s frame %d: %s", start.run, frame_seq, end.fate, extra=subject)
         group.items.append(("result", end.payload))
         group.settle.append(
             lambda: self._books.ledger.settle(start.run, frame_seq, end.fate, end.reason, end.cells)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from phenostream.daemon.backgrounds import RecordedBackground
+from phenostream.daemon.logs import about
 from phenostream.daemon.wire.ingest import Start
 from phenostream.engine.background import (
     Background,
@@ -130,7 +131,7 @@ class Fields:
         if self._source == "recorded":
             background = self._of_instrument(start).background(start, truths)
             return _Recorded(background)
-        return _Stream(start.run, optics[0], self._frames)
+        return _Stream(start, optics[0], self._frames)
 
     def _of_instrument(self, start: Start) -> RecordedBackground:
         for one in self._recorded:
@@ -170,8 +171,9 @@ class _Recorded:
 class _Stream:
     """The first frames by their own surfaces; when there are enough, all that follow by what those have in common."""
 
-    def __init__(self, run: str, reducer: Reducer, frames: int) -> None:
-        self._run = run
+    def __init__(self, start: Start, reducer: Reducer, frames: int) -> None:
+        self._run = start.run
+        self._subject = about(start.run, start.instrument)
         shape = (sum(reducer.present), *reducer.reduced_shape)
         self._stack: BackgroundStack | None = BackgroundStack(shape, frames)
         self._of = self._stack.wanted
@@ -202,10 +204,16 @@ class _Stream:
             logger.warning(
                 "run %s: %d cells stand still in its first %d frames: no field is estimated, every frame is divided by "
                 "its own surface",
-                self._run, standing, len(stack),
+                self._run, standing, len(stack), extra=self._subject,
             )  # fmt: skip
             return
         self._background = of_cells(median)
         identity = self._background.identity
         self._settled = FieldState("stream", "frozen", len(stack), self._of, identity)
-        logger.info("run %s: field %s frozen from %d frames", self._run, identity, len(stack))
+        logger.info(
+            "run %s: field %s frozen from %d frames",
+            self._run,
+            identity,
+            len(stack),
+            extra=self._subject,
+        )

@@ -9,6 +9,7 @@ import logging
 from collections import OrderedDict
 from typing import Final
 
+from phenostream.daemon.logs import about
 from phenostream.daemon.wire.ingest import Start
 from phenostream.engine.optics.orientation import Fault
 from phenostream.engine.optics.orientation_window import OrientationWindow
@@ -68,4 +69,5 @@ class Orientations:
             verdict.fault,
             verdict.text,
             verdict.cells,
+            extra=about(start.run, start.instrument),
         )

@@ -17,6 +17,7 @@ import numpy as np
 from phenostream.daemon.channel import BEAT_S, Channel, Closed
 from phenostream.daemon.channel_map import NO_MAPS, ChannelMaps, true_shots
 from phenostream.daemon.crew import Beat
+from phenostream.daemon.logs import about
 from phenostream.daemon.pipeline.entries import Entry, Passage, Prepared, ReceivedFrame
 from phenostream.daemon.pipeline.expansion import Packed
 from phenostream.daemon.pipeline.fields import Fields
@@ -211,7 +212,10 @@ class Preparation:
             return
         except Exception as err:
             # A frame that our own code cannot digest must not become a crash loop: it would be sent again.
-            logger.exception("frame %d of run %s failed", arrival.frame_seq, arrival.start.run)
+            run, instrument, number = arrival.start.run, arrival.start.instrument, arrival.frame_seq
+            logger.exception(
+                "frame %d of run %s failed", number, run, extra=about(run, instrument, number)
+            )
             reason = f"prepare: {type(err).__name__}: {err}"[:200]
             self._entries.put(Passage(arrival, failure=("failed", reason)), beat)
             return

@@ -9,6 +9,7 @@ import logging
 from typing import Final
 
 from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.logs import about
 from phenostream.daemon.source_config import SourceConfig
 from phenostream.daemon.sources.desk import IngestDesk, Speaker, decoded, printable
 from phenostream.daemon.sources.peers import NOBODY
@@ -80,6 +81,7 @@ class BestEffortDesk:
             run.start.run,
             run.start.instrument,
             quiet_s,
+            extra=about(run.start.run, run.start.instrument),
         )
         self._counts["ended_by_timeout"] += 1
         self._desk.end_unheard(run)
@@ -141,4 +143,9 @@ class BestEffortDesk:
         said = f"run {run}: {text}" if run else text
         if len(self._complaints) > _MOST_COMPLAINTS:
             said = "more than enough to complain about: from now on it is counted, not logged"
-        logger.warning("source %s: %s (said once per run and reason)", self.config.name, said)
+        logger.warning(
+            "source %s: %s (said once per run and reason)",
+            self.config.name,
+            said,
+            extra=about(run or None),
+        )

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from phenostream.daemon.channel_map import told_map, true_shots
 from phenostream.daemon.config import IngestConfig
 from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.logs import about
 from phenostream.daemon.pipeline.entries import Answer, RunEnded, RunStarted
 from phenostream.daemon.sources.frame_check import frame_named
 from phenostream.daemon.sources.peers import NOBODY, Peers
@@ -232,7 +233,8 @@ class IngestDesk:
         told = told_map(start, true_shots(start, self._config.channel_map))
         said = ", ".join(f"{shot} is {truth}" for shot, truth in (told or {}).items())
         mapped = f"; channel map: {said}" if said else ""
-        logger.info("run %s of %s %s%s", start.run, start.instrument, how, mapped)
+        subject = about(start.run, start.instrument)
+        logger.info("run %s of %s %s%s", start.run, start.instrument, how, mapped, extra=subject)
         self._outlets.enter(RunStarted(start, resumed_from, source, told))
 
     def _unfit(self, start: Start, speaker: Speaker) -> str | None:
@@ -257,7 +259,11 @@ class IngestDesk:
         expected = run.start.n_expected
         if expected is not None and expected != end.n_frames:
             logger.warning(
-                "run %s: ended with %d frames, %d expected", end.run, end.n_frames, expected
+                "run %s: ended with %d frames, %d expected",
+                end.run,
+                end.n_frames,
+                expected,
+                extra=about(end.run, run.start.instrument),
             )
         self._ending.add(end.run)
         self._end_if_settled(run)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from phenostream.daemon.channel import Channel
 from phenostream.daemon.ledger import Incident, Ledger
+from phenostream.daemon.logs import about
 from phenostream.daemon.pipeline.entries import Arrival, Entry, Passage, ReceivedFrame
 from phenostream.daemon.pipeline.expansion import Expanding, Packed
 from phenostream.daemon.quarantine import Keeper, Part
@@ -192,6 +193,7 @@ class Reception:
                 "or late shots and are not kept; a new acquisition needs a new run id",
                 name,
                 frame_seq,
+                extra=about(name, run.start.instrument, frame_seq),
             )
 
     def owe(self, peer: bytes, run: str, frame_seq: int, size: int) -> None:
@@ -216,4 +218,5 @@ class Reception:
                 run.start.run,
                 frame_seq,
                 reason,
+                extra=about(run.start.run, run.start.instrument, frame_seq),
             )

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from phenostream.daemon.client.control import Control
 from phenostream.daemon.client.errors import Refusal, Unreachable
+from phenostream.daemon.logs import about
 from phenostream.daemon.security.keys import ClientKeys
 from phenostream.daemon.summariser.author import Mode, Worded
 from phenostream.daemon.summariser.desk import Desk, Job
@@ -125,7 +126,10 @@ class Service:
         try:
             facts = Facts.from_dict(record.get("facts"))
         except BadMessage as err:
-            logger.warning("offset %d: %s; it keeps the template's words", offset, err)
+            subject = about(offset=offset)
+            logger.warning(
+                "offset %d: %s; it keeps the template's words", offset, err, extra=subject
+            )
             return
         scope, run = str(record.get("scope")), str(record.get("run"))
         self._desk.put(Job(offset, scope, run, facts))
@@ -140,7 +144,10 @@ class Service:
         if reason is not None:
             self._unworded += 1
             logger.warning(
-                "summary at offset %d keeps the template's words: %s", job.of_offset, reason
+                "summary at offset %d keeps the template's words: %s",
+                job.of_offset,
+                reason,
+                extra=about(job.run, offset=job.of_offset),
             )
         self._last_s, self._last_reason = time.monotonic() - began_s, reason
         self._tell(control, reason)
@@ -167,6 +174,7 @@ class Service:
             job.of_offset,
             job.run,
             worded.seconds,
+            extra=about(job.run, offset=job.of_offset),
         )
         return None
 

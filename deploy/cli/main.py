@@ -74,6 +74,9 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 """Name on the command line: module under `deploy/cli`, and one line of help."""
 
+_SERVICES: Final = ("run", "summariser", "monitor")
+"""Commands that run for ever, perhaps under systemd."""
+_STORIES: Final = (*_SERVICES, "train")
 _OWN_SIGNALS: Final = ("run", "record")
 """Commands that drain at SIGTERM; the others unwind as at Ctrl-C."""
 _NOTICE: Final = "Research use only; not a diagnosis. Results made with synthetic weights say so."
@@ -120,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "run" not in args:
         parser.print_help()
         return GOOD if not words else BAD_USAGE
-    _set_up_logging(args.command, args.verbose)
+    _set_up_logging(args)
     reason, code = "", FAILED
     try:
         with _unwinding_at_sigterm(args.command):
@@ -178,8 +181,21 @@ def _build_parser(chosen: str | None) -> argparse.ArgumentParser:
             sub.description = command.__doc__
             sub.formatter_class = argparse.RawDescriptionHelpFormatter
             command.add_arguments(sub)
+            if name in _SERVICES:
+                _add_log(sub)
             sub.set_defaults(run=command.run)
     return parser
+
+
+def _add_log(parser: argparse.ArgumentParser) -> None:
+    from phenostream.daemon.logs import FORMS
+
+    parser.add_argument(
+        "--log",
+        choices=FORMS,
+        default="auto",
+        help="form of the log: text, JSON lines, or as it fits: to journald under systemd, else text (auto)",
+    )
 
 
 def _pin_threads() -> None:
@@ -194,16 +210,15 @@ def _version() -> str:
     return f"phenostream {metadata.version('phenostream')} (libzmq {zmq.zmq_version()})"
 
 
-def _set_up_logging(command: str, verbose: bool) -> None:
-    """To standard error; a daemon tells its story, every other command speaks up only when something is wrong."""
-    story = (
-        logging.INFO if command in ("run", "summariser", "monitor", "train") else logging.WARNING
-    )
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if verbose else story,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-    )
+def _set_up_logging(args: argparse.Namespace) -> None:
+    """A process that serves tells its story, every other command speaks up only when something is wrong."""
+    from phenostream.daemon.logs import Form, set_up
+
+    command: str = args.command
+    story = logging.INFO if command in _STORIES else logging.WARNING
+    form: Form = args.log if command in _SERVICES else "text"
+    name = "phenostream" if command == "run" else f"phenostream-{command}"
+    set_up(form, logging.DEBUG if args.verbose else story, name)
 
 
 def _complain(line: str, code: int, as_json: bool) -> int:

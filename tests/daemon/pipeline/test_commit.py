@@ -20,6 +20,7 @@ from phenostream.daemon.ledger import Ledger
 from phenostream.daemon.meters import Meters
 from phenostream.daemon.model import ServedModel
 from phenostream.daemon.narration import Narration
+from phenostream.daemon.newest_summary import NewestSummary
 from phenostream.daemon.open_runs import OpenRuns
 from phenostream.daemon.pipeline.commit import Books, Commit
 from phenostream.daemon.pipeline.entries import (
@@ -92,6 +93,7 @@ class Desk:
         summaries = SummaryBook(self.model.manifest, 60.0, 2, self.model.sha256)
         self.narration = Narration(SummaryConfig(llm="toy"), self.entries.offer)
         self.meters = Meters(self.model.manifest.classes)
+        self.newest_summary = NewestSummary()
         books = Books(
             self.ledger,
             self.health,
@@ -99,6 +101,7 @@ class Desk:
             self.open_runs,
             narration=self.narration,
             meters=self.meters,
+            newest_summary=self.newest_summary,
         )
         self.commit = Commit(Models(self.model), self.journal, books, self.entries, self.answers)
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -327,6 +330,22 @@ def test_a_run_within_one_window_is_summarised_once(desk: Desk) -> None:
     passage = finished(desk.receive(0), 2)
     seen = desk.run(RunStarted(desk.start), passage, RunEnded(desk.start))
     assert [body["scope"] for body in bodies(seen, b"summary")] == ["run"]
+
+
+def test_the_newest_summary_is_told_to_who_did_not_listen(desk: Desk) -> None:
+    assert desk.newest_summary.told() is None
+    seen = desk.run(RunStarted(desk.start), finished(desk.receive(0), 2), RunEnded(desk.start))
+    ((offset, body),) = [
+        (decode_offset(parts[1]), unpack_result(parts[2]))
+        for parts in seen
+        if parts[0] == b"summary"
+    ]
+    told = desk.newest_summary.told()
+    assert told is not None
+    assert told.pop("offset") == offset
+    assert told.items() <= body.items()
+    assert (told["scope"], told["source"]) == ("run", "template")
+    assert told["text"]
 
 
 def test_a_drain_writes_the_last_window_of_a_run_that_stays_open(desk: Desk) -> None:
