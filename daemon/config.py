@@ -7,7 +7,6 @@ a configuration; opens no socket, no bundle and no journal.
 import dataclasses
 import difflib
 import hashlib
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -23,6 +22,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from phenostream.daemon.channel_map import ChannelMap
+from phenostream.daemon.config_format import read_formatted
 from phenostream.daemon.endpoint import BasedPath, Endpoint, is_local
 from phenostream.daemon.model_config import ModelConfig
 from phenostream.daemon.monitor_config import MonitorConfig
@@ -35,7 +35,6 @@ from phenostream.engine.detect import DetectorSettings
 from phenostream.engine.errors import BadConfig
 
 MIB: Final = 1 << 20
-_MOST_BYTES: Final = MIB
 _OF_A_KEY: Final = "[key]"
 """How pydantic marks that a table's key is at fault, not its value."""
 
@@ -281,16 +280,7 @@ def load_config(path: Path) -> Config:
     Raises:
         BadConfig: One line with file, key, value and what is allowed.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise BadConfig(f"{path}: more than the {_MOST_BYTES} bytes of a configuration")
-        values = tomllib.loads(content.decode())
-    except OSError as err:
-        raise BadConfig(f"{path}: {err.strerror}") from err
-    except (ValueError, RecursionError) as err:
-        raise BadConfig(f"{path}: not TOML: {str(err)[:200]}") from err
+    values = read_formatted(path).values
     return parse_config(values, path.resolve().parent, str(path))
 
 

@@ -4,8 +4,13 @@ Does in the daemon's own code what the daemon does first: reads the configuratio
 bundle's hashes and runs the golden self-test. Exit code 0: `phenostream run` would start.
 3: it would, degraded, as the journal is damaged. 2: it would not, and why.
 
-Example:
+--migrate writes the configuration in today's format, comments kept, to a new file instead, and says what changed: a
+daemon reads older formats by itself, in the same way. The keys are checked, nothing else is looked at. Put the new
+file into the same folder: relative paths start there.
+
+Examples:
   phenostream check --config deploy/config.example.toml
+  phenostream check --config old.toml --migrate new.toml
 """
 
 import argparse
@@ -33,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics", action="store_true", help="every figure measured with the model, not the few"
     )
+    parser.add_argument(
+        "--migrate",
+        metavar="OUT",
+        help="write it in today's format, and stop; '-': to standard output",
+    )
     parser.add_argument("--json", action="store_true", help="print as JSON, with every figure")
 
 
@@ -40,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
     """Check everything and say what was found."""
     from phenostream.deploy.bundles import load_site_config
 
+    if args.migrate is not None:
+        return _migrate(args.config, args.migrate, args.json)
     found, manifest, code = _check(load_site_config(args.config))
     if args.json:
         figures = [metric.model_dump(mode="json") for metric in manifest.metrics]
@@ -58,6 +70,33 @@ def run(args: argparse.Namespace) -> int:
     how = "would start, degraded" if code else "would start"
     say(f"{args.config}: good; `phenostream run --config {args.config}` {how}")
     return code
+
+
+def _migrate(path: Path, out: str, as_json: bool) -> int:
+    """Write a configuration whose keys are good in today's format."""
+    from phenostream.daemon.config import parse_config
+    from phenostream.daemon.config_format import FORMAT, read_formatted
+
+    formatted = read_formatted(path)
+    parse_config(formatted.values, path.resolve().parent, str(path))
+    if out == "-":
+        say(formatted.text.rstrip("\n"))
+        return 0
+    try:
+        with Path(out).open("x", encoding="utf-8") as file:
+            file.write(formatted.text)
+    except FileExistsError as err:
+        raise BadConfig(f"--migrate {out}: there already, allowed a new file") from err
+    steps = [step.what for step in formatted.steps]
+    if as_json:
+        say_json(
+            {"config": str(path), "was": formatted.was, "is": FORMAT, "steps": steps} | {"out": out}
+        )
+        return 0
+    for number, what in enumerate(steps, formatted.was):
+        say(f"format {number} to {number + 1}: {what}")
+    say(f"{out}: format {FORMAT}" + ("" if steps else f", as {path} was"))
+    return 0
 
 
 def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:

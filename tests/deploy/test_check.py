@@ -181,3 +181,30 @@ def test_who_serves_metrics_is_told_and_nothing_fails_where_the_port_is_taken() 
         others = monitor.model_copy(update={"start": False})
         assert who_serves_http(others) == f"{monitor.address}, not started by `run`"
     assert who_serves_http(monitor) == f"{monitor.address}, started by `run`"
+
+
+def test_a_configuration_is_written_in_todays_format_with_its_comments(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = config.read_text()
+    config.write_text(f"# ours\n{text}")
+    new = config.with_name("new.toml")
+    assert main(["check", "--config", str(config), "--migrate", str(new)]) == 0
+    assert "format 0 to 1: the file says its format" in capsys.readouterr().out
+    assert new.read_text() == f"# ours\nformat = 1\n{text}"
+    assert load_config(new) == load_config(config)
+    assert main(["check", "--config", str(new), "--migrate", "-"]) == 0
+    assert capsys.readouterr().out == new.read_text()
+    assert main(["check", "--config", str(new), "--migrate", str(config)]) == 2
+    assert "there already, allowed a new file" in capsys.readouterr().err
+    assert not (config.parent / "journal").exists()
+
+
+def test_a_configuration_with_a_wrong_key_is_not_migrated(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text(config.read_text() + "max_bach = 1\n")
+    new = config.with_name("new.toml")
+    assert main(["check", "--config", str(config), "--migrate", str(new)]) == 2
+    assert "model.max_bach: unknown key" in capsys.readouterr().err
+    assert not new.exists()

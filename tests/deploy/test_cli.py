@@ -162,11 +162,14 @@ def test_the_example_configuration_is_a_valid_one() -> None:
 
 def test_the_example_configuration_shows_every_key_with_its_true_default() -> None:
     from phenostream.daemon.config import parse_config
+    from phenostream.daemon.config_format import FORMAT
 
     text = (Path(__file__).parents[2] / "deploy" / "config.example.toml").read_text()
     shown: dict[str, dict[str, object]] = {}
     section, required = "", []
-    for line in text.split("# [[sources]]")[0].splitlines():
+    before, tables = text.split("\n[", 1)
+    assert tomllib.loads(before) == {"format": FORMAT}
+    for line in f"[{tables}".split("# [[sources]]")[0].splitlines():
         if line.startswith("["):
             section = line[1 : line.index("]")]
             shown[section] = {}
