@@ -59,7 +59,8 @@ def close_socket_file(url: str, group: str | None, key: str) -> None:
         return
     gid = group_id(group)
     try:
-        if gid is not None:
+        # A sandbox may forbid a chown, also one that changes nothing.
+        if gid is not None and os.stat(name).st_gid != gid:
             os.chown(name, -1, gid)
         os.chmod(name, _SOCKET_ALONE if gid is None else _SOCKET_WITH_GROUP)
     except OSError as err:

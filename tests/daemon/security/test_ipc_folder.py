@@ -31,6 +31,18 @@ def test_a_group_may_enter_where_it_is_named(tmp_path: Path) -> None:
     assert mode(tmp_path / "run/s") == 0o600
 
 
+def test_a_socket_of_the_group_already_needs_no_chown_which_a_sandbox_may_forbid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    (tmp_path / "s").touch()
+    monkeypatch.setattr(os, "chown", forbidden)
+    close_socket_file(f"ipc://{tmp_path}/s", GROUP, "key")
+    assert mode(tmp_path / "s") == 0o660
+
+
 @pytest.mark.parametrize(
     ("bits", "group", "said"),
     [
