@@ -1,5 +1,6 @@
 """A box of a facility: systemd, phenostream installed, a user of the microscope; made anew for every round."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def installed_box(without: str | None = None) -> Iterator[Box]:
             machine.must("sed", "-i", f"/^{without}=/d", f"{UNITS}/phenostream.service")
         machine.must("systemctl", "daemon-reload")
         daemon = Unit(machine, "phenostream.service")
-        watchdog_s = _seconds(daemon.fact("WatchdogUSec"))
+        watchdog_s = _watchdog_s(machine.must("systemctl", "cat", daemon.name))
         short = f"s/^WatchdogSec=.*/WatchdogSec={SHORT_WATCHDOG_S}/"
         machine.must("sed", "-i", short, f"{UNITS}/phenostream.service")
         machine.must("systemctl", "daemon-reload")
@@ -127,12 +128,7 @@ def _install(machine: Container) -> None:
     Box(machine, Unit(machine, "phenostream.service"), 0.0).configure()
 
 
-def _seconds(text: str) -> float:
-    """What `systemctl show` prints for a duration, such as ``1min 30s``; 0 for none."""
-    factors = {"us": 1e-6, "ms": 1e-3, "min": 60.0, "h": 3600.0, "s": 1.0}
-    total = 0.0
-    for part in text.split():
-        unit = part.lstrip("0123456789.")
-        if unit in factors:
-            total += float(part[: -len(unit)]) * factors[unit]
-    return total
+def _watchdog_s(unit: str) -> float:
+    """WatchdogSec of a unit's text, which has it in plain seconds; 0: it has none."""
+    told = re.findall(r"^WatchdogSec=(\d+)s?$", unit, re.M)
+    return float(told[-1]) if told else 0.0

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tests.system.service.box import SHORT_WATCHDOG_S, Box
-from tests.system.service.check import Check, within
+from tests.system.service.check import Check, Lap, within
 from tests.system.service.microscope import PYTHON, TESTS, Microscope, refusal
 from tests.system.service.unit import Unit
 
@@ -29,13 +29,13 @@ ExecStart=/bin/sh -c 'kill -KILL $$$$'
 def _ready(box: Box) -> str:
     box.daemon.must("start")  # fills the engine cache
 
-    def restart_s() -> float:
+    def restarted() -> Lap:
         box.daemon.must("stop")
         began_s = time.monotonic()
         box.daemon.must("start")
-        return time.monotonic() - began_s
+        return Lap(time.monotonic() - began_s, box.daemon.waited_s())
 
-    said = within(READY_S, restart_s)
+    said = within(READY_S, restarted)
     status = box.daemon.fact("StatusText")
     assert status, "no STATUS= line was told"
     return f"{said}, with a cached engine; it says {status!r}"
@@ -62,13 +62,13 @@ def _killed(box: Box) -> str:
     scope = box.microscope()
     scope.wait_for(_FRAMES)
 
-    def killed_s() -> float:
+    def killed() -> Lap:
         pid = box.daemon.pid
         at_s = box.daemon.kill("KILL")
-        box.daemon.until_active_again(pid, _LONG_S)
-        return scope.wait_for_one_after(at_s + 0.05) - at_s  # what was under way may still arrive
+        active_s = box.daemon.until_active_again(pid, _LONG_S)
+        return Lap(scope.wait_for_one_after(active_s) - at_s, box.daemon.waited_s())
 
-    said = within(SERVING_S, killed_s)
+    said = within(SERVING_S, killed)
     ledger = scope.finish()
     return f"next frame acknowledged after {said}; {ledger['received']} frames, none missing"
 
@@ -118,16 +118,16 @@ def _caught(
 ) -> str:
     """Do harm, and wait until the watchdog has noticed and the daemon serves again."""
 
-    def caught_s() -> float:
+    def caught() -> Lap:
         box.daemon.tell("reset-failed")  # systemd counts starts, and ours are many
         pid, at_s = box.daemon.pid, cause()
         seen_s, _ = box.daemon.until_said("Watchdog timeout", _LONG_S, at_s)
         then()
         served.append(box.daemon.until_active_again(pid, _LONG_S) - at_s)
-        return seen_s - at_s
+        return Lap(seen_s - at_s)
 
     served: list[float] = []
-    said = within(SHORT_WATCHDOG_S + WATCHDOG_SLACK_S, caught_s)
+    said = within(SHORT_WATCHDOG_S + WATCHDOG_SLACK_S, caught)
     return (
         f"{what}: noticed after {said} with WatchdogSec={SHORT_WATCHDOG_S}, ready again after "
         f"{served[-1]:.2f} s; the unit itself says {box.watchdog_s:g} s"

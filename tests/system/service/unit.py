@@ -46,6 +46,11 @@ class Unit:
         """Its main process, as the container counts; 0 while there is none."""
         return int(self.fact("MainPID"))
 
+    def waited_s(self) -> float:
+        """How long its main thread was ready to run and had no core, since it began."""
+        _, waited_ns, _ = self._machine.read(f"/proc/{self.pid}/schedstat").split()
+        return int(waited_ns) / 1e9
+
     def kill(self, signal_name: str) -> float:
         """Send a signal to the main process; when that was, in seconds of the monotonic clock."""
         pid = self.pid
