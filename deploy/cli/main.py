@@ -42,6 +42,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "which illumination each shot of a recording truly is, and the channel map that mends it",
     ),
     "status": ("status", "how a daemon is: state, faults, every run's exact account"),
+    "top": ("top", "a live view of a daemon in the terminal"),
     "quarantine": ("quarantine", "list the frames that broke their contract, or send them again"),
     "model": ("model", "what model serves; have another one serve, compared on live cells first"),
     "watch": ("watch", "follow results as they are published"),

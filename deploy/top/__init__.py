@@ -1,0 +1,1 @@
+"""A terminal view of one daemon, drawn anew every second."""

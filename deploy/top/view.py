@@ -1,0 +1,267 @@
+"""One frame of the terminal view, made to fit 80 columns and 24 lines; what strangers wrote in it moves no cursor.
+
+The only module, with `screen`, that knows rich. Everything shown comes from a status and what `reading` makes of it.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from rich.console import Console, Group, JustifyMethod, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from phenostream.deploy.cli.record_lines import short_run
+from phenostream.deploy.cli.terminal import printable
+from phenostream.deploy.top.reading import STAGES, Readings, Share, Times, Told
+from phenostream.deploy.top.watch import Shown
+
+_COLOURS: Final = {"ready": "green", "degraded": "red", "starting": "yellow", "draining": "yellow"}
+_BAR: Final = 8
+_THOUSANDS: Final = ("", "k", "M", "G", "T", "P", "E")
+_EIGHTHS: Final = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
+_MOST_RUNS: Final = 6
+_MOST_FAULTS: Final = 2
+_SUMMARY_LINES: Final = 3
+_FLOW_LINES: Final = 2 + len(STAGES)
+_ONLY_IF_ANY: Final = ("over limit", "failed")
+_Column = tuple[str, JustifyMethod, int]
+"""Heading, where its text stands, and how wide it is."""
+_OF_STAGES: Final[tuple[_Column, ...]] = (
+    ("stage", "left", 9),
+    ("mean ms", "right", 8),
+    ("p50 ≤", "right", 6),
+    ("p99 ≤", "right", 6),
+)
+_OF_CELLS: Final[tuple[_Column, ...]] = (
+    ("cells found", "left", 12),
+    ("", "left", _BAR),
+    ("now", "right", 7),
+    ("ever", "right", 7),
+)
+_OF_RUNS: Final[tuple[_Column, ...]] = (
+    ("open run", "left", 8),
+    ("instrument", "left", 12),
+    ("published", "right", 13),
+)
+HEIGHT: Final = 24
+"""Lines that every terminal has."""
+
+
+def picture(shown: Shown, width: int = 80) -> RenderableType:
+    """All of it, for a terminal of `width` columns."""
+    status = shown.readings.newest
+    above = [_head(shown, width), *_what_serves(status)]
+    cells = _cells(shown.readings)
+    room = HEIGHT - len(above) - _FLOW_LINES - (1 + cells.row_count) - 1
+    gaps = max(0, min(2, room - _SUMMARY_LINES))
+    return Group(
+        *above,
+        *[Text()] * (gaps > 0),
+        _beside(_flow(shown.readings), _stages(shown.readings), width),
+        *[Text()] * (gaps > 1),
+        _beside(cells, _runs(shown), width),
+        _account(status),
+        *_summary(status, min(_SUMMARY_LINES, room - gaps), width),
+    )
+
+
+def _head(shown: Shown, width: int) -> Text:
+    """State and uptime at the left, the address at the right, in the colour of the state."""
+    status = shown.readings.newest
+    state = str(status.get("state", "asked"))
+    said = f" phenostream  {state.upper()}  up {_duration(float(status.get('uptime_s', 0)))} "
+    colour = _COLOURS.get(state, "white")
+    if shown.away_s is not None:
+        said = f" phenostream  NO ANSWER for {_duration(shown.away_s)}; below, what it said last "
+        colour = "red"
+    address = printable(shown.url)[-max(1, width - len(said) - 1) :]
+    line = Text(said + address.rjust(width - len(said)), style=f"black on {colour}")
+    line.truncate(width, pad=True)
+    return line
+
+
+def _what_serves(status: Told) -> Iterator[Text]:
+    """The model, what is simulated, and the open faults or that there is none."""
+    model: Told = status.get("model", {})
+    who = " ".join(str(model.get(key, "?")) for key in ("backend", "device", "precision"))
+    doubts = [] if model.get("calibrated", True) else ["uncalibrated"]
+    doubts += [
+        f"{kind} SYNTHETIC" for kind in ("model", "source") if status.get(f"{kind}_synthetic")
+    ]
+    yield _line(
+        " ", f"{model.get('name', '?')} {model.get('version', '')} on {who}", ", ".join(doubts)
+    )
+    faults: Told = status.get("faults", {})
+    for name, reason in list(faults.items())[:_MOST_FAULTS]:
+        yield _line(" FAULT ", f"{name}: {reason}", style="bold red")
+    if len(faults) > _MOST_FAULTS:
+        rest = ", ".join(list(faults)[_MOST_FAULTS:])
+        yield _line(" FAULT ", f"and {len(faults) - _MOST_FAULTS} more: {rest}", style="bold red")
+    if status and not faults:
+        yield _line(" ", "no fault is open", style="dim")
+
+
+def _flow(readings: Readings) -> Table:
+    """How much goes through, and what waits where."""
+    rates, status = readings.rates(), readings.newest
+    table = _table((f"over {readings.over_s:.0f} s", "left", 15), ("", "right", 9))
+    _row(table, "frames/s", _number(rates.frames))
+    _row(table, "cells/s", _number(rates.cells))
+    _row(table, "journal KiB/s", _number(rates.journal_bytes / 1024))
+    queues: Told = status.get("queues", {})
+    for name in ("frames", "batches", "entries"):
+        _row(table, f"{name} queued", _count(queues.get(name)))
+    credit: Told = status.get("meters", {}).get("credit", {})
+    _row(table, "unacknowledged", _mebibytes(credit.get("outstanding_bytes")))
+    return table
+
+
+def _stages(readings: Readings) -> Table:
+    """Where the time of a frame goes: exact means, and bounds that half and 99 of 100 kept."""
+    table = _table(*_OF_STAGES)
+    for stage in STAGES:
+        style = "bold" if stage == "total" else ""
+        _row(table, stage, *_times(readings.times("stages", stage)), style=style)
+    _row(table, "fdatasync", *_times(readings.times("commit", "fdatasync")), style="dim")
+    return table
+
+
+def _cells(readings: Readings) -> Table:
+    """Shares of the cells found, lately and since the daemon began."""
+    table = _table(*_OF_CELLS, gap=1)
+    for share in readings.shares():
+        if share.name in _ONLY_IF_ANY and not share.all_along > 0:
+            continue
+        shown = _bar(share), _percent(share.lately), _percent(share.all_along)
+        _row(table, printable(share.name), *shown)
+    return table
+
+
+def _runs(shown: Shown) -> Table:
+    """The open runs that were heard last."""
+    table = _table(*_OF_RUNS)
+    for run in list(shown.runs)[-_MOST_RUNS:][::-1]:
+        counts: Told = run.get("counts", {})
+        of = f"{_count(counts.get('published'))}/{_count(counts.get('received'))}"
+        name, instrument = short_run(run.get("run")), str(run.get("instrument"))
+        _row(table, printable(name), printable(instrument), of)
+    if not shown.runs:
+        _row(table, "none", style="dim")
+    return table
+
+
+def _account(status: Told) -> Text:
+    """What became of every frame since this journal began; losses in red."""
+    total: Told = status.get("ledger", {}).get("total", {})
+    line = Text(" since this journal began: ", style="dim", no_wrap=True, overflow="ellipsis")
+    for key in ("received", "published"):
+        line.append(f"{_count(total.get(key, 0))} {key}  ", style="not dim")
+    for key in ("quarantined", "failed", "dropped", "missing"):
+        if total.get(key):
+            line.append(f"{_count(total[key])} {key}  ", style="bold red not dim")
+    return line
+
+
+def _summary(status: Told, most_lines: int, width: int) -> Iterator[Text]:
+    """The newest summary, as much of it as there is room for."""
+    newest: Any = status.get("newest_summary")
+    if not isinstance(newest, Mapping):
+        yield _line(" ", "no summary yet", style="dim")
+        return
+    who = f"{newest.get('scope')} of {newest.get('instrument')} {short_run(newest.get('run'))}: "
+    text = Text(printable(who), style="dim")
+    text.append(printable(str(newest.get("text"))), style="not dim")
+    lines = list(text.wrap(Console(width=width), width - 2))
+    if len(lines) > most_lines:
+        lines = lines[:most_lines]
+        lines[-1].truncate(width - 3)
+        lines[-1].append("…")
+    yield from (Text.assemble(" ", line) for line in lines)
+
+
+def _times(times: Times) -> tuple[str, str, str]:
+    return _number(1e3 * times.mean_s), _bound(times.p50_s), _bound(times.p99_s)
+
+
+def _bound(seconds: float) -> str:
+    """The bound of a bucket, ms."""
+    if math.isnan(seconds):
+        return "-"
+    return "over" if math.isinf(seconds) else f"{1e3 * seconds:g}"
+
+
+def _number(value: float) -> str:
+    if math.isnan(value):
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _percent(share: float) -> str:
+    return "-" if math.isnan(share) else f"{100 * share:.1f} %"
+
+
+def _bar(share: Share) -> str:
+    """As long as the share is large, to an eighth of a character."""
+    if math.isnan(share.lately):
+        return ""
+    eighths = round(8 * _BAR * min(1.0, max(0.0, share.lately)))
+    whole, rest = divmod(eighths, 8)
+    return "█" * whole + _EIGHTHS[rest]
+
+
+def _mebibytes(size: object) -> str:
+    return f"{size / 2**20:,.1f} MiB" if isinstance(size, int) else "-"
+
+
+def _count(value: object) -> str:
+    """Exact as long as it is short."""
+    if not isinstance(value, int):
+        return "-"
+    if abs(value) < 100_000:
+        return f"{value:,}"
+    power = min((len(str(abs(value))) - 1) // 3, len(_THOUSANDS) - 1)
+    return f"{value / 1000**power:.4g}{_THOUSANDS[power]}"
+
+
+def _duration(seconds: float) -> str:
+    """As people say it: 12 s, 3 min 20 s, 2 h 13 min, 4 d 1 h."""
+    whole = int(seconds)
+    parts = (
+        (whole // 86400, "d"),
+        (whole // 3600 % 24, "h"),
+        (whole // 60 % 60, "min"),
+        (whole % 60, "s"),
+    )
+    first = next((i for i, (n, _) in enumerate(parts) if n), len(parts) - 1)
+    return " ".join(f"{n} {unit}" for n, unit in parts[first : first + 2])
+
+
+def _line(lead: str, text: str, more: str = "", style: str = "") -> Text:
+    """One line that is cut where it is too long."""
+    line = Text(lead + printable(text), style=style, no_wrap=True, overflow="ellipsis")
+    if more:
+        line.append(f"  {more}", style="yellow")
+    return line
+
+
+def _row(table: Table, *cells: str, style: str = "") -> None:
+    """Cells as they are: none of them is markup."""
+    table.add_row(*(Text(cell) for cell in cells), style=style)
+
+
+def _table(*columns: _Column, gap: int = 2) -> Table:
+    """Without lines, `gap` between columns."""
+    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, gap, 0, 0))
+    for heading, justify, width in columns:
+        table.add_column(heading, justify=justify, header_style="dim", no_wrap=True, width=width)
+    return table
+
+
+def _beside(left: RenderableType, right: RenderableType, width: int) -> Table:
+    grid = Table.grid(padding=0)
+    grid.add_column(width=width // 2)
+    grid.add_column(width=width - width // 2 - 1)
+    grid.add_row(Padding(left, (0, 0, 0, 1)), right)
+    return grid
