@@ -20,7 +20,9 @@ _CHUNK: Final = 1 << 20
 
 
 def models_folder() -> Path:
-    """The folder of this user's models: ``$XDG_DATA_HOME/phenostream/models``."""
+    """``$PHENOSTREAM_MODELS``, as a service has it; else this user's folder, ``$XDG_DATA_HOME/phenostream/models``."""
+    if named := os.environ.get("PHENOSTREAM_MODELS"):
+        return Path(named)
     base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return Path(base) / "phenostream" / "models"
 
