@@ -3,11 +3,9 @@
 Every bound and every queue of the process is chosen here. Sockets are made, used and closed inside their threads.
 """
 
-from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import ExitStack
 from threading import Event
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final
 
 import zmq
 
@@ -54,25 +52,13 @@ from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.encoding import encodings
 from phenostream.daemon.wire.ingest import Start
 from phenostream.engine.batcher import Batch
-from phenostream.engine.errors import BadConfig
 from phenostream.engine.reduce import reduced_shape
 
 _BATCHES_PER_STREAM: Final = 1
 _ENTRIES_QUEUED: Final = 64
-_BIND_TIMEOUT_S: Final = 10.0
 CONTROL: Final = "control"
 GATE: Final = "gate"
 INGEST: Final = "ingest"
-
-
-class _Bound(Protocol):
-    @property
-    def endpoint(self) -> str: ...
-
-    def close(self) -> None: ...
-
-
-S = TypeVar("S", bound=_Bound)
 
 
 class Assembly:
@@ -163,14 +149,14 @@ class Assembly:
         Raises:
             BadConfig: An endpoint cannot be bound.
         """
-        self._start_bound(GATE, GATE, lambda: Gate(self._context, self._guard), self._run_gate)
-        del self.endpoints[GATE]  # nobody outside speaks to it
-        self._start_bound("results", "commit", self._publisher, self._run_commit)
-        self._crew.start("keeper", self._keeper.run)
+        crew, endpoints = self._crew, self.endpoints
+        crew.start_bound(GATE, lambda: Gate(self._context, self._guard), self._run_gate)
+        endpoints["results"] = crew.start_bound("commit", self._publisher, self._run_commit)
+        crew.start("keeper", self._keeper.run)
         self._inference.start(self._models.serving.engines.primary.streams)
-        self._crew.start("prepare", self._make_preparation().run)
-        self._start_bound(CONTROL, CONTROL, self._control, self._run_control)
-        self._start_bound(INGEST, INGEST, self._intake, self._run_intake)
+        crew.start("prepare", self._make_preparation().run)
+        endpoints[CONTROL] = crew.start_bound(CONTROL, self._control, self._run_control)
+        endpoints[INGEST] = crew.start_bound(INGEST, self._intake, self._run_intake)
 
     def drain(self) -> None:
         """Take nothing new; the threads end by themselves when every received frame has its fate."""
@@ -182,6 +168,20 @@ class Assembly:
     def failure(self) -> tuple[str, BaseException] | None:
         """The thread that died first, and of what."""
         return self._crew.failure
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """What a result says of the model that serves."""
+        return self._models.serving.describe()
+
+    @property
+    def longest_call_s(self) -> float:
+        """After which a call of an engine is given up on."""
+        return self._models.serving.engines.longest_call_s
+
+    def hung(self) -> str | None:
+        """See `Inference.hung`."""
+        return self._inference.hung()
 
     @property
     def drained(self) -> bool:
@@ -330,6 +330,7 @@ class Assembly:
             drain,
             self._swapper,
             self._narration,
+            self._guard.reload,
         )
         return Control(self._context, self._config.control.endpoint, answers, self._guard)
 
@@ -361,28 +362,3 @@ class Assembly:
 
     def _run_intake(self, intake: Intake, beat: Beat) -> None:
         intake.run(self._frames, self._entries, self._answers, self._signs, beat)
-
-    def _start_bound(
-        self,
-        section: str,
-        name: str,
-        make: Callable[[], S],
-        use: Callable[[S, Beat], None],
-    ) -> None:
-        """Start a thread that owns a socket, and wait until it is bound."""
-        bound: Future[str] = Future()
-
-        def body(beat: Beat) -> None:
-            try:
-                socket = make()
-            except BadConfig as err:
-                bound.set_exception(err)
-                return
-            try:
-                bound.set_result(socket.endpoint)
-                use(socket, beat)
-            finally:
-                socket.close()
-
-        self._crew.start(name, body)
-        self.endpoints[section] = bound.result(_BIND_TIMEOUT_S)

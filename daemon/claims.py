@@ -45,6 +45,19 @@ def claimed(lock: Path, what: str) -> Iterator[None]:
         os.close(fd)
 
 
+def holder(lock: Path) -> int | None:
+    """The process that holds a lock file of `claimed`; None where nobody does, or it cannot be read."""
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        said = lock.read_text("ascii", "replace")[:20].strip()
+        return int(said) if said.isdigit() else None
+    except OSError:
+        return None
+    return None
+
+
 @contextmanager
 def claimed_endpoint(url: str, key: str, group: str | None = None) -> Iterator[None]:
     """Hold an ipc endpoint while in the block, in a folder of ours; a tcp port is claimed by binding it.

@@ -1,7 +1,7 @@
-"""The control thread: status, model and its swap, open runs, drain, and replay of journal records, for whoever may.
+"""The control thread: status, model and its swap, open runs, drain, reload, and replay of records, for whoever may.
 
-On ipc, and without keys, whoever may open the socket may do all. With keys only an operator may drain or swap models,
-and only a summariser or an operator may word a summary.
+On ipc, and without keys, whoever may open the socket may do all. With keys only an operator may drain, swap models or
+have the allow-list read again, and only a summariser or an operator may word a summary.
 
 One request is one msgpack map with an `id` that the reply repeats; the schema is closed. A replay reply is its header
 and then three parts a record, exactly as they were published. Nothing here can delay a frame. Clients take turns, as a
@@ -35,6 +35,7 @@ from phenostream.daemon.wire.control import (
     ModelCancel,
     ModelLoad,
     ModelSwap,
+    Reload,
     Request,
     Runs,
     Status,
@@ -43,7 +44,7 @@ from phenostream.daemon.wire.control import (
 )
 from phenostream.daemon.wire.results import encode_offset
 from phenostream.daemon.wire.validation import describe
-from phenostream.engine.errors import BadInput, BadMessage
+from phenostream.engine.errors import BadConfig, BadInput, BadMessage
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +83,11 @@ class Narration(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the control service may ask and do."""
+    """What the control service may ask and do.
+
+    Attributes:
+        reload: See `Guard.reload`.
+    """
 
     journal: Journal
     status: Callable[[], dict[str, Any]]
@@ -91,6 +96,7 @@ class Answers:
     drain: Callable[[], None]
     swaps: Swaps
     narration: Narration
+    reload: Callable[[], dict[str, Any]]
 
 
 class Control:
@@ -186,6 +192,8 @@ class Control:
             case Drain():
                 answers.drain()
                 return {"type": "draining"}
+            case Reload():
+                return {"type": "reloaded", **_reloaded(answers)}
             case ModelLoad():
                 return {"type": "loading", "swap": answers.swaps.load(_settings(request))}
             case ModelCancel():
@@ -226,6 +234,14 @@ class Control:
             "oldest": journal.oldest,
         }
         return [pack(head), *parts]
+
+
+def _reloaded(answers: Answers) -> dict[str, Any]:
+    """What is allowed from now on; raises `BadInput` where the list is refused and the old one stays."""
+    try:
+        return answers.reload()
+    except BadConfig as err:
+        raise BadInput(f"reload: the allow-list stays as it was: {err}") from err
 
 
 def _settings(request: ModelLoad) -> SwapSettings:

@@ -4,15 +4,32 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from concurrent.futures import Future
+from typing import Final, Protocol, TypeVar
 
 from phenostream.daemon.channel import Aborted
 from phenostream.daemon.health import Health
+from phenostream.engine.errors import BadConfig
 
 logger = logging.getLogger(__name__)
 
 Beat = Callable[[], None]
 _LOOK_S: Final = 0.1
+_BIND_TIMEOUT_S: Final = 10.0
+
+
+class Bound(Protocol):
+    """Owns a socket; made, used and closed in one thread."""
+
+    @property
+    def endpoint(self) -> str:
+        """Where it listens, with the real port."""
+
+    def close(self) -> None:
+        """Close the socket."""
+
+
+S = TypeVar("S", bound=Bound)
 
 
 class Crew:
@@ -42,6 +59,29 @@ class Crew:
         with self._lock:
             self._threads = [*self._threads, thread]
         thread.start()
+
+    def start_bound(self, name: str, make: Callable[[], S], use: Callable[[S, Beat], None]) -> str:
+        """Start a thread that makes, uses and closes a socket, and wait until it is bound; its endpoint.
+
+        Raises:
+            BadConfig: It cannot be bound.
+        """
+        bound: Future[str] = Future()
+
+        def body(beat: Beat) -> None:
+            try:
+                socket = make()
+            except BadConfig as err:
+                bound.set_exception(err)
+                return
+            try:
+                bound.set_result(socket.endpoint)
+                use(socket, beat)
+            finally:
+                socket.close()
+
+        self.start(name, body)
+        return bound.result(_BIND_TIMEOUT_S)
 
     def give_up(self, name: str) -> None:
         """Wait no longer for a thread that is stuck in a call nobody can end; it neither beats nor counts any more."""

@@ -243,6 +243,19 @@ class Engines:
             return None
         return f"{reason}; {f'{others[0]} infers' if others else 'no other backend is left'}"
 
+    @property
+    def hung(self) -> bool:
+        """Whether no row is left, and calls have not come back: another process could help, this one cannot."""
+        with self._lock:
+            return all(row.reason is not None for row in self._rows) and any(
+                row.stuck for row in self._rows
+            )
+
+    @property
+    def longest_call_s(self) -> float:
+        """Longest time that a call may take of a row that is open."""
+        return max(row.limit_s for row in self._rows if row.backend is not None)
+
     def reason(self) -> str:
         """Why no row is up, in the words of the primary."""
         return self._rows[0].reason or "no backend"

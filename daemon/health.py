@@ -78,6 +78,12 @@ class Health:
         with self._lock:
             self._beats.pop(thread, None)
 
+    def quiet(self, limit_s: float) -> list[str]:
+        """Threads that have shown no life for `limit_s` seconds, whatever kept them from it."""
+        now = time.monotonic()
+        with self._lock:
+            return [name for name, beat in self._beats.items() if now - beat > limit_s]
+
     def stalled(self, limit_s: float) -> list[str]:
         """Threads that have shown no life for `limit_s` seconds.
 

@@ -1,7 +1,8 @@
 """One life of the daemon: startup, loop, shutdown.
 
 Signal handlers set a flag and do nothing else. The first SIGTERM or SIGINT drains: every frame that was received gets
-its fate, the rest stays with its source. The second one forces. SIGHUP has the allow-list read again. The exit code
+its fate, the rest stays with its source. The second one forces. SIGHUP has the allow-list read again. systemd hears
+what the start is at, how the daemon is, and, while everything goes on, that it does: see `watchdog`. The exit code
 tells the truth: 0 drained, 1 a thread died or frames were left, 3 drained while degraded; a configuration, bundle or
 journal that is refused is raised.
 """
@@ -12,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from types import FrameType
@@ -29,15 +30,17 @@ from phenostream.daemon.journal.loss import describe_losses
 from phenostream.daemon.ledger import FATES
 from phenostream.daemon.memory import keep_large_blocks
 from phenostream.daemon.model import opened_model, verified_bundle
-from phenostream.daemon.notify import notify, watchdog_s
+from phenostream.daemon.notify import going_on, notify, starting, status_line, watchdog_s
 from phenostream.daemon.recovery import recover
 from phenostream.daemon.security.consent import say_what_is_plain
 from phenostream.daemon.security.curve_rate import warn_of_shortfall
 from phenostream.daemon.security.guard import Guard
 from phenostream.daemon.swap.models import Models
-from phenostream.daemon.tuning.apart import measure_apart
-from phenostream.daemon.tuning.choice import Measure
+from phenostream.daemon.tuning.apart import loading_s, measure_apart
+from phenostream.daemon.tuning.choice import Measure, plan_of
 from phenostream.daemon.wake import Wake
+from phenostream.daemon.watchdog import Watchdog
+from phenostream.engine.errors import BadConfig
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +53,9 @@ FAILED: Final = 1
 DEGRADED: Final = 3
 DRAIN_TIMEOUT_S: Final = 30.0
 _STOP_TIMEOUT_S: Final = 5.0
-_STALLED_S: Final = 10.0
 _TICK_S: Final = 1.0
+_RECORD_S: Final = 60.0
+"""Between two records of a journal that is read, on a disk that is in trouble."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,8 @@ def _start(
         stack.enter_context(claimed_endpoint(url, key, config.security.ipc_group))
     say_what_is_plain(config)
     warn_of_shortfall(config)
-    found = recover(directory, config.journal.segment_bytes, config.ingest.max_open_runs)
+    reading = going_on(f"reading the journal {directory}", _RECORD_S)
+    found = recover(directory, config.journal.segment_bytes, config.ingest.max_open_runs, reading)
     journal = found.journal
     found.ledger.go_on()
     stack.callback(journal.close)
@@ -131,6 +136,7 @@ def _start(
         health.degrade(DAMAGE, describe_losses(journal.losses))
     if found.unknown is not None:
         health.degrade(FORGOTTEN, found.unknown)
+    starting(f"loading the bundle {config.model.bundle}", loading_s(plan_of(config.model)))
     # Held by nobody else: the bundle of a model that gave way is freed.
     models = Models(opened_model(verified_bundle(config.model), config.model, measure))
     stack.callback(models.close)
@@ -147,7 +153,6 @@ def _announce(
     assembly: Assembly, health: Health, began_s: float, on_ready: Callable[[Ready], None] | None
 ) -> None:
     health.enter("ready")
-    model = assembly.status()["model"]
     sources = {
         key.removeprefix("sources."): url
         for key, url in assembly.endpoints.items()
@@ -155,7 +160,7 @@ def _announce(
     }
     ready = Ready(
         **{key: assembly.endpoints[key] for key in ("ingest", "results", "control")},
-        model=_served(model),
+        model=_served(assembly.model),
         startup_s=time.monotonic() - began_s,
         sources=sources,
     )
@@ -171,7 +176,7 @@ def _announce(
         logger.info(
             "best-effort source %s at %s: gaps are counted, nothing is acknowledged", name, url
         )
-    notify(f"READY=1\nSTATUS=serving {ready.model}")
+    notify(f"READY=1\n{status_line(_standing(assembly, health))}")
     if on_ready is not None:
         on_ready(ready)
 
@@ -179,46 +184,45 @@ def _announce(
 def _watch(
     assembly: Assembly, guard: Guard, health: Health, wake: Wake, signals: "_Signals"
 ) -> None:
-    """Wait for a reason to stop; meanwhile tell the watchdog, but only while every thread shows life."""
-    limit_s = watchdog_s()
-    health.stalled(
-        limit_s or _STALLED_S
-    )  # a jump before the first look shows only against one that was before
+    """Wait for a reason to stop; meanwhile look after all threads, and tell systemd how the daemon is."""
+    limit_s, told = watchdog_s(), ""
+    watchdog = Watchdog(health, assembly.hung, limit_s)
+    if limit_s is not None and limit_s <= assembly.longest_call_s:
+        logger.warning(
+            "a call of an engine may take %g s, and systemd ends this daemon after %g s (WatchdogSec): "
+            "one that hangs is ended with it before another engine takes over",
+            assembly.longest_call_s,
+            limit_s,
+        )
     while not signals.stops and assembly.failure is None and not assembly.drain_wanted.is_set():
-        _wait(wake, min(_TICK_S, limit_s / 3) if limit_s else _TICK_S)
+        _wait(wake, watchdog.tick_s(_TICK_S))
         if signals.reloads:
             signals.reloads.clear()
-            _reload(guard)
-        stalled = health.stalled(limit_s or _STALLED_S)
-        if not stalled:
-            health.recover("stalled")
-            notify("WATCHDOG=1")
-        elif health.degrade("stalled", ", ".join(stalled)):
-            logger.error("no sign of life from %s", ", ".join(stalled))
+            with suppress(BadConfig):  # it is in the log, and a fault
+                guard.reload()
+        watchdog.look()
         few = descriptors_fault()
         if few is None:
             health.recover("descriptors")
         elif health.degrade("descriptors", few):
             logger.error("%s", few)
-
-
-def _reload(guard: Guard) -> None:
-    """Read the allow-list again; systemd learns when that is done."""
-    notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
-    guard.reload()
-    notify("READY=1")
+        if (line := status_line(_standing(assembly, health))) != told:
+            notify(line)
+            told = line
 
 
 def _shut_down(assembly: Assembly, health: Health, wake: Wake, signals: "_Signals") -> int:
     health.enter("draining")
-    notify("STOPPING=1")
+    notify("STOPPING=1\nSTATUS=draining: received frames get their fate")
+    watchdog = Watchdog(health, assembly.hung, watchdog_s())
     logger.info("draining: received frames get their fate, new ones stay with their source")
     assembly.drain()
     forcing, deadline_s = len(signals.stops) + 1, time.monotonic() + DRAIN_TIMEOUT_S
     while not assembly.drained and assembly.failure is None:
         if len(signals.stops) >= forcing or time.monotonic() >= deadline_s:
             break
-        _wait(wake, _TICK_S)
+        _wait(wake, watchdog.tick_s(_TICK_S))
+        watchdog.look()
     drained = assembly.drained and assembly.failure is None
     late = assembly.stop(_STOP_TIMEOUT_S, force=not drained)
     health.enter("stopped")
@@ -232,6 +236,14 @@ def _shut_down(assembly: Assembly, health: Health, wake: Wake, signals: "_Signal
         _said(assembly.status()["ledger"]["total"]),
     )
     return DEGRADED if health.degraded else GOOD
+
+
+def _standing(assembly: Assembly, health: Health) -> str:
+    """State, model and open faults in one line."""
+    faults = health.snapshot()["faults"]
+    wrong = "; ".join(f"{name}: {reason}" for name, reason in faults.items())
+    served = f"serving {_served(assembly.model)}"
+    return f"DEGRADED ({wrong}), {served}" if faults else served
 
 
 def _served(model: Mapping[str, Any]) -> str:

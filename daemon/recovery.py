@@ -6,6 +6,7 @@ is taken twice; the run itself begins anew when its source sends START again.
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -65,13 +66,19 @@ class Recovered:
     unknown: str | None
 
 
-def recover(directory: Path, segment_bytes: int, max_open: int) -> Recovered:
+def recover(
+    directory: Path,
+    segment_bytes: int,
+    max_open: int,
+    on_record: Callable[[], None] = lambda: None,
+) -> Recovered:
     """Open a journal from its newest checkpoint that can be used, or by reading all of it.
 
     Args:
         directory: Of the journal; the caller holds its lock.
         segment_bytes: See `Journal`.
         max_open: Runs that may be open at once.
+        on_record: Called before each record that is read: a long journal takes its time.
 
     Raises:
         BadRecording: See `Journal` and `Recovery.replay`.
@@ -92,7 +99,12 @@ def recover(directory: Path, segment_bytes: int, max_open: int) -> Recovered:
                     "journal: the checkpoint at offset %d is of other files", checkpoint.end
                 )
                 continue
-        journal = Journal(directory, segment_bytes, recovery.replay, checkpoint)
+
+        def replay(record: Record, into: Recovery = recovery) -> None:
+            on_record()
+            into.replay(record)
+
+        journal = Journal(directory, segment_bytes, replay, checkpoint)
         break
     end = checkpoint.end if checkpoint is not None else None
     unknown = None

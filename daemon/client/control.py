@@ -1,4 +1,4 @@
-"""The client of the control endpoint: status, runs, drain, journal records, another model, words for a summary."""
+"""The client of the control endpoint: status, runs, drain, reload, records, another model, words for a summary."""
 
 import itertools
 import time
@@ -164,6 +164,17 @@ class Control:
     def drain(self) -> None:
         """Tell the daemon to finish what it has and stop; raises as `status`."""
         self._ask("drain")
+
+    def reload(self) -> dict[str, Any]:
+        """Have the daemon read its allow-list again; answered when that is done.
+
+        Returns:
+            `keys` (whether it has any), `allowed` (entries from now on), `reloads` (since it started).
+
+        Raises as `status`; `Refusal` also where the list cannot be read, and the old one stays.
+        """
+        head, _ = self._ask("reload")
+        return {key: head.get(key) for key in ("keys", "allowed", "reloads")}
 
     def get(self, since: int, max_bytes: int = 1 << 20) -> Batch:
         """Journal records from offset `since` on, at most about `max_bytes`; raises as `status`."""

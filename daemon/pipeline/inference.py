@@ -83,6 +83,13 @@ class Inference:
         """End the watcher."""
         self._over.set()
 
+    def hung(self) -> str | None:
+        """Which engines no call comes back from, where no model that is loaded has another one; None while one has."""
+        live = self._models.live
+        if not all(model.engines.hung for model in live):
+            return None
+        return f"inference: {self._models.serving.engines.reason()}"
+
     def told(self) -> dict[str, Any]:
         """For a status; plain values."""
         return {

@@ -5,16 +5,17 @@ sockets both touch is in here: the allow-list, which is only ever replaced, and 
 """
 
 import logging
+import time
 from collections import deque
 from dataclasses import dataclass
-from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import Any, Final
 
 import zmq
 
 from phenostream.daemon.config import SecurityConfig
 from phenostream.daemon.health import Health
+from phenostream.daemon.notify import notify
 from phenostream.daemon.security.allow_list import AllowList, Place
 from phenostream.daemon.security.connections import Connections
 from phenostream.daemon.security.ipc_folder import close_socket_file
@@ -84,6 +85,7 @@ class Guard:
         self.wake = Wake()
         self.changed = Event()
         self.new: deque[Watched] = deque()
+        self._reloading = Lock()
         self._watched: list[Watched] = []
         self._reloads = self._refused = 0
         self._plain: list[str] = []
@@ -121,23 +123,35 @@ class Guard:
             raise BadConfig("security.keys: none")
         return self.allowed
 
-    def reload(self) -> bool:
-        """Read the allow-list again, in any one thread; the old one stays, and health says so, if that fails."""
-        folder: Path | None = self._config.keys
-        if folder is None:
+    def reload(self) -> dict[str, Any]:
+        """Read the allow-list again, in any thread, while systemd is told so; what is allowed from now on.
+
+        Raises:
+            BadConfig: It cannot be read: the old one stays, and health says so.
+        """
+        with self._reloading:
+            notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+            try:
+                self._read_again()
+            finally:
+                notify("READY=1")
+            told = self.told()
+            return {key: told[key] for key in ("keys", "allowed", "reloads")}
+
+    def _read_again(self) -> None:
+        if self._config.keys is None:
             logger.info("no allow-list to reload: security.keys is empty")
-            return True
+            return
         try:
-            self.allowed = AllowList.read(folder)
+            self.allowed = AllowList.read(self._config.keys)
         except BadConfig as err:
             self._health.degrade(_FAULT, str(err))
             logger.error("allow-list not reloaded, the old one stays: %s", err)
-            return False
+            raise
         self._reloads += 1
         self._health.recover(_FAULT)
         self._look_for_removed()
         logger.info("allow-list reloaded: %d entries", len(self.allowed.grants))
-        return True
 
     def refused(self) -> None:
         """Somebody's key was not let in."""

@@ -79,12 +79,13 @@ class ClientKeys:
 
     @classmethod
     def read(cls, directory: Path) -> Self:
-        """From a folder that `phenostream keys client` made.
+        """From a folder that `phenostream keys client` made, or the systemd credentials of the same names.
 
         Raises:
             BadConfig: A file is missing, open to others, or holds no key.
         """
-        return cls(KeyPair.read(directory, CLIENT_PAIR), read_public(directory / SERVER_PUBLIC))
+        pair = KeyPair.read(directory, CLIENT_PAIR)
+        return cls(pair, read_public(secret_path(directory, SERVER_PUBLIC)))
 
     def set_on(self, socket: Socket) -> None:
         """Make a socket that is not connected speak CURVE."""

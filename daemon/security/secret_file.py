@@ -16,10 +16,13 @@ _OTHERS: Final = 0o077
 
 
 def secret_path(directory: Path, name: str) -> Path:
-    """Where a secret lies: the systemd credential of that name where there is one, else the file in the folder."""
+    """Where a key file lies: the systemd credential of that name where there is one, else the file in the folder.
+
+    A blank credential is none: a unit grants one, a newline, where the file it would load is not there.
+    """
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    if credentials and (granted := Path(credentials) / name).exists():
-        return granted
+    if credentials and _is_granted(Path(credentials) / name):
+        return Path(credentials) / name
     return directory / name
 
 
@@ -75,6 +78,13 @@ def write_new(path: Path, content: bytes, mode: int) -> None:
         raise BadConfig(f"{path}: there already; a key is never overwritten") from err
     except OSError as err:
         raise BadConfig(f"{path}: {(err.strerror or str(err)).lower()}") from err
+
+
+def _is_granted(credential: Path) -> bool:
+    try:
+        return credential.stat().st_size > len("\n")
+    except OSError:
+        return False
 
 
 def _is_credential(path: Path) -> bool:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from phenostream.daemon.tuning.calibration import Calibration, OnStep
 from phenostream.daemon.tuning.measuring import PLAIN_REQUEST, Request
-from phenostream.daemon.tuning.plan import KEEP_PLANS
+from phenostream.daemon.tuning.plan import KEEP_PLANS, Plan
 from phenostream.daemon.tuning.record import from_json
 from phenostream.engine.backends.registry import NEED_CUDA
 from phenostream.engine.errors import EngineFault
@@ -77,7 +77,12 @@ def measure_apart(
 
 def longest_s(request: Request) -> float:
     """How long measuring may take, loading and building included, s."""
-    plan, limit_s = request.plan, 2 * request.budget_s + LOADING_S
+    return 2 * request.budget_s + loading_s(request.plan)
+
+
+def loading_s(plan: Plan) -> float:
+    """How long loading whatever may serve can take, where engines have to be built first, s."""
+    limit_s = LOADING_S
     if any(name in NEED_CUDA for name in plan.backends):
         limit_s += ON_GPU_S
     if plan.compile or any(name in KEEP_PLANS for name in plan.backends):

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from phenostream.daemon.model_config import ModelConfig
-from phenostream.daemon.notify import notify
-from phenostream.daemon.tuning.apart import longest_s
+from phenostream.daemon.notify import starting
+from phenostream.daemon.tuning.apart import loading_s, longest_s
 from phenostream.daemon.tuning.calibration import Calibration
 from phenostream.daemon.tuning.measuring import Request
 from phenostream.daemon.tuning.plan import UNMEASURED_BATCH, Plan, auto_backends
@@ -140,7 +140,7 @@ def _measured_now(bundle: Bundle, config: ModelConfig, plan: Plan, measure: Meas
         "measuring what this box does best with this bundle, once: half a minute on a CPU, at most %.0f s",
         limit_s,
     )
-    notify(f"STATUS=measuring backends, once\nEXTEND_TIMEOUT_USEC={int((limit_s + 30) * 1e6)}")
+    starting("measuring what this box does best, once", limit_s + loading_s(plan))
     found = measure(request)
     logger.info(
         "measured %d ways to run the model in %.1f s, while other work took %.0f %% of the CPU",

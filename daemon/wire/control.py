@@ -46,6 +46,12 @@ class Drain(_Request):
     type: Literal["drain"]
 
 
+class Reload(_Request):
+    """Read the allow-list again."""
+
+    type: Literal["reload"]
+
+
 class Get(_Request):
     """Journal records from an offset on."""
 
@@ -155,6 +161,7 @@ Request = (
     | Model
     | Runs
     | Drain
+    | Reload
     | Get
     | ModelLoad
     | ModelSwap
@@ -167,6 +174,7 @@ _OPERATOR: Final = ("operator",)
 _SUMMARISER: Final = ("operator", "summariser")
 RESERVED: Final[dict[type[_Request], tuple[str, ...]]] = {
     Drain: _OPERATOR,
+    Reload: _OPERATOR,
     ModelLoad: _OPERATOR,
     ModelCancel: _OPERATOR,
     SummaryText: _SUMMARISER,

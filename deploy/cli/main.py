@@ -43,6 +43,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "status": ("status", "how a daemon is: state, faults, every run's exact account"),
     "top": ("top", "a live view of a daemon in the terminal"),
+    "reload": ("reload", "have a daemon read its allow-list again, and wait until it has"),
     "quarantine": ("quarantine", "list the frames that broke their contract, or send them again"),
     "model": ("model", "what model serves; have another one serve, compared on live cells first"),
     "watch": ("watch", "follow results as they are published"),

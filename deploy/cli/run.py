@@ -11,6 +11,7 @@ Example:
 
 import argparse
 import dataclasses
+import faulthandler
 import logging
 import os
 import sys
@@ -40,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.with_parent is not None:
         end_with(args.with_parent)
+    if not faulthandler.is_enabled():
+        faulthandler.enable()  # what a watchdog's SIGABRT ends says where each of its threads was
     config = load_site_config(args.config)
     beside = ExitStack()
 

@@ -1,11 +1,12 @@
 """Who owns a directory or an endpoint is settled before anything is opened."""
 
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
-from phenostream.daemon.claims import claimed, claimed_endpoint
+from phenostream.daemon.claims import claimed, claimed_endpoint, holder
 from phenostream.engine.errors import BadConfig
 
 
@@ -20,6 +21,13 @@ def test_a_claim_is_sole_and_ends_with_its_block(tmp_path: Path) -> None:
             pass
     with claimed(lock, "journal.directory: x"):
         pass
+
+
+def test_who_holds_a_claim_is_known_while_he_does(tmp_path: Path) -> None:
+    assert holder(tmp_path / "lock") is None
+    with claimed(tmp_path / "lock", "journal.directory: x"):
+        assert holder(tmp_path / "lock") == os.getpid()
+    assert holder(tmp_path / "lock") is None
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:

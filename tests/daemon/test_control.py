@@ -17,6 +17,7 @@ from phenostream.daemon.wake import Wake
 from phenostream.daemon.wire.codec import pack, unpack_result
 from phenostream.daemon.wire.control import MOST_TEXT_BYTES, Get
 from phenostream.daemon.wire.results import decode_offset, encode_offset
+from phenostream.engine.errors import BadConfig
 from tests.daemon.toy_narration import ToyNarration
 from tests.daemon.toy_swaps import ToySwaps
 
@@ -44,8 +45,27 @@ def words() -> ToyNarration:
     return ToyNarration()
 
 
+class ToyLists:
+    """An allow-list of two, or one that cannot be read."""
+
+    refused: str | None = None
+
+    def reload(self) -> dict[str, Any]:
+        """What is allowed now."""
+        if self.refused is not None:
+            raise BadConfig(self.refused)
+        return {"keys": True, "allowed": 2, "reloads": 1}
+
+
 @pytest.fixture
-def ask(journal: Journal, drained: threading.Event, words: ToyNarration) -> Iterator[Ask]:
+def lists() -> ToyLists:
+    return ToyLists()
+
+
+@pytest.fixture
+def ask(
+    journal: Journal, drained: threading.Event, words: ToyNarration, lists: ToyLists
+) -> Iterator[Ask]:
     stopping, bound = Wake(), threading.Event()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     answers = Answers(
@@ -56,6 +76,7 @@ def ask(journal: Journal, drained: threading.Event, words: ToyNarration) -> Iter
         drained.set,
         ToySwaps(),
         words,
+        lists.reload,
     )
 
     def serve() -> None:
@@ -98,6 +119,17 @@ def test_status_model_runs_and_drain(ask: Ask, drained: threading.Event) -> None
     assert not drained.is_set()
     assert one("drain") == {"v": 1, "type": "draining", "id": 9}
     assert drained.is_set()
+
+
+def test_a_reload_is_answered_when_the_list_was_read_or_refused(ask: Ask, lists: ToyLists) -> None:
+    asked = pack({"v": 1, "type": "reload", "id": 9})
+    (reply,) = ask(asked)
+    told = {"keys": True, "allowed": 2, "reloads": 1}
+    assert unpack_result(reply) == {"v": 1, "type": "reloaded", "id": 9, **told}
+    lists.refused = "keys/allowed/source/x.txt: allowed NAME.pub"
+    (reply,) = ask(asked)
+    reason = f"reload: the allow-list stays as it was: {lists.refused}"
+    assert unpack_result(reply) == {"v": 1, "type": "refused", "id": 9, "reason": reason}
 
 
 def test_a_request_client_with_a_delimiter_is_answered_with_one(ask: Ask) -> None:
@@ -151,7 +183,9 @@ def test_lost_offsets_are_stepped_over_and_next_says_so(tmp_path: Path) -> None:
     files[0].write_bytes(b"X" + content[1:])  # 0 of 0, 1, 2
     files[2].write_bytes(b"X" * 399)  # all of 6, 7, 8
     control = Control.__new__(Control)
-    control._answers = Answers(journal, dict, dict, list, lambda: None, ToySwaps(), ToyNarration())
+    control._answers = Answers(
+        journal, dict, dict, list, lambda: None, ToySwaps(), ToyNarration(), dict
+    )
 
     def asked(since: int, **more: int) -> tuple[list[int], int]:
         request = Get(v=1, type="get", id=5, since=since, **more)
@@ -288,7 +322,9 @@ def test_only_a_summarisers_key_or_an_operators_may_speak_for_it(
     journal: Journal, message: dict[str, Any], role: str | None, allowed: bool
 ) -> None:
     control = Control.__new__(Control)
-    control._answers = Answers(journal, dict, dict, list, lambda: None, ToySwaps(), ToyNarration())
+    control._answers = Answers(
+        journal, dict, dict, list, lambda: None, ToySwaps(), ToyNarration(), dict
+    )
     said = unpack_result(control._reply([pack(message | {"id": 1})], role)[0])
     if allowed:
         assert said["type"] in ("accepted", "noted")

@@ -53,7 +53,7 @@ def serving(
         control = Control(
             context,
             url,
-            Answers(journal, status, dict, list, lambda: None, ToySwaps(), ToyNarration()),
+            Answers(journal, status, dict, list, lambda: None, ToySwaps(), ToyNarration(), dict),
         )
         bound.set()
         control.run(stopping, lambda: None)

@@ -84,6 +84,24 @@ def test_a_systemd_credential_comes_first_and_keeps_its_own_mode(
     assert secret_path(folder, "client.key") == folder / "client.key"
 
 
+def test_a_blank_credential_is_none(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "server.key").write_text("\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert secret_path(folder, "server.key") == folder / "server.key"
+
+
+def test_a_client_takes_both_its_files_from_the_credentials_of_its_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair, server = KeyPair.new(), KeyPair.new().public
+    pair.write(tmp_path / "client.key")
+    write_public(tmp_path / "server.pub", server)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert ClientKeys.read(tmp_path / "not there") == ClientKeys(pair, server)
+
+
 def test_halves_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     mixed = KeyPair(KeyPair.new().public, KeyPair.new().secret)
     mixed.write(tmp_path / "server.key")
@@ -189,10 +207,12 @@ def test_every_reload_that_fails_is_logged_and_the_old_list_stays(
     guard = Guard(SecurityConfig(keys=folder), health := Health())
     stray = folder / "allowed" / "source" / "stray.txt"
     stray.write_text("hello")
-    assert not guard.reload()
+    with pytest.raises(BadConfig, match=r"stray.txt: allowed NAME.pub"):
+        guard.reload()
     stray.unlink()
     (folder / "allowed").chmod(0o777)
-    assert not guard.reload()  # another reason, while the fault is open
+    with pytest.raises(BadConfig, match="mode 0777"):  # another reason, while the fault is open
+        guard.reload()
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 2
     assert "stray.txt" in told[0]

@@ -79,7 +79,9 @@ class ToyDaemon:
         assert self.bound.wait(10)
 
     def _control(self) -> None:
-        answers = Answers(self.journal, dict, dict, list, lambda: None, ToySwaps(), self.words)
+        answers = Answers(
+            self.journal, dict, dict, list, lambda: None, ToySwaps(), self.words, dict
+        )
         control = Control(self.context, self.where.control, answers)
         self.bound.set()
         control.run(self.stopping, lambda: None)
