@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
+from importlib import metadata
 from typing import Any, Final
 
 from phenostream.daemon.health import Health
@@ -23,6 +24,8 @@ from phenostream.daemon.swap.models import Models
 
 _RUNS_SHOWN: Final = 64
 _LOSSES_SHOWN: Final = 64
+_VERSION: Final = metadata.version("phenostream")
+"""Of the software that runs, which is not what is installed once that was updated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Status:
         model = self.models.serving
         return {
             **self.health.snapshot(),
+            "version": _VERSION,
             "fault_history": self.health.past(),
             "uptime_s": round(time.monotonic() - self.began_s, 3),
             "ledger": {"total": self.ledger.total(), "runs": accounts, "ended": ended},

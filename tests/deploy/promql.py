@@ -10,7 +10,9 @@ _LABELS = re.compile(r"\{[^{}]*\}")
 _LISTED = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^()]*\)")
 _RANGE = re.compile(r"\[[^\[\]]*\]")
 _WORD = re.compile(r"(?<![\w.$])[a-zA-Z_:][\w:]*")
-_OPERATORS = frozenset(("and", "or", "unless", "bool", "offset", "by", "without", "inf", "nan"))
+_OPERATORS = frozenset(
+    ("and", "or", "unless", "bool", "offset", "group_left", "group_right", "inf", "nan")
+)
 
 
 def metrics_in(expression: str) -> set[str]:

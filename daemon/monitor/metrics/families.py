@@ -1,6 +1,5 @@
 """Metrics of one value, of one value a label, and histograms; what the daemon did not tell makes no series."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -53,26 +52,28 @@ def info(name: str, meaning: str, told: Mapping[str, object]) -> Iterator[Metric
     yield family
 
 
-def histogram(
-    name: str, meaning: str, label: str, told: Iterable[tuple[str, Mapping[str, object]]]
+def histograms(
+    name: str,
+    meaning: str,
+    labels: Sequence[str],
+    told: Iterable[tuple[Sequence[str], Mapping[str, object]]],
 ) -> Iterator[Metric]:
-    """How long something took, for each value of a label.
+    """How long something took, for each value of the labels.
 
     Args:
         name: Ends in ``_seconds``.
         meaning: Help.
-        label: Name of the label.
-        told: Value of the label, and ``count``, ``sum_s`` and ``buckets``: pairs of an upper bound in seconds and how
+        labels: Their names; none for one histogram.
+        told: Values of the labels, and ``count``, ``sum_s`` and ``buckets``: pairs of an upper bound in seconds and how
             many took no longer, rising.
     """
-    family = HistogramMetricFamily(_PREFIX + name, meaning, labels=(label,))
-    for one, times in told:
+    family = HistogramMetricFamily(_PREFIX + name, meaning, labels=labels)
+    for ones, times in told:
         count, total = number(times, "count"), number(times, "sum_s")
-        pairs = [(float(le), float(n)) for le, n in rows(times, "buckets")]
         if count is None or total is None:
             continue
-        finite = [(f"{le:g}", n) for le, n in pairs if math.isfinite(le)]
-        family.add_metric((one,), [*finite, ("+Inf", count)], total)
+        bounds = [(f"{le:g}", n) for le, n in rows(times, "buckets")]
+        family.add_metric(ones, [*bounds, ("+Inf", count)], total)
     yield family
 
 

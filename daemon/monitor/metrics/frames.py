@@ -52,7 +52,7 @@ def of_frames(status: Mapping[str, Any]) -> Iterator[Metric]:
 
 
 def of_cells(status: Mapping[str, Any]) -> Iterator[Metric]:
-    """Cells by what became of them, and by class."""
+    """Cells by what became of them."""
     total = table(status, "ledger", "total")
     yield from counter("cells_found", "Cells that were detected.", number(total, "cells_found"))
     yield from counters(
@@ -60,6 +60,22 @@ def of_cells(status: Mapping[str, Any]) -> Iterator[Metric]:
         "Cells by what became of them; their sum is the found.",
         ("fate",),
         (((fate,), number(total, f"cells_{fate}") or 0) for fate in CELL_COUNTS if fate != "found"),
+    )
+
+
+def of_classes(status: Mapping[str, Any]) -> Iterator[Metric]:
+    """What the classified cells of this process were called, and how many were unlike the training cells."""
+    told = table(status, "meters", "cells")
+    yield from counters(
+        "cells_by_class",
+        "Classified cells by class, since the daemon began.",
+        ("class",),
+        (((name,), n) for name, n in numbers(told, "classes")),
+    )
+    yield from counter(
+        "cells_unusual",
+        "Classified cells that are unlike the training cells, since the daemon began.",
+        number(told, "ood"),
     )
 
 

@@ -6,14 +6,16 @@ from typing import Any, Final, get_args
 from prometheus_client.metrics_core import Metric
 
 from phenostream.daemon.health import State
-from phenostream.daemon.monitor.metrics.families import counters, gauge, gauges
+from phenostream.daemon.monitor.metrics.families import counters, gauge, gauges, info
 from phenostream.daemon.monitor.reading import MOST_LABELS, number, table
 
 STATES: Final = (*get_args(State), "degraded")
 
 
 def of_process(status: Mapping[str, Any]) -> Iterator[Metric]:
-    """State, faults, uptime."""
+    """Software, state, faults, uptime."""
+    if "version" in status:
+        yield from info("build", "The daemon's software.", {"version": status["version"]})
     yield from gauge("uptime_seconds", "Since the daemon began.", number(status, "uptime_s"))
     yield from gauges(
         "state",

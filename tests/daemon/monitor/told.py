@@ -7,6 +7,7 @@ from phenostream.daemon.client.errors import Unreachable
 RUN = "01976f00-0000-7000-8000-000000000001"
 STATUS: dict[str, Any] = {
     "state": "degraded",
+    "version": "0.1.0",
     "faults": {"engine": "openvino: down"},
     "fault_history": {
         "engine": {"open": True, "reason": "openvino: down", "count": 2, "for_s": 3.0},
@@ -43,6 +44,16 @@ STATUS: dict[str, Any] = {
             "queue": {"count": 16, "sum_s": 0.8, "buckets": [[0.01, 4], [0.1, 15]]},
             "total": {"count": 16, "sum_s": 2.4, "buckets": [[0.01, 0], [0.1, 12]]},
         },
+        "cells": {
+            "ood": 5,
+            "classes": {"lymphocyte": 30, "granulocyte": 40, "monocyte": 10},
+        },
+        "commit": {
+            "fdatasync": {"count": 9, "sum_s": 0.02, "buckets": [[0.001, 3], [0.01, 9]]},
+            "records": 21,
+            "bytes": 40960,
+        },
+        "credit": {"connections": 1, "bytes_each": 1 << 27, "outstanding_bytes": 4096},
     },
     "journal": {"oldest": 7, "newest": 41, "losses": [{"first": 1}]},
     "queues": {"frames": 3, "batches": 1, "entries": 2},
