@@ -16,6 +16,7 @@ from phenostream.daemon.checkpointing import Checkpointing
 from phenostream.daemon.config import Config
 from phenostream.daemon.control import Answers, Control
 from phenostream.daemon.crew import Beat, Crew
+from phenostream.daemon.drifting import Drifting
 from phenostream.daemon.health import Health
 from phenostream.daemon.journal.keeper import Keeper
 from phenostream.daemon.journal.retention import Limits
@@ -129,6 +130,7 @@ class Assembly:
         self._keeper = Keeper(config.journal.directory, found.journal, self._kept(), health)
         self._meters = Meters(models.serving.manifest.classes)
         self._newest_summary = NewestSummary()
+        self._drifting = Drifting(config.drift, found.drift, self._most_runs())
         self._commit = self._make_commit()
         self._crew = Crew(health, wake.set)
         for channel in (self._frames, self._batches, self._entries, self._answers):
@@ -263,12 +265,17 @@ class Assembly:
             config.summary.window_s,
             config.ingest.max_open_runs,
             model.sha256,
-            telling_of(config.summary, model.sha256),
+            telling_of(config.summary, model.sha256, self._drifting.facts),
         )
         for one in self._counted:
             summaries.restore(one.run, one.since, one.tally, one.sha256, one.elsewhere)
         checkpointing = Checkpointing(
-            self._journal, self._ledger, self._register, summaries, self._keeper
+            self._journal,
+            self._ledger,
+            self._register,
+            summaries,
+            self._keeper,
+            self._drifting.history,
         )
         books = Books(
             self._ledger,
@@ -280,6 +287,7 @@ class Assembly:
             self._narration,
             self._meters,
             self._newest_summary,
+            self._drifting,
         )
         return Commit(self._models, self._journal, books, self._entries, self._answers)
 
@@ -301,6 +309,7 @@ class Assembly:
             self._orientations,
             self._meters,
             self._newest_summary,
+            self._drifting,
             self._config.sha256,
         )
 

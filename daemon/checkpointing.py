@@ -5,6 +5,7 @@ Belongs to the commit thread, which alone knows such a moment; what costs time i
 
 from typing import Any, Final
 
+from phenostream.daemon.drift_history import DriftHistory
 from phenostream.daemon.journal.checkpoint import Checkpoint
 from phenostream.daemon.journal.keeper import Keeper, Snapshot
 from phenostream.daemon.journal.log import Journal
@@ -26,6 +27,7 @@ class Checkpointing:
         register: Register,
         summaries: SummaryBook,
         keeper: Keeper,
+        drift: DriftHistory | None = None,
     ) -> None:
         """Take the first one as soon as anything is committed: the one of the last process may be old."""
         self.register = register
@@ -33,6 +35,7 @@ class Checkpointing:
         self._ledger = ledger
         self._summaries = summaries
         self._keeper = keeper
+        self._drift = DriftHistory() if drift is None else drift
         self._due = 0
         self._segment = -1
 
@@ -53,6 +56,7 @@ class Checkpointing:
         register = self.register.state()
         ledger = self._ledger.state(self.register.forgotten)
         counted = self._summaries.state(end)
+        drift = self._drift.state()
 
         def plain() -> dict[str, Any]:
             tallies = [
@@ -65,6 +69,11 @@ class Checkpointing:
                 ]
                 for one in counted
             ]
-            return {"register": register, "ledger": ledger, "summaries": tallies}
+            return {
+                "register": register,
+                "ledger": ledger,
+                "summaries": tallies,
+                "drift": drift,
+            }
 
         return Snapshot(Checkpoint(end, segments, index, {}), plain)

@@ -23,6 +23,7 @@ from pydantic_core import ErrorDetails
 
 from phenostream.daemon.channel_map import ChannelMap
 from phenostream.daemon.config_format import read_formatted
+from phenostream.daemon.drift_config import DriftConfig
 from phenostream.daemon.endpoint import BasedPath, Endpoint, is_local
 from phenostream.daemon.model_config import ModelConfig
 from phenostream.daemon.monitor_config import MonitorConfig
@@ -174,6 +175,7 @@ class Config(_Section):
     quarantine: QuarantineConfig
     summary: SummaryConfig
     monitor: MonitorConfig
+    drift: DriftConfig
     security: SecurityConfig
     sources: Annotated[tuple[SourceConfig, ...], Field(max_length=MOST_SOURCES)] = ()
 

@@ -23,6 +23,7 @@ from phenostream.engine.backends.options import Pace, full_speed
 from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.backends.registry import fallbacks, golden_test, open_backend
 from phenostream.engine.bundle import Bundle, load_bundle
+from phenostream.engine.drift.population import Population
 from phenostream.engine.engine_cache import EngineCache
 from phenostream.engine.errors import BadConfig, BadInput, PhenostreamError
 from phenostream.engine.manifest import Manifest
@@ -54,6 +55,7 @@ class ServedModel:
         signed_by: Name (if it is a trusted one) and fingerprint of the key that signed the bundle; None: unsigned.
         choice: Why the backend that was opened first is the one, for a person.
         threads: Of the runtime, by the system's number, as far as they were born, or idle, when it was opened.
+        population: What the bundle says of its training population; None: nothing.
     """
 
     manifest: Manifest
@@ -63,6 +65,7 @@ class ServedModel:
     signed_by: str | None = None
     choice: str = ""
     threads: frozenset[int] = frozenset()
+    population: Population | None = None
 
     @property
     def identity(self) -> Identity:
@@ -206,7 +209,14 @@ def opened_model(
     )
     signed_by = str(bundle.signed_by) if bundle.signed_by else None
     return ServedModel(
-        bundle.manifest, bundle.sha256, engines, max_batch, signed_by, choice, threads
+        bundle.manifest,
+        bundle.sha256,
+        engines,
+        max_batch,
+        signed_by,
+        choice,
+        threads,
+        bundle.population,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
+from phenostream.daemon.drift_history import RUN_DRIFT, DriftHistory
 from phenostream.daemon.journal.checkpoint import checkpoints, fits, has_checkpoints
 from phenostream.daemon.journal.inspection import REMEDY
 from phenostream.daemon.journal.log import Journal
@@ -52,6 +53,7 @@ class Recovered:
     Attributes:
         checkpoint: Offset up to which a checkpoint told; None: the whole journal was read.
         summaries: The newest of them that were read, oldest first.
+        drift: The runs that have ended, to compare later ones with.
         unknown: One line where records were removed and no checkpoint tells of them: their frames, sent again, would be
             recorded again.
     """
@@ -62,6 +64,7 @@ class Recovered:
     register: Register
     counted: list[CountedBefore]
     summaries: list[Record]
+    drift: DriftHistory
     checkpoint: int | None
     unknown: str | None
 
@@ -123,6 +126,7 @@ def recover(
         recovery.register,
         recovery.counted,
         list(recovery.summaries),
+        recovery.drift,
         end,
         unknown,
     )
@@ -135,6 +139,7 @@ class Recovery:
         register: The runs on disk.
         counted: What had been counted for the summaries.
         summaries: The newest that were fed, as they are: nothing but their wording depends on them.
+        drift: What ended runs added up to.
     """
 
     def __init__(self, ledger: Ledger, runs: RunBook) -> None:
@@ -142,6 +147,7 @@ class Recovery:
         self.register = Register()
         self.counted: list[CountedBefore] = []
         self.summaries: deque[Record] = deque(maxlen=_SUMMARIES_KEPT)
+        self.drift = DriftHistory()
         self._ledger = ledger
         self._runs = runs
 
@@ -161,6 +167,7 @@ class Recovery:
                 self._end(run, self.register.runs[run].ledger or {})
             self._runs.restore_forgotten(self.register.forgotten)
             self.counted = [_counted(*row) for row in state["summaries"]]
+            self.drift = DriftHistory.restored(state.get("drift", ()))
         except (ValidationError, KeyError, TypeError, AttributeError) as err:
             raise ValueError(f"{type(err).__name__}: {str(err).splitlines()[0]}") from err
 
@@ -179,7 +186,7 @@ class Recovery:
                 self._result(payload)
             else:
                 self._status(payload, record.offset)
-        except (BadMessage, ValidationError, KeyError, TypeError) as err:
+        except (BadMessage, ValidationError, KeyError, TypeError, ValueError) as err:
             raise BadRecording(
                 f"journal offset {record.offset}: not a {record.topic} of this version "
                 f"({type(err).__name__}: {str(err).splitlines()[0]}); {REMEDY}"
@@ -202,6 +209,8 @@ class Recovery:
         elif payload["event"] == "run_ended":
             self.register.ended(payload["run"], offset, payload["ledger"])
             self._end(payload["run"], payload["ledger"])
+        elif payload["event"] == RUN_DRIFT:
+            self.drift.take(payload)
 
     def _open(self, plain: dict[str, Any], offset: int, source: str | None) -> None:
         start = Start.model_validate(plain, strict=False)

@@ -14,7 +14,6 @@ from phenostream.daemon.wire.ingest import Start
 from phenostream.engine.summary.comparing import Baseline, with_comparisons
 from phenostream.engine.summary.facts import Facts, FrameAccount
 from phenostream.engine.summary.quantities import Scope
-from phenostream.engine.summary.reference import Reference
 from phenostream.engine.summary.template import write_summary
 from phenostream.engine.summary.window import Tally, WindowStatistics
 
@@ -124,15 +123,13 @@ def frame_account(ledger: Mapping[str, int]) -> FrameAccount:
 
 def written(run: RunStatistics, part: Part, occasion: Occasion, telling: Telling) -> bytes:
     """One summary record, in the template's words."""
-    facts = _facts(run, part, occasion, telling.reference)
+    facts = _facts(run, part, occasion, telling)
     text = write_summary(facts, telling.style, telling.language)
     wording = Wording(text, telling.style, telling.language)
     return summary(run.start, occasion.scope, wording, facts.as_dict())
 
 
-def _facts(
-    run: RunStatistics, part: Part, occasion: Occasion, reference: Reference | None
-) -> Facts:
+def _facts(run: RunStatistics, part: Part, occasion: Occasion, telling: Telling) -> Facts:
     """Those of a window say nothing of other models, whose frames lie in windows of their own."""
     window = occasion.scope == "window"
     statistics = part.window if window else part.whole
@@ -146,10 +143,11 @@ def _facts(
         instrument=run.start.instrument,
         model_sha256=part.by.sha256,
         duration_s=round(occasion.duration_s, 3),
+        drift=telling.drift(run.start.run, occasion.scope),
     )
     baselines = []
     if window and part.before is not None:
         baselines.append(Baseline("previous", part.before, model_sha256=part.by.sha256))
-    if reference is not None:
-        baselines.append(reference.baseline())
+    if telling.reference is not None:
+        baselines.append(telling.reference.baseline())
     return with_comparisons(facts, statistics, baselines, part.whole.tally if window else None)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any, Final
 
+from phenostream.daemon.drifting import Drifting
 from phenostream.daemon.health import Health
 from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.ledger import Ledger
@@ -54,6 +55,7 @@ class Status:
     orientations: Orientations
     meters: Meters
     newest_summary: NewestSummary
+    drifting: Drifting
     config_sha256: str
     began_s: float = field(default_factory=time.monotonic)
 
@@ -88,6 +90,7 @@ class Status:
             "inference": self.inference.told(),
             "summariser": self.narration.told(),
             "newest_summary": self.newest_summary.told(),
+            "drift": self.drifting.told(),
             **origin(
                 model_synthetic=model.manifest.synthetic,
                 source_synthetic=self.commit.source_synthetic,

@@ -19,8 +19,9 @@ from pydantic import ValidationError
 
 from phenostream.engine.array_archive import ArrayArchive
 from phenostream.engine.confinement import confinement_fault
+from phenostream.engine.drift.population import Population, population_of
 from phenostream.engine.errors import BadBundle, BadInput
-from phenostream.engine.manifest import SEAL, FileEntry, Manifest, seal_of
+from phenostream.engine.manifest import POPULATION_FILE, SEAL, FileEntry, Manifest, seal_of
 from phenostream.engine.signature import (
     SIGNATURE,
     SIGNATURE_BYTES,
@@ -28,6 +29,7 @@ from phenostream.engine.signature import (
     signer,
     trusted_signer,
 )
+from phenostream.engine.summary.context import SummaryContext
 from phenostream.engine.types import (
     CLASSES,
     CROP_PX,
@@ -71,6 +73,7 @@ class Bundle:
         golden_int8: What the int8 graph must say about the golden crops, where it is known.
         signed_by: Whose signature of `text` holds; None: the bundle is unsigned. A key has a name only where it was
             given as trusted.
+        population: What it said of its training population; None where that is not told.
     """
 
     path: Path
@@ -81,6 +84,7 @@ class Bundle:
     text: bytes
     signed_by: PublicKey | None
     golden_int8: Outputs | None = None
+    population: Population | None = None
 
     @property
     def identity(self) -> str:
@@ -122,8 +126,9 @@ def load_bundle(path: Path, trusted: Sequence[PublicKey] = ()) -> Bundle:
     golden = _parse_golden(files["golden.npz"])
     rounded = files.get(GOLDEN_INT8)
     golden_int8 = None if rounded is None else _parse_int8(rounded, len(golden.crops))
+    population = _parse_population(files, manifest)
     sha256 = hashlib.sha256(text).hexdigest()
-    return Bundle(path, manifest, files, golden, sha256, text, signed_by, golden_int8)
+    return Bundle(path, manifest, files, golden, sha256, text, signed_by, golden_int8, population)
 
 
 def _judged(
@@ -248,6 +253,15 @@ def _parse_int8(content: bytes, count: int) -> Outputs:
     columns = _columns(GOLDEN_INT8, content, OUTPUT_SHAPES)
     _check_rows(GOLDEN_INT8, columns, OUTPUT_SHAPES, count)
     return Outputs(**columns)
+
+
+def _parse_population(files: Mapping[str, bytes], manifest: Manifest) -> Population | None:
+    if manifest.training_population is None:
+        return None
+    try:
+        return population_of(files[POPULATION_FILE], SummaryContext.of(manifest))
+    except BadInput as err:
+        raise BadBundle(f"{POPULATION_FILE}: {err}") from err
 
 
 def _columns(name: str, content: bytes, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, F32]:

@@ -17,6 +17,8 @@ FORMAT_VERSION = 1
 
 INT8_FILES: Final = frozenset({"model.int8.onnx", "golden.int8.npz"})
 """What a bundle with an int8 graph of this program has: the graph, and what it says of the golden crops."""
+POPULATION_FILE: Final = "population.npz"
+"""What the model said of the population that it was trained for."""
 SEAL: Final = "seal_sha256"
 """Key of the file that guards the manifest itself: a changed digit is found like a changed byte of a model."""
 
@@ -204,6 +206,24 @@ class Int8Facts(_Closed):
     judged: Annotated[tuple[JudgedInt8, ...], Field(min_length=1)]
 
 
+class TrainingPopulation(_Closed):
+    """Of which cells `population.npz` tells: what the model says of them, to compare others with (`engine.drift`).
+
+    Attributes:
+        cells: Which they are, in words.
+        frames: Of them.
+        classified: Cells that the model gave a class.
+        synthetic: Simulated cells; None: not known.
+        precision: In which the model saw them.
+    """
+
+    cells: Annotated[str, Field(min_length=1, max_length=500)]
+    frames: Annotated[int, Field(gt=0)]
+    classified: Annotated[int, Field(gt=0)]
+    synthetic: bool | None
+    precision: Precision
+
+
 class Manifest(_Closed):
     """`manifest.json` of a bundle.
 
@@ -216,6 +236,7 @@ class Manifest(_Closed):
         preprocess: ``ratio`` (crop / background - 1) or ``affine`` (a * v + b), inside the graph.
         golden: Tolerances of the self-test per precision; of ``int8`` to what its own graph is to say.
         int8: Of `model.int8.onnx`; None where nothing is known of it, or it is not there.
+        training_population: Of `population.npz`; None where there is none, and nothing to compare a stream with.
         files: Every other file of the directory, no more and no fewer.
         metrics: What was measured, on what, with intervals.
         training: Settings of the training, by name; empty where they are not known.
@@ -243,6 +264,7 @@ class Manifest(_Closed):
     calibration: Calibration
     golden: dict[Precision, GoldenTolerance]
     int8: Int8Facts | None = None
+    training_population: TrainingPopulation | None = None
     metrics: tuple[Metric, ...] = ()
     training: dict[str, JsonValue] = {}
     data_sha256: Sha256
@@ -285,6 +307,7 @@ class Manifest(_Closed):
     @model_validator(mode="after")
     def _files_complete(self) -> "Manifest":
         needed = {"model.onnx", "golden.npz"} | (set() if self.int8 is None else INT8_FILES)
+        needed |= set() if self.training_population is None else {POPULATION_FILE}
         missing = needed - set(self.files)
         if missing:
             raise ValueError(f"files: {', '.join(sorted(missing))} missing")

@@ -186,7 +186,8 @@ class Reducer:
         )
         residual = None if balance is None else balance.residual
         shots = light if all(self.present) else self._filled(light, levels)
-        return Reduced(shots, self.factor, residual, flags, self.present)
+        told = tuple(levels.tolist())
+        return Reduced(shots, self.factor, residual, flags, self.present, told)
 
     def _check(self, frame: Frame | Sequence[Counts]) -> None:
         if len(frame) != len(self._shots):

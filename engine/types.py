@@ -100,6 +100,7 @@ class Reduced:
             because nothing shades the light or a shot was not taken. A flag, never a reason to withhold.
         flags: What else speaks against the frame.
         present: Which of `SHOTS` were taken.
+        levels: Background level of each shot that was taken, in `SHOTS` order, fraction of full scale.
     """
 
     shots: F32
@@ -107,6 +108,7 @@ class Reduced:
     four_shot_residual: float | None
     flags: FrameFlags = NO_FLAGS
     present: Present = ALL_PRESENT
+    levels: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What training leaves behind: weights as safetensors, and beside them the card that says what they are.
 
-One directory: `model.safetensors` (a `BundleGraph` with its calibration), `card.json`, `golden_inputs.npz`, and
-`evidence.npz`, what the model said of its calibration cells.
+One directory: `model.safetensors` (a `BundleGraph` with its calibration), `card.json`, `golden_inputs.npz`,
+`evidence.npz`, what the model said of its calibration cells, and `population.npz`, what that is as a population.
 """
 
 import io
@@ -17,7 +17,13 @@ from safetensors.torch import load_file, save
 
 from phenostream.engine.array_archive import ArrayArchive
 from phenostream.engine.errors import BadInput
-from phenostream.engine.manifest import Calibration, MarkerTransform, Metric
+from phenostream.engine.manifest import (
+    POPULATION_FILE,
+    Calibration,
+    MarkerTransform,
+    Metric,
+    TrainingPopulation,
+)
 from phenostream.engine.types import F32, Crops
 from phenostream.trainer.calibration.evidence import Evidence, load_evidence, save_evidence
 from phenostream.trainer.network.graph import BundleGraph, Preprocess
@@ -61,6 +67,7 @@ class Card(BaseModel):
     settings: dict[str, Any] = {}
     network: NetworkOptions = NetworkOptions()
     preprocess: Preprocess = Preprocess()
+    training_population: TrainingPopulation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +76,14 @@ class Checkpoint:
 
     Attributes:
         evidence: What it was calibrated to; None where that is not kept, and the model cannot be given another prior.
+        population: File of what it said of a population, which the card tells of; None where it tells of none.
     """
 
     graph: BundleGraph
     card: Card
     golden: Crops
     evidence: Evidence | None = None
+    population: bytes | None = None
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
@@ -93,6 +102,9 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
     (folder / EVIDENCE).unlink(missing_ok=True)
     if checkpoint.evidence is not None:
         save_evidence(checkpoint.evidence, folder / EVIDENCE)
+    (folder / POPULATION_FILE).unlink(missing_ok=True)
+    if checkpoint.population is not None:
+        write_whole(folder / POPULATION_FILE, checkpoint.population)
     write_whole(folder / CARD, (checkpoint.card.model_dump_json(indent=1) + "\n").encode())
     return folder
 
@@ -104,7 +116,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         BadInput: A file is missing, of another schema, or does not fit the network.
     """
     try:
-        card = Card.model_validate(json.loads(_text(folder / CARD)))
+        card = Card.model_validate(json.loads(_limited(folder / CARD, _LARGEST_CARD)))
         graph = BundleGraph(card.preprocess, card.marker_transform.scale, card.network)
         graph.load_state_dict(load_file(folder / WEIGHTS))
         with (
@@ -114,17 +126,19 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             crops = Crops(_f32(golden.read("images")), _f32(golden.read("background")))
         kept = (folder / EVIDENCE).exists()
         evidence = load_evidence(folder / EVIDENCE) if kept else None
+        told = card.training_population is not None
+        population = _limited(folder / POPULATION_FILE, _LARGEST_CARD) if told else None
     except _UNREADABLE as err:
         reason = " ".join(str(err).split())[:200]
         raise BadInput(f"{folder}: not a trained checkpoint: {reason}") from err
-    return Checkpoint(graph.eval(), card, crops, evidence)
+    return Checkpoint(graph.eval(), card, crops, evidence, population)
 
 
-def _text(path: Path) -> bytes:
+def _limited(path: Path, most: int) -> bytes:
     with path.open("rb") as file:
-        content = file.read(_LARGEST_CARD + 1)
-    if len(content) > _LARGEST_CARD:
-        raise BadInput(f"{path.name}: more than {_LARGEST_CARD} bytes")
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise BadInput(f"{path.name}: more than {most} bytes")
     return content
 
 

@@ -26,6 +26,7 @@ from phenostream.engine.bundle import MANIFEST
 from phenostream.engine.errors import BadInput, EngineFault
 from phenostream.engine.manifest import (
     COVERAGE_METRIC,
+    POPULATION_FILE,
     FileEntry,
     GoldenTolerance,
     Manifest,
@@ -104,6 +105,8 @@ def write_bundle(
             raise
         logger.warning("float16 is left out: %s", err)
         del contents["model.fp16.onnx"]
+    if checkpoint.population is not None:
+        contents[POPULATION_FILE] = checkpoint.population
     manifest = _manifest(checkpoint, contents, allowed)
     write_folder(contents, manifest, out_dir)
     logger.info("bundle %s: %d KiB", out_dir, sum(map(len, contents.values())) >> 10)
@@ -243,6 +246,7 @@ def _manifest(
         golden={key: GoldenTolerance(tolerance=value) for key, value in allowed.items()},  # type: ignore[misc]
         metrics=card.metrics,
         training=card.settings,
+        training_population=card.training_population,
         data_sha256=card.data_sha256,
         parameters=sum(p.numel() for p in checkpoint.graph.phenotyper.network.parameters()),
         files=file_entries(contents),

@@ -20,6 +20,7 @@ from phenostream.daemon.channel import BEAT_S, Aborted, Channel, Closed
 from phenostream.daemon.checkpointing import Checkpointing
 from phenostream.daemon.crew import Beat
 from phenostream.daemon.descriptors import descriptor_is_free
+from phenostream.daemon.drifting import Drifting
 from phenostream.daemon.health import Health
 from phenostream.daemon.journal.log import Journal, JournalFull
 from phenostream.daemon.journal.record import Record
@@ -85,6 +86,7 @@ class Books:
     narration: Narration | None = None
     meters: Meters = field(default_factory=Meters)
     newest_summary: NewestSummary = field(default_factory=NewestSummary)
+    drifting: Drifting | None = None
 
 
 class Commit:
@@ -228,7 +230,9 @@ class Commit:
     def _enter_frame(self, passage: Passage, group: _Group, beat: Beat) -> None:
         start, frame_seq = passage.arrival.start, passage.arrival.frame_seq
         model = self._models.of(passage.model)
-        end = end_frame(passage, model, _now(), self._books.health.faults())
+        drifting = self._books.drifting
+        alarms = [] if drifting is None else drifting.codes(start.run)
+        end = end_frame(passage, model, _now(), self._books.health.faults(), alarms)
         if end.fate == "published":
             self._recall(start, beat)
             self._books.summaries.add(start, end.columns, _now(), end.flags, model.identity)
@@ -237,6 +241,9 @@ class Commit:
             subject = about(start.run, start.instrument, frame_seq)
             logger.debug("run %s frame %d: %s", start.run, frame_seq, end.fate, extra=subject)
         group.items.append(("result", end.payload))
+        if drifting is not None and end.fate == "published":
+            changes = drifting.add(passage, model, end)
+            group.items.extend(("status", payload) for payload in changes)
         group.settle.append(
             lambda: self._books.ledger.settle(start.run, frame_seq, end.fate, end.reason, end.cells)
         )
@@ -259,6 +266,7 @@ class Commit:
         ledger = self._books.ledger.run(entry.start.run)
         summaries = self._books.summaries.end(entry.start, _now(), ledger)
         group.items.extend(("summary", payload) for payload in summaries)
+        self._end_drift(entry.start, group)
         synthetic = self._models.serving.manifest.synthetic
         payload = run_ended(entry, ledger, model_synthetic=synthetic)
         offset = self._journal.next_offset + len(group.items)
@@ -267,6 +275,17 @@ class Commit:
         group.settle.append(partial(self._books.open_runs.ended, entry.start.run))
         group.answers.append(Report(run=entry.start.run, ledger=ledger))
         group.runs_ended = True
+
+    def _end_drift(self, start: Start, group: _Group) -> None:
+        """Tell what the run's frames add up to, before its end: a later one is compared with it."""
+        drifting = self._books.drifting
+        if drifting is None:
+            return
+        told = drifting.end(start)
+        if told is not None:
+            group.items.append(("status", told[0]))
+        kept = None if told is None else told[1]
+        group.settle.append(partial(drifting.ended, start, kept))
 
     def _write(self, items: list[tuple[Topic, bytes]], beat: Beat) -> list[Record]:
         """Append and sync; a disk that fails ends the daemon.

@@ -75,6 +75,7 @@ class Prepared:
         done_s: Likewise, when it was done.
         flags: See `FrameFlags`.
         orientation: What the frames before it say of the run's shots; one of `orientation.FAULTS`.
+        levels: Background level of each shot that was taken, by its true name, fraction of full scale.
         true_shots: What the shots were taken for, in the order of the data; None: for what they are called.
         field: What it was divided by.
     """
@@ -89,6 +90,7 @@ class Prepared:
     true_shots: tuple[str, ...] | None = None
     field: FieldState = PER_FRAME
     orientation: Fault = "undecided"
+    levels: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from phenostream.engine.crop import cut_crops, select
 from phenostream.engine.detect import Detector, DetectorSettings
 from phenostream.engine.errors import BadFrame, BadInput
 from phenostream.engine.reduce import Reducer
-from phenostream.engine.types import Bool, Crops, Detections, ReductionKernel
+from phenostream.engine.types import SHOTS, Bool, Crops, Detections, Reduced, ReductionKernel
 
 logger = logging.getLogger(__name__)
 
@@ -129,12 +129,18 @@ class FramePath:
             true_shots=truths,
             field=divided_by,
             orientation=orientation,
+            levels=_by_shot(reduced),
         )
         return prepared, crops
 
     def look_at_illumination(self) -> None:
         """What can wait of the last frame until its cells are on their way; see `Orientations`."""
         self._orientations.look()
+
+
+def _by_shot(reduced: Reduced) -> tuple[tuple[str, float], ...]:
+    taken = (shot for shot, there in zip(SHOTS, reduced.present, strict=True) if there)
+    return tuple(zip(taken, reduced.levels, strict=True))
 
 
 def strongest(detections: Detections, max_cells: int) -> Bool:

@@ -44,7 +44,11 @@ class FrameEnd:
 
 
 def end_frame(
-    passage: Passage, model: ServedModel, now_s: float, faults: Collection[str] = ()
+    passage: Passage,
+    model: ServedModel,
+    now_s: float,
+    faults: Collection[str] = (),
+    drift: Collection[str] = (),
 ) -> FrameEnd:
     """Turn a finished passage into its record.
 
@@ -53,6 +57,7 @@ def end_frame(
         model: Who inferred it.
         now_s: Monotonic clock.
         faults: Names of the daemon's faults that are open.
+        drift: What the run's earlier frames have open alarms of.
     """
     fate, reason = passage.failure or ("published", None)
     prepared = passage.prepared if fate == "published" else None
@@ -68,6 +73,7 @@ def end_frame(
         "fate": fate,
         "reason": reason,
         "degraded": sorted(passage.faults.union(faults)),
+        "drift": sorted(drift),
         "counts": asdict(cells),
         "timing_ms": _timing_ms(passage, now_s),
     }

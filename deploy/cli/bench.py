@@ -21,6 +21,7 @@ Examples:
   phenostream bench swap
   phenostream bench detect --truth truth.json --results got.jsonl
   phenostream bench field
+  phenostream bench drift
   phenostream bench train
 """
 
@@ -29,6 +30,7 @@ from collections.abc import Callable
 
 from phenostream.deploy.cli import (
     bench_detect,
+    bench_drift,
     bench_engine,
     bench_field,
     bench_ingest,
@@ -226,6 +228,11 @@ _KINDS: dict[str, tuple[_Declare, _Measure, str]] = {
         bench_field.declare,
         bench_field.measure,
         "how well shading and dust are divided out, what it costs, and what large pixels cost",
+    ),
+    "drift": (
+        bench_drift.declare,
+        bench_drift.measure,
+        "how often the watch for drift alarms, where nothing changed and where something did",
     ),
     "train": (
         bench_train.declare,

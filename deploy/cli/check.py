@@ -26,6 +26,8 @@ from phenostream.engine.errors import BadConfig, BadLanguageModel, MissingPackag
 
 if TYPE_CHECKING:
     from phenostream.daemon.config import Config
+    from phenostream.daemon.drift_config import DriftConfig
+    from phenostream.daemon.model import ServedModel
     from phenostream.daemon.model_config import ModelConfig
     from phenostream.daemon.monitor_config import MonitorConfig
     from phenostream.daemon.summary_config import SummaryConfig
@@ -161,6 +163,7 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
         found["summary.llm"] = who_words(config.summary)
         if config.summary.reference is not None:
             found["summary.reference"] = _reference(config.summary.reference, model.sha256)
+        found["drift"] = _drift(config.drift, model)
         found["model.backend"] = (
             f"{said['backend']} {said['precision']} on {said['device']}, golden self-test passed"
         )
@@ -247,6 +250,29 @@ def _reference(path: Path, model_sha256: str) -> str:
         return told
     other = f"{reference.statistics.context.model!r} ({reference.model_sha256[:12]})"
     return f"{told} of another model, {other}: nothing is compared with it"
+
+
+def _drift(config: "DriftConfig", model: "ServedModel") -> str:
+    """What runs are watched against.
+
+    Raises:
+        BadInput: The reference's file is refused.
+    """
+    from phenostream.daemon.drift_config import PREVIOUS
+
+    told = []
+    if config.training:
+        known = model.population
+        told.append(
+            "this bundle has no training statistics, no drift against training"
+            if known is None
+            else f"against the training population of {known.sums.frames:,} frames"
+        )
+    if config.against == PREVIOUS:
+        told.append("against the instrument's run before")
+    elif config.against:
+        told.append(f"against {_reference(Path(config.against), model.sha256)}")
+    return "; ".join(told) or "not watched"
 
 
 def _vouched(signed_by: str | None, checked: bool) -> str:

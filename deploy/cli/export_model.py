@@ -1,7 +1,7 @@
 """Write a trained model as a bundle: manifest, fp32 and fp16 ONNX, golden inputs and outputs, hashes; and int8.
 
-SOURCE is the folder of a checkpoint, or of a bundle, which keeps its files and gains int8. Needs the extra: pip install
-'phenostream[trainer]'. The bundle itself needs nothing but the base install.
+SOURCE is the folder of a checkpoint, or of a bundle, which keeps its files and gains int8 or a population. Needs the
+extra: pip install 'phenostream[trainer]'. The bundle itself needs nothing but the base install.
 
 With --int8 DATA the graph is also quantised after training: scales are fitted to some cells of DATA and the graph
 judged on others, in ONNX Runtime and in OpenVINO. It must keep the class, rejection and flag of 99.5 % of them and lose
@@ -11,7 +11,11 @@ of cells, or one of `phenostream bsccm pack`. A signature of SOURCE is dropped: 
 With --prior its probabilities, intervals and sets of classes are calibrated again, for cells of other class shares than
 the calibration cells had; manifest and description say so, and the figures measured for those are left out.
 
+With --population PRESET a bundle gains what its model says of simulated cells, so that the daemon can watch a stream
+for drift; `train` does that for new models, of the cells they were calibrated on.
+
 Examples:
+  phenostream export-model demo work/watched --population hard
   phenostream export-model work/train work/bundle --int8 simulated
   phenostream export-model work/bundle work/bundle_int8 --int8 cells.npz
   phenostream export-model work/train work/ward_bundle --prior 0.15,0.8,0.05
@@ -25,6 +29,7 @@ from typing import TYPE_CHECKING
 from phenostream.deploy.bundles import bundle_path
 from phenostream.deploy.cli.terminal import note, progress, say, say_json
 from phenostream.engine.errors import BadConfig
+from phenostream.engine.optics.presets import PRESETS
 
 if TYPE_CHECKING:
     from phenostream.engine.bundle import Bundle
@@ -52,6 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=6_000,
         metavar="N",
         help="simulated crops to judge int8 on (default 6000)",
+    )
+    parser.add_argument(
+        "--population",
+        choices=PRESETS,
+        help="of a bundle: tell what the model says of simulated cells of this preset",
     )
     parser.add_argument("--json", action="store_true", help="print what was written as JSON")
 
@@ -90,6 +100,9 @@ def _write(args: argparse.Namespace, prior: tuple[float, float, float] | None) -
 
     source = bundle_path(args.source)
     extends = (source / MANIFEST).is_file()
+    if args.population is not None:
+        _tell_population(source, args, extends=extends, alone=args.int8 is None and prior is None)
+        return
     if extends and (args.int8 is None or prior is not None):
         wrong = "--int8: needed" if args.int8 is None else "--prior: not allowed"
         raise BadConfig(f"{wrong} where SOURCE is a bundle, as {source} is")
@@ -105,6 +118,20 @@ def _write(args: argparse.Namespace, prior: tuple[float, float, float] | None) -
     else:
         with tempfile.TemporaryDirectory(prefix="phenostream-export-") as scratch:
             _extend(load_bundle(export_model(source, Path(scratch) / "bundle", prior)), args)
+
+
+def _tell_population(source: Path, args: argparse.Namespace, *, extends: bool, alone: bool) -> None:
+    """Ask the model about simulated frames, with a progress bar."""
+    from phenostream.deploy.microscope import cache_folder
+    from phenostream.deploy.population import FRAMES, add_population
+    from phenostream.engine.bundle import load_bundle
+
+    if not extends or not alone:
+        raise BadConfig("--population: allowed by itself, where SOURCE is a bundle")
+    with progress(FRAMES, "population", "frame") as bar:
+        add_population(
+            load_bundle(source), args.population, args.bundle, cache_folder(), on_frame=bar.update
+        )
 
 
 def _extend(source: "Bundle", args: argparse.Namespace) -> None:

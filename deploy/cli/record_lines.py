@@ -120,12 +120,24 @@ def _status_text(body: dict[str, Any]) -> str:
     if body.get("event") == "run_ended":
         by = " by timeout, its end was lost" if body.get("ended_by") == "timeout" else ""
         return f"run {body['run']} of {body['instrument']} ended{by}; {ledger_line(body['ledger'])}"
+    if body.get("event") == "drift":
+        return _drift_text(body)
     mapped = "".join(
         f", {shot} is {truth}" for shot, truth in (body.get("channel_map") or {}).items()
     ).replace(",", "; channel map:", 1)
     how = "; BEST EFFORT: gaps are possible" if body.get("mode") == "best-effort" else ""
     name = f"run {body.get('run')} of {body.get('instrument')}"
     return f"{name}: {body.get('event')}{_camera(body)}{mapped}{how}"
+
+
+def _drift_text(body: dict[str, Any]) -> str:
+    """An alarm of drift, which says nothing of the frames but that they are others than those before."""
+    what = "has drifted from" if body["open"] else "is back at"
+    return (
+        f"run {body['run']} of {body['instrument']}: {printable(str(body['quantity']))} {what} the "
+        f"{body['against'].replace('_', ' ')}: {body['now']:.3g}, there {body['before']:.3g}, allowed to within "
+        f"{body['tolerance']:.3g}"
+    )
 
 
 def _model_name(model: dict[str, Any]) -> str:

@@ -49,6 +49,11 @@ def _contradictions(facts: "Facts") -> Iterator[str]:
         yield from _comparison(comparison, facts)
     if len({one.against for one in facts.comparisons}) != len(facts.comparisons):
         yield "comparisons: two against the same"
+    if len({one.against for one in facts.drift}) != len(facts.drift):
+        yield "drift: two against the same"
+    for drift in facts.drift:
+        if not drift.beyond <= drift.tested or not drift.tested:
+            yield f"drift against {drift.against}: {drift.beyond} of {drift.tested} tested quantities"
 
 
 def _rates(facts: "Facts") -> Iterator[str]:

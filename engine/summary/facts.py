@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from phenostream.engine.errors import BadMessage
 from phenostream.engine.summary.changes import Against, Comparison
 from phenostream.engine.summary.consistency import contradiction
+from phenostream.engine.summary.drifted import DriftFacts
 from phenostream.engine.summary.quantities import (
     MOST_CLASSES,
     MOST_COMPARISONS,
@@ -172,6 +173,7 @@ class Facts:
         model_sha256: Identity of the model's bundle; empty where that is not known.
         duration_s: From the first frame to the end of the window; None where that is not known.
         comparisons: Against the window before, and against a saved reference; empty where there is nothing to compare.
+        drift: What the watch for drift found of the run so far; empty where it compared nothing.
     """
 
     frames: Count
@@ -207,6 +209,7 @@ class Facts:
     model_sha256: Name = ""
     duration_s: Seconds | None = None
     comparisons: Annotated[tuple[Comparison, ...], Field(max_length=MOST_COMPARISONS)] = ()
+    drift: Annotated[tuple[DriftFacts, ...], Field(max_length=MOST_COMPARISONS)] = ()
 
     @property
     def majority(self) -> ClassFacts | None:

@@ -12,8 +12,10 @@ from typing import Final, Literal
 from phenostream.engine.errors import BadConfig
 from phenostream.engine.summary.changes import Comparison, MarkerChange
 from phenostream.engine.summary.facts import ClassFacts, Facts, MarkerFacts
+from phenostream.engine.summary.plan import first
 from phenostream.engine.summary.wording import STYLES, Style
 from phenostream.engine.summary.wording.changed import changed, told_of
+from phenostream.engine.summary.wording.english import ENGLISH
 from phenostream.engine.summary.wording.english.words import (
     NUMBERS,
     cells,
@@ -116,6 +118,9 @@ def _told(facts: Facts, style: Style) -> Iterator[str]:
         yield f"unlike the training cells: {facts.unusual:,} ({share})"
     for comparison in facts.comparisons:
         yield from _compared(comparison, facts)
+    for drift in facts.drift:
+        if drift.beyond:
+            yield f"drift: {first(ENGLISH.changes.drift(drift))}"
 
 
 def _class(one: ClassFacts) -> str:

@@ -94,13 +94,14 @@ class Spread:
 
     def share(self, row: int, part: int, whole: int) -> Estimate | None:
         """The share that a row is of, of so many cells in all; None of too few frames."""
-        return _ratio(part, whole, self.shares[row])
+        return ratio_over_frames(part, whole, self.shares[row])
 
     def marker(self, k: int, m: int, histogram: Histogram) -> Estimate | None:
         """The mean of a marker of a class, in steps; None of too few frames."""
         ss, sx = self.markers[k, m]
         total = float(np.dot(histogram, _CENTRED))
-        return _ratio(total, int(histogram.sum()), np.array([ss, sx, self.shares[k, 0]]))
+        squares = np.array([ss, sx, self.shares[k, 0]])
+        return ratio_over_frames(total, int(histogram.sum()), squares)
 
     def agrees(self, frames: int, parts: list[int], wholes: list[int], z: Histogram) -> bool:
         """The sums can be of so many frames with these cells.
@@ -139,12 +140,29 @@ def spread_test(before: Estimate | None, now: Estimate | None, *, up: bool) -> f
     variance = before.variance + now.variance
     if variance <= 0:
         return 0.0
-    uncertain = sum((one.variance / variance) ** 2 / (one.frames - 1) for one in (before, now))
-    return tails(difference / sqrt(variance), 1 / uncertain)
+    return tails(difference / sqrt(variance), welch_freedom(before, now))
 
 
-def _ratio(part: float, whole: int, sums: npt.NDArray[np.float64]) -> Estimate | None:
-    xx, xn, nn = (float(one) for one in sums)
+def welch_freedom(one: Estimate, other: Estimate) -> float:
+    """Degrees of freedom of a t test of their difference (Welch 1947); one of them has a variance."""
+    variance = one.variance + other.variance
+    return 1 / sum((side.variance / variance) ** 2 / (side.frames - 1) for side in (one, other))
+
+
+def ratio_over_frames(
+    part: float, whole: float, squares: npt.NDArray[np.float64]
+) -> Estimate | None:
+    """A ratio of two sums over frames, with the variance of the frames' residuals (Rao and Scott 1992).
+
+    Args:
+        part: The sum of x.
+        whole: The sum of n, 0 or more.
+        squares: The sums of x x, x n and n n.
+
+    Returns:
+        None of frames worth fewer than `LEAST_FRAMES` even ones.
+    """
+    xx, xn, nn = (float(one) for one in squares)
     frames = whole * whole / nn if nn else 0.0
     if frames < LEAST_FRAMES:
         return None

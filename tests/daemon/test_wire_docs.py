@@ -57,7 +57,7 @@ from phenostream.daemon.wire.encoding import MOST_BLOCK_BYTES
 from phenostream.daemon.wire.results import TOPICS, WELCOME_TOPIC, decode_frame
 from phenostream.engine.bundle import load_bundle
 from phenostream.engine.postprocess import FieldOfView, frame_columns
-from phenostream.engine.summary import changes, facts
+from phenostream.engine.summary import changes, drifted, facts
 from phenostream.engine.types import Detections
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -108,6 +108,7 @@ def test_the_keys_of_a_message_are_those_of_its_schema_in_order(name: str) -> No
         ("A comparison of the facts", changes.Comparison),
         ("A change of a share", changes.ShareChange),
         ("A change of a marker", changes.MarkerChange),
+        ("Drift of the facts", drifted.DriftFacts),
     ],
 )
 def test_the_keys_of_facts_are_those_that_are_sent_in_order(heading: str, kind: type[Any]) -> None:

@@ -14,7 +14,8 @@ Shares = tuple[float, float, float]
 def for_population(checkpoint: Checkpoint, prior: Shares) -> Checkpoint:
     """The same weights, calibrated again for cells of these class shares; the checkpoint itself is left as it is.
 
-    The card says so. Its figures were measured before, on cells of other shares, and are left out.
+    The card says so. Its figures were measured before, on cells of other shares, and are left out; so is the population
+    that it tells of, whose cells would get other classes now.
 
     Args:
         checkpoint: With what the model said of its calibration cells.
@@ -34,5 +35,11 @@ def for_population(checkpoint: Checkpoint, prior: Shares) -> Checkpoint:
         f"{card.description} Calibrated for a stated population ({said}); "
         "figures measured for other shares are left out."
     )
-    changes = {"calibration": calibration, "description": description, "metrics": ()}
-    return replace(checkpoint, graph=graph, card=card.model_copy(update=changes))
+    changes = {
+        "calibration": calibration,
+        "description": description,
+        "metrics": (),
+        "training_population": None,
+    }
+    card = card.model_copy(update=changes)
+    return replace(checkpoint, graph=graph, card=card, population=None)

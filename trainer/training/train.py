@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 
+from phenostream.engine.drift.population import population_bytes
 from phenostream.engine.errors import BadInput
 from phenostream.engine.manifest import MarkerTransform, Metric
 from phenostream.engine.optics.presets import PRESETS
@@ -31,6 +32,7 @@ from phenostream.trainer.evaluation.schema.document import DataFacts
 from phenostream.trainer.evaluation.subject import graph_subject
 from phenostream.trainer.network.graph import BundleGraph
 from phenostream.trainer.network.network_options import NetworkOptions
+from phenostream.trainer.population import population_of_cells, told_of
 from phenostream.trainer.training import recipe_published
 from phenostream.trainer.training.distributed import current_world, in_turn, joined
 from phenostream.trainer.training.fit import fit
@@ -188,7 +190,16 @@ def _checkpoint(
     )
     card = card.model_copy(update={"metrics": measure_card(graph, card, data)})
     evidence = observe(graph, data.calibrate)
-    return Checkpoint(graph, card, golden_crops(data.calibrate), evidence)
+    population = population_of_cells(graph, calibration, data.calibrate)
+    if population is None:
+        logger.warning(
+            "too few cells to calibrate on for a population that streams are compared with"
+        )
+        return Checkpoint(graph, card, golden_crops(data.calibrate), evidence)
+    told = {"training_population": told_of(population, synthetic=card.synthetic)}
+    card = card.model_copy(update=told)
+    content = population_bytes(population)
+    return Checkpoint(graph, card, golden_crops(data.calibrate), evidence, content)
 
 
 def measure_card(graph: BundleGraph, card: Card, data: TrainingData) -> tuple[Metric, ...]:

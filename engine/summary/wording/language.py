@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from phenostream.engine.summary.changes import Comparison, MarkerChange, ShareChange
+from phenostream.engine.summary.drifted import DriftFacts
 from phenostream.engine.summary.facts import ClassFacts, Facts, MarkerFacts
 from phenostream.engine.summary.plan import Plan
 
@@ -97,6 +98,10 @@ class ChangePhrases(Protocol):
 
     def reservation(self, comparison: Comparison) -> Plan:
         """The level, the number of tests, and that cells of one frame are not independent."""
+        ...
+
+    def drift(self, drift: DriftFacts) -> Plan:
+        """How many of the watched quantities have drifted, or that none is shown to have."""
         ...
 
 

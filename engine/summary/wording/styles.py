@@ -29,9 +29,11 @@ def bedside(facts: Facts, language: Language) -> Plan:
         sentences.append(language.classes.composition(facts, interval=False))
         if not facts.calibrated:
             sentences[1] += language.classes.confidence(facts)
-    changes = _changes(facts, language, _room(sentences))
+    drifted = [language.changes.drift(one) for one in facts.drift if one.beyond]
+    changes = _changes(facts, language, _room([*sentences, *drifted]))
     if facts.classified and facts.classes:
-        sentences[1] = _fuller(facts, language, _room([sentences[0], *changes]))
+        sentences[1] = _fuller(facts, language, _room([sentences[0], *drifted, *changes]))
+    sentences += drifted
     sentences += changes or _medians(facts, language, _room(sentences))
     return _text(sentences, facts, language)
 
@@ -51,6 +53,7 @@ def lab(facts: Facts, language: Language) -> Plan:
     sentences += [language.changes.full(facts, one) for one in facts.comparisons]
     if any(one.tests for one in facts.comparisons):
         sentences.append(language.changes.reservation(facts.comparisons[0]))
+    sentences += [language.changes.drift(one) for one in facts.drift]
     if facts.classified and (not facts.rejects or facts.unusual is None):
         sentences.append(language.cells.unchecked(facts))
     sentences.append(language.cells.origin(facts))

@@ -5,7 +5,7 @@ first seeds of every `CASES` are the awkward ones, so that any `range(n)` of see
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 from uuid import UUID
 
 import numpy as np
@@ -15,6 +15,7 @@ from phenostream.engine.manifest import MarkerTransform
 from phenostream.engine.postprocess import CLASSIFIED, NO_CLASS, STATUSES
 from phenostream.engine.summary.comparing import LEAST_CELLS, Baseline, with_comparisons
 from phenostream.engine.summary.context import SummaryContext
+from phenostream.engine.summary.drifted import DriftAgainst, DriftFacts
 from phenostream.engine.summary.facts import Facts, FrameAccount
 from phenostream.engine.summary.quantities import Scope
 from phenostream.engine.summary.window import WindowStatistics
@@ -118,7 +119,8 @@ class Population:
         run_so_far = None
         if scope == "window" and rng.random() < 0.6:
             run_so_far = self._cells(self.mixture, int(rng.integers(0, 4000))).tally
-        return with_comparisons(plain, now, baselines, run_so_far)
+        told = with_comparisons(plain, now, baselines, run_so_far)
+        return replace(told, drift=self._drift())
 
     def _context(self) -> SummaryContext:
         rng = self._rng
@@ -221,6 +223,17 @@ class Population:
         return FrameAccount(
             published + sum(map(int, lost)), published, dropped, quarantined, failed, missing
         )
+
+    def _drift(self) -> tuple[DriftFacts, ...]:
+        """Of some populations; drawn last, so that all else is as it would be without."""
+        rng = self._rng
+        told = []
+        for against in get_args(DriftAgainst):
+            if rng.random() < 0.2:
+                tested = int(rng.integers(1, 35))
+                beyond = int(rng.integers(0, tested + 1)) if rng.random() < 0.6 else 0
+                told.append(DriftFacts(against, tested, beyond))
+        return tuple(told)
 
     def _baselines(self, *, window: bool) -> list[Baseline]:
         rng = self._rng

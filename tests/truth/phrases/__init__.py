@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.truth.context import Phrase
-from tests.truth.phrases import caveats, cells, changes, classes, frames, german, markers
+from tests.truth.phrases import caveats, cells, changes, classes, drift, frames, german, markers
 from tests.truth.tongues import ENGLISH, GERMAN, Tongue
 
 
@@ -40,9 +40,10 @@ READERS: Final = {
             *classes.PHRASES,
             *markers.PHRASES,
             *changes.PHRASES,
+            *drift.PHRASES,
             *caveats.PHRASES,
         ),
         frozenset(_ENGLISH_WORDS.split()),
     ),
-    "de": Reader(GERMAN, german.PHRASES, frozenset(_GERMAN_WORDS.split())),
+    "de": Reader(GERMAN, (*german.PHRASES, *drift.GERMAN), frozenset(_GERMAN_WORDS.split())),
 }

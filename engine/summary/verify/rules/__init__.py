@@ -5,6 +5,7 @@ from typing import Final
 from phenostream.engine.summary.verify.rules.caveats import CAVEATS
 from phenostream.engine.summary.verify.rules.changes import CHANGES
 from phenostream.engine.summary.verify.rules.classes import CLASSES
+from phenostream.engine.summary.verify.rules.drift import DRIFT
 from phenostream.engine.summary.verify.rules.found import FOUND
 from phenostream.engine.summary.verify.rules.frames import FRAMES
 from phenostream.engine.summary.verify.rules.leads import LEADS
@@ -18,6 +19,7 @@ __all__ = ["RULES", "WORDS", "Rule"]
 
 RULES: Final[tuple[Rule, ...]] = (
     *CHANGES,
+    *DRIFT,
     *ORIGIN,
     *QUALITY,
     *FRAMES,

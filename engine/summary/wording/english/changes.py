@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from phenostream.engine.summary.changes import Comparison, MarkerChange, ShareChange
+from phenostream.engine.summary.drifted import DriftFacts
 from phenostream.engine.summary.facts import Facts
 from phenostream.engine.summary.plan import Plan, Slot, one_of
 from phenostream.engine.summary.wording.changed import changed, told_of
@@ -33,6 +34,12 @@ _SUBJECTS: Final = {
         "the share of cells unlike the training cells",
         "the share of cells that look unlike the training cells",
     ),
+}
+
+_DRIFTED_FROM: Final = {
+    "training": "the training population",
+    "previous_run": "the previous run",
+    "reference": "the drift reference",
 }
 
 
@@ -97,6 +104,20 @@ class EnglishChanges:
             one_of(
                 ", as if cells were independent, which those of one frame are not quite",
                 ", taking cells as independent, which those of one frame are not quite",
+            ),
+        )
+
+    def drift(self, drift: DriftFacts) -> Plan:
+        """Of what is watched, what has drifted."""
+        watched = number_of(drift.tested, "watched quantity", "watched quantities")
+        origin, count = f"drifted from {_DRIFTED_FROM[drift.against]}", NUMBERS.count(drift.beyond)
+        if not drift.beyond:
+            none = f"is shown to have {origin}"
+            return (one_of(f"None of {watched} {none}", f"Of {watched}, none {none}"),)
+        have = "has" if drift.beyond == 1 else "have"
+        return (
+            one_of(
+                f"{count} of {watched} {have} {origin}", f"Of {watched}, {count} {have} {origin}"
             ),
         )
 

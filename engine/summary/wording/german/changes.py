@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from phenostream.engine.summary.changes import Comparison, MarkerChange, ShareChange
+from phenostream.engine.summary.drifted import DriftFacts
 from phenostream.engine.summary.facts import Facts
 from phenostream.engine.summary.plan import Plan, Slot, one_of
 from phenostream.engine.summary.wording.changed import changed, told_of
@@ -24,6 +25,12 @@ from phenostream.engine.summary.wording.lists import joined
 _SUBJECTS: Final = {
     "rejected": "der verworfene Anteil",
     "unusual": "der Anteil der Zellen, die den Trainingszellen nicht gleichen,",
+}
+
+_DRIFTED_FROM: Final = {
+    "training": "der Trainingspopulation",
+    "previous_run": "dem vorigen Lauf",
+    "reference": "der Drift-Referenz",
 }
 
 
@@ -91,6 +98,16 @@ class GermanChanges:
                 ", wobei Zellen als unabhängig gelten, was die eines Bildes nicht ganz sind",
             ),
         )
+
+    def drift(self, drift: DriftFacts) -> Plan:
+        """Of what is watched, what has drifted."""
+        watched = number_of(drift.tested, "überwachten Größe", "überwachten Größen")
+        away, count = f"von {_DRIFTED_FROM[drift.against]} abgedriftet", NUMBERS.count(drift.beyond)
+        if not drift.beyond:
+            far = f"erkennbar {away}"
+            return (one_of(f"Keine von {watched} ist {far}", f"Von {watched} ist keine {far}"),)
+        be = "ist" if drift.beyond == 1 else "sind"
+        return (one_of(f"{count} von {watched} {be} {away}", f"Von {watched} {be} {count} {away}"),)
 
 
 def _other(facts: Facts, comparison: Comparison) -> str:

@@ -145,6 +145,7 @@ def test_a_bedside_summary_of_a_whole_window_has_sixty_words_at_most(
             over_limit=0,
             calibrated=True,
             comparisons=(),
+            drift=(),
             classes=tuple(
                 replace(one, name=name) for one, name in zip(facts.classes, names, strict=True)
             ),

@@ -1,0 +1,175 @@
+"""How often the watch for drift alarms where nothing changed, and how often where something did: on simulated frames.
+
+Frames are simulated and inferred once; windows are drawn from them again and again, so that rates are those of these
+frames. Everything is synthetic. Nothing here is timed.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from phenostream.deploy.model_frames import StreamSettings, model_frames, simulator_of
+from phenostream.engine.backends.protocol import Backend
+from phenostream.engine.bundle import Bundle
+from phenostream.engine.drift.frame import frame_values
+from phenostream.engine.drift.quantities import Quantity, Tolerances, quantities_of
+from phenostream.engine.drift.sums import F64, Sums
+from phenostream.engine.drift.watch import DriftBaseline, Watch, WatchSettings
+from phenostream.engine.summary.context import SummaryContext
+from phenostream.engine.summary.facts import wilson_interval
+
+Values = tuple[F64, F64]
+PLANTED: Final[dict[str, StreamSettings]] = {
+    "defocus: all cells 4 to 8 µm from focus": StreamSettings(far_um=(4.0, 8.0)),
+    "gain: the lamp is 30 % brighter": StreamSettings(gain=1.3),
+    "class mix: 50 % lymphocytes for 30 %": StreamSettings(white_mix=(0.50, 0.45, 0.05)),
+    "another preset: easy": StreamSettings(preset="easy"),
+}
+OTHER_SEEDS: Final = (1, 2, 3)
+_NO_TOLERANCE: Final = Tolerances(1e-9, 1e-9, 1e-9, 1e-9)
+_DRAWS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRow:
+    """One stream against one baseline.
+
+    Attributes:
+        stream: What was streamed.
+        against: What it was compared with.
+        tolerance: ``as configured``, or ``none``: what the test finds where a difference of nothing is too much.
+        windows: That were compared.
+        beyond: Share of them with a quantity shown to lie further away than allowed.
+        low: Lower end of its 95 % interval, were windows independent (Wilson).
+        high: Upper end.
+        alarmed: Share of the runs in which an alarm opened.
+        first: The quantities that were beyond most often, with the share of windows.
+    """
+
+    stream: str
+    against: str
+    tolerance: str
+    windows: int
+    beyond: float
+    low: float
+    high: float
+    alarmed: float
+    first: tuple[tuple[str, float], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frames:
+    """How frames become values."""
+
+    bundle: Bundle
+    backend: Backend
+    context: SummaryContext
+    cache: Path
+    count: int
+    on_frame: Callable[[], object]
+
+    def of(self, settings: StreamSettings) -> list[Values]:
+        """The values of a stream's frames."""
+        simulator = simulator_of(settings, self.cache)
+        told = self.bundle.population
+        values = []
+        frames = model_frames(simulator, range(self.count), self.backend, self.bundle.manifest)
+        for one in frames:
+            projected = None if told is None else told.projection.of(one.feature)
+            values.append(frame_values(self.context, one.columns, projected, one.levels))
+            self.on_frame()
+        return values
+
+
+def streams() -> int:
+    """How many streams `measure_drift` simulates."""
+    return 1 + len(OTHER_SEEDS) + len(PLANTED)
+
+
+def measure_drift(
+    bundle: Bundle,
+    backend: Backend,
+    cache: Path,
+    frames: int,
+    on_frame: Callable[[], object] = lambda: None,
+) -> list[DriftRow]:
+    """Compare streams with an earlier run of the same microscope, and with the bundle's training population.
+
+    Args:
+        bundle: Whose model.
+        backend: Of it, warm.
+        cache: Folder for rendered objects.
+        frames: Of each stream; half of the unchanged one's are the earlier run.
+        on_frame: Called after each.
+    """
+    context = SummaryContext.of(bundle.manifest, simulated_cells=True)
+    make = _Frames(bundle, backend, context, cache, frames, on_frame)
+    unchanged = make.of(StreamSettings())
+    earlier, later = unchanged[: frames // 2], unchanged[frames // 2 :]
+    previous = DriftBaseline("previous_run", "", _summed(earlier))
+    baselines = [previous]
+    if bundle.population is not None:
+        baselines.append(DriftBaseline("training", "", bundle.population.sums))
+    quantities = quantities_of(context)
+    strict = WatchSettings(tolerances=_NO_TOLERANCE)
+    rows = [_row("unchanged", later, previous, quantities, strict)]
+    rows += [_row("unchanged", later, one, quantities) for one in baselines]
+    cases = {f"other objects, seed {seed}": StreamSettings(seed=seed) for seed in OTHER_SEEDS}
+    for name, settings in {**cases, **PLANTED}.items():
+        values = make.of(replace(settings, rendered=StreamSettings().rendered))
+        rows += [_row(name, values, one, quantities) for one in baselines]
+    return rows
+
+
+def _summed(values: Sequence[Values]) -> Sums:
+    sums = Sums(len(values[0][0]))
+    for x, n in values:
+        sums.add(x, n)
+    return sums
+
+
+def _row(
+    name: str,
+    values: Sequence[Values],
+    baseline: DriftBaseline,
+    quantities: tuple[Quantity, ...],
+    settings: WatchSettings | None = None,
+) -> DriftRow:
+    """Runs of these frames, each in another random order."""
+    rng = np.random.default_rng(0)
+    windows = beyond = alarmed = 0
+    found: dict[str, int] = {}
+    for _ in range(_DRAWS):
+        watch = Watch(quantities, [baseline], settings or WatchSettings())
+        opened = False
+        for place in rng.permutation(len(values)):
+            before = watch.windows
+            changes = watch.add(*values[place])
+            opened |= any(change.opened for change in changes)
+            if watch.windows == before:
+                continue
+            codes = [one.quantity.code for one in watch.standings[0].last if one.beyond]
+            windows, beyond = windows + 1, beyond + bool(codes)
+            for code in codes:
+                found[code] = found.get(code, 0) + 1
+        alarmed += opened
+    low, high = wilson_interval(beyond, windows)
+    most = sorted(found.items(), key=lambda one: -one[1])[:4]
+    return DriftRow(
+        stream=name,
+        against=baseline.against.replace("_", " "),
+        tolerance="as configured" if settings is None else "none",
+        windows=windows,
+        beyond=round(beyond / max(windows, 1), 4),
+        low=round(low, 4),
+        high=round(high, 4),
+        alarmed=round(alarmed / _DRAWS, 3),
+        first=tuple((code, round(count / windows, 3)) for code, count in most),
+    )

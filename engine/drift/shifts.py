@@ -1,0 +1,86 @@
+"""Whether quantities lie further from what they are compared with than they may: a test of each, at one level.
+
+The claim is not that something differs (in the end everything does) but that it differs by more than its tolerance. A
+difference d with standard error e, from the spread between frames, is tested against the tolerance T: the tails of
+Welch's t beyond (|d| - T) / e on the one side and (|d| + T) / e on the other, which is how often a true difference of T
+looks as large. While the true difference is within T that alarms at most as often as the level says, whatever the
+number of frames; all tests of one comparison are adjusted together (Holm 1979). Frames are taken as independent.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Final
+
+from phenostream.engine.drift.quantities import Quantity, Tolerances
+from phenostream.engine.drift.sums import Sums
+from phenostream.engine.summary.comparing import adjusted
+from phenostream.engine.summary.spread import Estimate, welch_freedom
+from phenostream.engine.summary.student import tails
+
+ALPHA: Final = 0.01
+"""Of all tests of one comparison together: were every true difference at most its tolerance, one comparison in a
+hundred would find a quantity beyond it."""
+LEAST_CELLS: Final = 30.0
+"""Of a quantity on each side; of fewer cells nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """One quantity against what it is compared with.
+
+    Attributes:
+        quantity: Which.
+        before: There; shares from 0 to 1, z, standard deviations, or the logarithm of a level.
+        now: Here.
+        tolerance: In the same scale.
+        p: Of the test that the difference is no more than the tolerance, adjusted.
+        beyond: The test shows that it is more.
+    """
+
+    quantity: Quantity
+    before: float
+    now: float
+    tolerance: float
+    p: float
+    beyond: bool
+
+    @property
+    def difference(self) -> float:
+        """Now - before."""
+        return self.now - self.before
+
+
+def shifts(
+    before: Sums, now: Sums, quantities: Sequence[Quantity], tolerances: Tolerances
+) -> tuple[Shift, ...]:
+    """Every quantity that can be tested: known on both sides, of enough cells and frames."""
+    tested: list[tuple[Quantity, Estimate, Estimate]] = []
+    for row, quantity in enumerate(quantities):
+        least = 0.0 if quantity.kind == "brightness" else LEAST_CELLS
+        if min(before.weight(row), now.weight(row)) < least:
+            continue
+        there, here = before.estimate(row), now.estimate(row)
+        if there is not None and here is not None:
+            tested.append((quantity, there, here))
+    allowed = [tolerances.of(quantity) for quantity, _, _ in tested]
+    found = [
+        _beyond(there, here, most) for (_, there, here), most in zip(tested, allowed, strict=True)
+    ]
+    return tuple(
+        Shift(quantity, there.value, here.value, most, p, p <= ALPHA)
+        for (quantity, there, here), most, p in zip(tested, allowed, adjusted(found), strict=True)
+    )
+
+
+def _beyond(before: Estimate, now: Estimate, tolerance: float) -> float:
+    """Probability, at most, of a difference as large as this where the true one is no more than the tolerance."""
+    found = abs(now.value - before.value)
+    if found <= tolerance:
+        return 1.0
+    variance = before.variance + now.variance
+    if variance <= 0:
+        return 0.0
+    error, freedom = sqrt(variance), welch_freedom(before, now)
+    near, far = (tails((found + side * tolerance) / error, freedom) for side in (-1, 1))
+    return (near + far) / 2
