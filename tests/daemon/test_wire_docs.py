@@ -344,7 +344,7 @@ def test_the_reasons_codes_are_those_of_the_code() -> None:
         "sources/reception.py": r'f"(header): ',
         "sources/shot_reception.py": r'f"(incomplete|header): ',
         "pipeline/preparation.py": r'f"([a-z]+): ',
-        "pipeline/inference.py": r'f"([a-z]+): ',
+        "pipeline/inference.py": r'reason = f"([a-z]+): ',
         "recordings/recording_desk.py": r'"(recorded): ',
     }
     used = {
