@@ -310,6 +310,10 @@ class Assembly:
             self._meters,
             self._newest_summary,
             self._drifting,
+            {
+                "journal": self._config.journal.directory,
+                "quarantine": self._config.quarantine.directory,
+            },
             self._config.sha256,
         )
 

@@ -4,8 +4,10 @@ import time
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Final
 
+from phenostream.daemon.disk_space import disk_space
 from phenostream.daemon.drifting import Drifting
 from phenostream.daemon.health import Health
 from phenostream.daemon.journal.log import Journal
@@ -36,6 +38,7 @@ class Status:
     Attributes:
         queues: By name.
         endpoints: Where the daemon listens, by section.
+        folders: Where it keeps things, by what they are for.
         began_s: Monotonic clock.
     """
 
@@ -56,6 +59,7 @@ class Status:
     meters: Meters
     newest_summary: NewestSummary
     drifting: Drifting
+    folders: Mapping[str, Path]
     config_sha256: str
     began_s: float = field(default_factory=time.monotonic)
 
@@ -82,6 +86,7 @@ class Status:
                 "removed": self.quarantine.removed,
                 "not_kept": self.quarantine.not_kept,
             },
+            "disk": disk_space(self.folders),
             "endpoints": dict(self.endpoints),
             "sources": {desk.config.name: desk.told() for desk in self.best_effort},
             "security": self.guard.told(),

@@ -48,19 +48,6 @@ def _of_monitor(answer: Answer, site: Site) -> Iterator[Metric]:
         "Whether a language model is configured to word summaries.",
         site.words_wanted,
     )
-    free = GaugeMetricFamily(
-        "phenostream_disk_free_bytes",
-        "Free for the daemon, where the folder is.",
-        labels=("folder",),
-    )
-    size = GaugeMetricFamily(
-        "phenostream_disk_size_bytes", "Of the file system with the folder.", labels=("folder",)
-    )
-    for folder, space in site.space().items():
-        free.add_metric((folder,), space.free)
-        size.add_metric((folder,), space.size)
-    yield free
-    yield size
     served = CounterMetricFamily(
         "phenostream_monitor_answers",
         "Given by the monitor, by HTTP status code.",

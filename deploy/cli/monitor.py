@@ -66,7 +66,6 @@ def _answer(args: argparse.Namespace) -> None:
         )
     url = reached(args.control or config.control.endpoint, "control")
     keys = _keys(config)
-    folders = {"journal": config.journal.directory, "quarantine": config.quarantine.directory}
 
     def connect() -> "Control":
         return Control(url, _ANSWER_S, keys)
@@ -76,7 +75,7 @@ def _answer(args: argparse.Namespace) -> None:
             say_json({"event": "ready", "url": served, "control": url})
         note(f"phenostream monitor: {served}, asks {url}")
 
-    serve(config.monitor, connect, Site(folders, config.summary.is_worded), announce)
+    serve(config.monitor, connect, Site(config.summary.is_worded), announce)
 
 
 def _keys(config: "Config") -> "ClientKeys | None":

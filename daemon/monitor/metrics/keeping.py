@@ -6,7 +6,7 @@ from typing import Any
 from prometheus_client.metrics_core import Metric
 
 from phenostream.daemon.monitor.metrics.families import counter, gauge, gauges
-from phenostream.daemon.monitor.reading import number, numbers, rows
+from phenostream.daemon.monitor.reading import number, numbers, rows, table
 
 
 def of_keeping(status: Mapping[str, Any]) -> Iterator[Metric]:
@@ -32,6 +32,15 @@ def of_keeping(status: Mapping[str, Any]) -> Iterator[Metric]:
         "Places where records of the journal are lost for good.",
         len(rows(status, "journal", "losses")),
     )
+    disk = table(status, "disk")
+    for what, meaning in (("free", "Free for the daemon."), ("size", "All there is.")):
+        room = ((folder, number(disk, folder, f"{what}_bytes")) for folder in disk)
+        yield from gauges(
+            f"disk_{what}_bytes",
+            f"Of the file system with the folder. {meaning}",
+            "folder",
+            ((folder, n) for folder, n in room if n is not None),
+        )
     yield from gauge(
         "quarantine_frames", "Frames that are kept there.", number(status, "quarantine", "held")
     )

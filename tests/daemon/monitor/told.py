@@ -56,6 +56,7 @@ STATUS: dict[str, Any] = {
         "credit": {"connections": 1, "bytes_each": 1 << 27, "outstanding_bytes": 4096},
     },
     "journal": {"oldest": 7, "newest": 41, "losses": [{"first": 1}]},
+    "disk": {"journal": {"free_bytes": 5_000, "size_bytes": 80_000}},
     "queues": {"frames": 3, "batches": 1, "entries": 2},
     "assembling": {"frames": 1, "bytes": 1024},
     "quarantine": {"held": 3, "removed": 1, "not_kept": 0},
