@@ -66,8 +66,8 @@ def add_population(
     facts = TrainingPopulation(
         cells=(
             f"all objects of {frames} simulated frames of {_SIZE_PX} x {_SIZE_PX} pixels of 0.1715 µm, preset "
-            f"{preset}, {settings.rendered} distinct objects of seed {_SEED}, purpose golden: drawn as the training "
-            "cells were, none of them among those"
+            f"{preset}, {settings.rendered} distinct objects of seed {_SEED}, purpose golden: of the preset's own "
+            "ranges and shares of classes; `phenostream train` trains on none of them"
         ),
         frames=frames,
         classified=int(sum((one.columns["status"] == CLASSIFIED).sum() for one in told)),

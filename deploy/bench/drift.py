@@ -4,8 +4,8 @@ Frames are simulated and inferred once; windows are drawn from them again and ag
 frames. Everything is synthetic. Nothing here is timed.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,9 +28,34 @@ PLANTED: Final[dict[str, StreamSettings]] = {
     "class mix: 50 % lymphocytes for 30 %": StreamSettings(white_mix=(0.50, 0.45, 0.05)),
     "another preset: easy": StreamSettings(preset="easy"),
 }
-OTHER_SEEDS: Final = (1, 2, 3)
+OTHER_SEEDS: Final = {
+    f"other objects, seed {seed}": StreamSettings(seed=seed) for seed in (1, 2, 3)
+}
+"""The same kind of sample: 200 other objects."""
 _NO_TOLERANCE: Final = Tolerances(1e-9, 1e-9, 1e-9, 1e-9)
 _DRAWS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class DriftPlan:
+    """What is measured.
+
+    Attributes:
+        frames: Of each stream; half of the unchanged one's are the earlier run.
+        unchanged: What is streamed.
+        others: What else, by name.
+        settings: Of the watch.
+    """
+
+    frames: int = 240
+    unchanged: StreamSettings = field(default_factory=StreamSettings)
+    others: Mapping[str, StreamSettings] = field(default_factory=lambda: OTHER_SEEDS | PLANTED)
+    settings: WatchSettings = field(default_factory=WatchSettings)
+
+    @property
+    def steps(self) -> int:
+        """Frames in all."""
+        return self.frames * (1 + len(self.others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +113,11 @@ class _Frames:
         return values
 
 
-def streams() -> int:
-    """How many streams `measure_drift` simulates."""
-    return 1 + len(OTHER_SEEDS) + len(PLANTED)
-
-
 def measure_drift(
     bundle: Bundle,
     backend: Backend,
     cache: Path,
-    frames: int,
+    plan: DriftPlan,
     on_frame: Callable[[], object] = lambda: None,
 ) -> list[DriftRow]:
     """Compare streams with an earlier run of the same microscope, and with the bundle's training population.
@@ -106,25 +126,24 @@ def measure_drift(
         bundle: Whose model.
         backend: Of it, warm.
         cache: Folder for rendered objects.
-        frames: Of each stream; half of the unchanged one's are the earlier run.
-        on_frame: Called after each.
+        plan: What to measure.
+        on_frame: Called after each frame.
     """
     context = SummaryContext.of(bundle.manifest, simulated_cells=True)
-    make = _Frames(bundle, backend, context, cache, frames, on_frame)
-    unchanged = make.of(StreamSettings())
-    earlier, later = unchanged[: frames // 2], unchanged[frames // 2 :]
+    make = _Frames(bundle, backend, context, cache, plan.frames, on_frame)
+    unchanged, half = make.of(plan.unchanged), plan.frames // 2
+    earlier, later = unchanged[:half], unchanged[half:]
     previous = DriftBaseline("previous_run", "", _summed(earlier))
     baselines = [previous]
     if bundle.population is not None:
         baselines.append(DriftBaseline("training", "", bundle.population.sums))
     quantities = quantities_of(context)
-    strict = WatchSettings(tolerances=_NO_TOLERANCE)
+    strict = replace(plan.settings, tolerances=_NO_TOLERANCE)
     rows = [_row("unchanged", later, previous, quantities, strict)]
-    rows += [_row("unchanged", later, one, quantities) for one in baselines]
-    cases = {f"other objects, seed {seed}": StreamSettings(seed=seed) for seed in OTHER_SEEDS}
-    for name, settings in {**cases, **PLANTED}.items():
-        values = make.of(replace(settings, rendered=StreamSettings().rendered))
-        rows += [_row(name, values, one, quantities) for one in baselines]
+    rows += [_row("unchanged", later, one, quantities, plan.settings) for one in baselines]
+    for name, settings in plan.others.items():
+        values = make.of(settings)
+        rows += [_row(name, values, one, quantities, plan.settings) for one in baselines]
     return rows
 
 
@@ -140,14 +159,14 @@ def _row(
     values: Sequence[Values],
     baseline: DriftBaseline,
     quantities: tuple[Quantity, ...],
-    settings: WatchSettings | None = None,
+    settings: WatchSettings,
 ) -> DriftRow:
     """Runs of these frames, each in another random order."""
     rng = np.random.default_rng(0)
     windows = beyond = alarmed = 0
     found: dict[str, int] = {}
     for _ in range(_DRAWS):
-        watch = Watch(quantities, [baseline], settings or WatchSettings())
+        watch = Watch(quantities, [baseline], settings)
         opened = False
         for place in rng.permutation(len(values)):
             before = watch.windows
@@ -165,7 +184,7 @@ def _row(
     return DriftRow(
         stream=name,
         against=baseline.against.replace("_", " "),
-        tolerance="as configured" if settings is None else "none",
+        tolerance="none" if settings.tolerances is _NO_TOLERANCE else "as configured",
         windows=windows,
         beyond=round(beyond / max(windows, 1), 4),
         low=round(low, 4),

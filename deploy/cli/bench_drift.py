@@ -21,7 +21,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def measure(args: argparse.Namespace) -> int:
     """Run it."""
-    from phenostream.deploy.bench.drift import measure_drift, streams
+    from phenostream.deploy.bench.drift import DriftPlan, measure_drift
     from phenostream.deploy.bundles import bundle_path
     from phenostream.deploy.microscope import cache_folder
     from phenostream.engine.backends.registry import open_backend
@@ -31,10 +31,10 @@ def measure(args: argparse.Namespace) -> int:
         raise BadConfig(f"--frames {args.frames}: allowed {_LEAST_FRAMES} or more")
     bundle = load_bundle(bundle_path(args.bundle).resolve())
     backend = open_backend(bundle, streams=1)
-    steps = streams() * args.frames
+    plan = DriftPlan(args.frames)
     try:
-        with progress(steps, "bench drift", "frame") as bar:
-            rows = measure_drift(bundle, backend, cache_folder(), args.frames, bar.update)
+        with progress(plan.steps, "bench drift", "frame") as bar:
+            rows = measure_drift(bundle, backend, cache_folder(), plan, bar.update)
     finally:
         backend.close()
     if args.json:
