@@ -116,8 +116,8 @@ class Assembly:
         self._entries: Channel[Entry] = Channel(
             _ENTRIES_QUEUED, 2 + streams, on_item=self._arrived.set, on_room=attention
         )
-        self._narration = Narration(config.summary, self._entries.offer)
-        self._narration.written(found.summaries)
+        self._narration = Narration(config.summary, self._entries.offer, self._journal.read)
+        self._narration.restore(found.narrated, found.summaries)
         # Never more than frames in flight and open runs: bounded by the sources' credit.
         self._answers: Channel[Answer] = Channel(None, on_item=attention)
         self._quarantine = Quarantine(config.quarantine.directory, config.quarantine.max_bytes)
@@ -276,6 +276,7 @@ class Assembly:
             summaries,
             self._keeper,
             self._drifting.history,
+            self._narration,
         )
         books = Books(
             self._ledger,

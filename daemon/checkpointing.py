@@ -10,6 +10,7 @@ from phenostream.daemon.journal.checkpoint import Checkpoint
 from phenostream.daemon.journal.keeper import Keeper, Snapshot
 from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.ledger import Ledger
+from phenostream.daemon.narration import Narration, Remembered
 from phenostream.daemon.register import Register
 from phenostream.daemon.summaries import SummaryBook
 
@@ -28,6 +29,7 @@ class Checkpointing:
         summaries: SummaryBook,
         keeper: Keeper,
         drift: DriftHistory | None = None,
+        narration: Narration | None = None,
     ) -> None:
         """Take the first one as soon as anything is committed: the one of the last process may be old."""
         self.register = register
@@ -36,6 +38,7 @@ class Checkpointing:
         self._summaries = summaries
         self._keeper = keeper
         self._drift = DriftHistory() if drift is None else drift
+        self._narration = narration
         self._due = 0
         self._segment = -1
 
@@ -57,6 +60,7 @@ class Checkpointing:
         ledger = self._ledger.state(self.register.forgotten)
         counted = self._summaries.state(end)
         drift = self._drift.state()
+        narrated = self._narration.remembered() if self._narration is not None else Remembered()
 
         def plain() -> dict[str, Any]:
             tallies = [
@@ -74,6 +78,7 @@ class Checkpointing:
                 "ledger": ledger,
                 "summaries": tallies,
                 "drift": drift,
+                "narration": [list(narrated.templates), list(narrated.worded)],
             }
 
         return Snapshot(Checkpoint(end, segments, index, {}), plain)

@@ -8,7 +8,7 @@ it need not be trusted.
 import logging
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final
@@ -36,6 +36,19 @@ MOST_TRIES: Final = 4
 _BUSY: Final = "the daemon stops, or waits for its disk: the template's words stay"
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a checkpoint keeps of all this: two lists of offsets, for the journal has the records.
+
+    Attributes:
+        templates: The newest summaries of the template, oldest first.
+        worded: Those of them that have other words, on disk.
+    """
+
+    templates: tuple[int, ...] = ()
+    worded: tuple[int, ...] = ()
+
+
 @dataclass(slots=True)
 class _Counts:
     """Texts since the daemon started."""
@@ -49,22 +62,44 @@ class _Counts:
 class Narration:
     """One per daemon; see `control.Narration`. Safe from any thread."""
 
-    def __init__(self, config: SummaryConfig, enter: Callable[[SummaryWorded], bool]) -> None:
+    def __init__(
+        self,
+        config: SummaryConfig,
+        enter: Callable[[SummaryWorded], bool],
+        read: Callable[[int], Iterator[Record]] = lambda since: iter(()),
+    ) -> None:
         """Know of no summary yet.
 
         Args:
             config: What a site allows.
             enter: Hands a record to the commit thread, at once; False where it cannot be taken now.
+            read: The journal's records from an offset on; raises OSError where it cannot be read now.
         """
         self._config = config
         self._enter = enter
+        self._read = read
         self._lock = Lock()
-        self._templates: OrderedDict[int, bytes] = OrderedDict()
+        self._templates: OrderedDict[int, bytes | None] = OrderedDict()
+        """None: an earlier process wrote it, and only the journal has it."""
+        self._entered: set[int] = set()
         self._worded: set[int] = set()
         self._tries: Counter[int] = Counter()
         self._counts = _Counts()
         self._heard: Summariser | None = None
         self._heard_s = 0.0
+
+    def restore(self, remembered: Remembered, records: Iterable[Record]) -> None:
+        """An earlier process knew of these, and wrote these records after that."""
+        with self._lock:
+            self._templates.update(dict.fromkeys(remembered.templates))
+            self._worded.update(remembered.worded)
+        self.written(records)
+
+    def remembered(self) -> Remembered:
+        """For a checkpoint: what is on disk of all that was `written`."""
+        with self._lock:
+            worded = tuple(one for one in self._templates if one in self._worded)
+            return Remembered(tuple(self._templates), worded)
 
     def written(self, records: Iterable[Record]) -> None:
         """These records are on disk: of the summaries among them, the template's may be worded from now on."""
@@ -120,6 +155,7 @@ class Narration:
                 self._worded.add(of_offset)
             if len(self._templates) > MOST_KEPT:
                 oldest, _ = self._templates.popitem(last=False)
+                self._entered.discard(oldest)
                 self._worded.discard(oldest)
                 del self._tries[oldest]
 
@@ -137,25 +173,25 @@ class Narration:
         )
         payload = worded(template, wording)
         with self._lock:
-            if request.of_offset in self._worded:
+            if self._has_words(request.of_offset):
                 raise BadInput(_again(request.of_offset))
             if not self._enter(SummaryWorded(payload)):
                 raise BadInput(f"summary_text: {_BUSY}")
-            self._worded.add(request.of_offset)
+            self._entered.add(request.of_offset)
             self._counts.worded += 1
             self._counts.last_seconds = round(request.seconds, 3)
 
     def _wordable(self, of_offset: int) -> dict[str, Any]:
         """The template's record, where a text for it is judged."""
         with self._lock:
-            payload, again = self._templates.get(of_offset), of_offset in self._worded
-            if payload is not None:
+            known, again = of_offset in self._templates, self._has_words(of_offset)
+            if known:
                 self._tries[of_offset] += 1
-            tries = self._tries[of_offset]
+            payload, tries = self._templates.get(of_offset), self._tries[of_offset]
             first, last = next(iter(self._templates), None), next(reversed(self._templates), None)
         if again:
             raise BadInput(_again(of_offset))
-        if payload is None:
+        if not known:
             raise BadInput(
                 f"summary_text: of_offset {of_offset}: allowed one of the newest {MOST_KEPT} summaries of the template "
                 f"({'none yet' if first is None else f'{first} to {last}'})"
@@ -164,7 +200,25 @@ class Narration:
             raise BadInput(
                 f"summary_text: of_offset {of_offset}: text {tries} for it, allowed {MOST_TRIES} at most"
             )
-        return unpack_result(payload)
+        return unpack_result(self._recalled(of_offset) if payload is None else payload)
+
+    def _has_words(self, of_offset: int) -> bool:
+        return of_offset in self._entered or of_offset in self._worded
+
+    def _recalled(self, of_offset: int) -> bytes:
+        """The template's record, from the journal."""
+        try:
+            record = next(self._read(of_offset), None)
+        except OSError as err:
+            raise BadInput(
+                f"summary_text: of_offset {of_offset}: journal: {err.strerror}, ask again"
+            ) from err
+        if record is None or record.offset != of_offset or record.topic != "summary":
+            raise BadInput(f"summary_text: of_offset {of_offset}: the journal holds it no more")
+        with self._lock:
+            if of_offset in self._templates:
+                self._templates[of_offset] = record.payload
+        return record.payload
 
     def _judge(self, request: SummaryText, template: Mapping[str, Any]) -> None:
         """Refuse what the facts do not support.

@@ -19,7 +19,7 @@ from phenostream.daemon.journal.inspection import REMEDY
 from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.journal.record import Record
 from phenostream.daemon.ledger import Ledger
-from phenostream.daemon.narration import MOST_KEPT
+from phenostream.daemon.narration import MOST_KEPT, Remembered
 from phenostream.daemon.register import Register
 from phenostream.daemon.sources.runs import RunBook
 from phenostream.daemon.wire.codec import unpack_meta
@@ -52,6 +52,7 @@ class Recovered:
 
     Attributes:
         checkpoint: Offset up to which a checkpoint told; None: the whole journal was read.
+        narrated: What the checkpoint told of earlier summaries.
         summaries: The newest of them that were read, oldest first.
         drift: The runs that have ended, to compare later ones with.
         unknown: One line where records were removed and no checkpoint tells of them: their frames, sent again, would be
@@ -63,6 +64,7 @@ class Recovered:
     runs: RunBook
     register: Register
     counted: list[CountedBefore]
+    narrated: Remembered
     summaries: list[Record]
     drift: DriftHistory
     checkpoint: int | None
@@ -125,6 +127,7 @@ def recover(
         runs,
         recovery.register,
         recovery.counted,
+        recovery.narrated,
         list(recovery.summaries),
         recovery.drift,
         end,
@@ -138,6 +141,7 @@ class Recovery:
     Attributes:
         register: The runs on disk.
         counted: What had been counted for the summaries.
+        narrated: Which summaries could be worded, and which were.
         summaries: The newest that were fed, as they are: nothing but their wording depends on them.
         drift: What ended runs added up to.
     """
@@ -146,6 +150,7 @@ class Recovery:
         """Both are empty."""
         self.register = Register()
         self.counted: list[CountedBefore] = []
+        self.narrated = Remembered()
         self.summaries: deque[Record] = deque(maxlen=_SUMMARIES_KEPT)
         self.drift = DriftHistory()
         self._ledger = ledger
@@ -168,6 +173,7 @@ class Recovery:
             self._runs.restore_forgotten(self.register.forgotten)
             self.counted = [_counted(*row) for row in state["summaries"]]
             self.drift = DriftHistory.restored(state.get("drift", ()))
+            self.narrated = _narrated(*state.get("narration", ((), ())))
         except (ValidationError, KeyError, TypeError, AttributeError) as err:
             raise ValueError(f"{type(err).__name__}: {str(err).splitlines()[0]}") from err
 
@@ -229,3 +235,8 @@ def _counted(
 ) -> CountedBefore:
     known = None if sha256 is None else str(sha256)
     return CountedBefore(str(run), int(since), bytes(tally), known, int(elsewhere))
+
+
+def _narrated(templates: Any, worded: Any) -> Remembered:
+    """Of a checkpoint; one of an earlier version has nothing of it."""
+    return Remembered(tuple(map(int, templates))[-MOST_KEPT:], tuple(map(int, worded)))

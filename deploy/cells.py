@@ -1,12 +1,15 @@
 """One cell among all results that were told, by its name: run / frame / number in the frame."""
 
 from dataclasses import dataclass
-from typing import Self
+from itertools import islice
+from typing import Final, Self
 
 from phenostream.daemon.wire.results import FrameRecord
 from phenostream.deploy.told import Told
 from phenostream.engine.errors import BadConfig, BadInput
 from phenostream.engine.summary.cell import CellFacts, cell_facts
+
+_RUNS_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ def explained_cell(told: Told, name: CellName, where: str) -> CellFacts:
         where: Their name, for a person.
 
     Raises:
-        BadInput: There is no such frame, or no such cell in it, or its result cannot be explained.
+        BadInput: There is no such run, no such frame, or no such cell in it, or its result cannot be explained.
     """
     frame = _frame(told, name, where)
     columns = {column: held.values for column, held in frame.columns.items()}
@@ -53,12 +56,21 @@ def explained_cell(told: Told, name: CellName, where: str) -> CellFacts:
 
 
 def _frame(told: Told, name: CellName, where: str) -> FrameRecord:
+    runs: dict[str, None] = {}
     for stretch in told.stretches("result"):
         found = None
         for record in stretch:
-            meta = record.facts
-            if meta.get("frame_seq") == name.frame_seq and str(meta.get("run")).endswith(name.run):
+            run = str(record.facts.get("run"))
+            runs[run] = None
+            if record.facts.get("frame_seq") == name.frame_seq and run.endswith(name.run):
                 found = record.frame
         if found is not None:
             return found
-    raise BadInput(f"{where}: holds no result of frame {name.frame_seq} of run {name.run}")
+    if not runs:
+        raise BadInput(f"{where}: holds no result of any frame")
+    if any(run.endswith(name.run) for run in runs):
+        raise BadInput(f"{where}: holds no result of frame {name.frame_seq} of run {name.run}")
+    held = ", ".join(islice(runs, _RUNS_NAMED)) + (", ..." if len(runs) > _RUNS_NAMED else "")
+    raise BadInput(
+        f"{where}: holds no result of a run {name.run!r}: allowed the end of the id of one that it holds ({held})"
+    )

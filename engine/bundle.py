@@ -30,6 +30,7 @@ from phenostream.engine.signature import (
     trusted_signer,
 )
 from phenostream.engine.summary.context import SummaryContext
+from phenostream.engine.summary.histogram import LIMIT
 from phenostream.engine.types import (
     CLASSES,
     CROP_PX,
@@ -115,6 +116,7 @@ def load_bundle(path: Path, trusted: Sequence[PublicKey] = ()) -> Bundle:
     text = _read(path / MANIFEST, _MANIFEST_LIMIT)
     signed_by = _judged(path, text, trusted, signed=SIGNATURE in found)
     manifest = _parse_manifest(text)
+    _check_marker_values(manifest)
     _check_names(path, found - {MANIFEST, SIGNATURE}, set(manifest.files))
     whole = sum(entry.size for entry in manifest.files.values())
     if whole > _MOST_BYTES:
@@ -216,6 +218,18 @@ def _parse_manifest(text: bytes) -> Manifest:
         if expected != found:
             raise BadBundle(f"{MANIFEST}: {key}: expected {expected}, found {_short(found)}")
     return manifest
+
+
+def _check_marker_values(manifest: Manifest) -> None:
+    """Every z that a summary tells of is a finite number in the marker unit."""
+    context = SummaryContext.of(manifest)
+    for place, name in enumerate(manifest.markers):
+        if not context.spans_finite_values(place):
+            transform = manifest.marker_transform
+            raise BadBundle(
+                f"{MANIFEST}: marker_transform: {name}: mean {transform.mean[place]:g} and sd {transform.sd[place]:g} "
+                f"on a {transform.scale} scale: allowed what gives finite values from z -{LIMIT:g} to {LIMIT:g}"
+            )
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -180,6 +180,8 @@ class Commit:
             logger.warning("journal: %s; the last window of %d runs is not kept", err, len(items))
             return
         self._journal.sync()
+        if self._books.narration is not None:  # the next process may get words for them
+            self._books.narration.written(records)
         publisher.publish(records)
 
     def _enter(self, entry: Entry, group: _Group, beat: Beat) -> None:

@@ -149,7 +149,7 @@ class _Attempt:
             except PhenostreamError as err:
                 self._refused.append(str(err))
                 return None
-            text = _with_caveat(said, facts)
+            text = with_caveat(said, facts)
             found = faults(text, facts)
             if not found:
                 return text
@@ -203,7 +203,7 @@ class _Attempt:
         return done.text
 
 
-def _with_caveat(text: str, facts: Facts) -> str:
+def with_caveat(text: str, facts: Facts) -> str:
     """On one line, and with the words that every summary ends with, which are ours and not the model's to leave out."""
     said = " ".join(text.split())
     caveat = first(LANGUAGES[FREE_LANGUAGE].cells.caveat(facts)).strip()

@@ -33,8 +33,9 @@ def _say_comparison(one: "Comparison", marker_unit: str) -> None:
         return
     say(
         printable(
-            f"{heading}: {one.tests} tests, all together at a level of {100 * one.alpha:g} %; they take cells as "
-            "independent, which those of one frame are not quite"
+            f"{heading}: {one.tests} tests, all together at a level of {100 * one.alpha:g} %; a change has to stand "
+            "out against the spread between frames too; intervals take cells as independent, which those of one frame "
+            "are not quite"
         )
     )
     say_table(

@@ -20,12 +20,14 @@ from phenostream.daemon.journal.log import Journal
 from phenostream.daemon.journal.retention import Limits
 from phenostream.daemon.ledger import Ledger
 from phenostream.daemon.model import ServedModel
+from phenostream.daemon.narration import MOST_KEPT, Narration, Remembered
 from phenostream.daemon.pipeline.entries import RunEnded, RunStarted
 from phenostream.daemon.pipeline.records import run_ended, run_started
 from phenostream.daemon.recovery import Recovered, recover
 from phenostream.daemon.run_id import new_run_id
 from phenostream.daemon.sources import runs as runs_module
 from phenostream.daemon.summaries import SummaryBook
+from phenostream.daemon.summary_config import SummaryConfig
 from phenostream.daemon.wire.codec import pack
 from phenostream.daemon.wire.ingest import Start
 from phenostream.engine.summary.window import Tally
@@ -50,14 +52,26 @@ class Life:
         self.journal = found.journal
         self.summaries = SummaryBook(model.manifest, 10.0, 8)
         self.keeper = Keeper(directory, self.journal, limits or Limits(), Health())
+        self.narration = Narration(SummaryConfig(), lambda entry: True, self.journal.read)
+        self.narration.restore(found.narrated, found.summaries)
         self.checkpointing = Checkpointing(
-            self.journal, self.ledger, self.register, self.summaries, self.keeper
+            self.journal,
+            self.ledger,
+            self.register,
+            self.summaries,
+            self.keeper,
+            self.narration,
         )
 
     def commit(self, topic: Any, payload: bytes) -> int:
         (record,) = self.journal.append([(topic, payload)])
         self.journal.sync()
+        self.narration.written([record])
         return record.offset
+
+    def summarise(self, run: str, of_offset: int | None) -> int:
+        told = {"v": 1, "type": "summary", "run": run, "of_offset": of_offset}
+        return self.commit("summary", pack(told))
 
     def start(self, start: Start) -> None:
         offset = self.commit("status", run_started(RunStarted(start), model_synthetic=True))
@@ -315,6 +329,40 @@ def test_the_summary_of_a_run_goes_on_from_the_checkpoint(
     assert (merged.frames, merged.unusual) == (5, 2)
     assert np.array_equal(merged.z, tally.z)
     assert merged.confidence[0] == 0.25
+
+
+def test_which_summaries_were_worded_is_known_from_the_checkpoint_and_what_follows(
+    tmp_path: Path, make_start: StartMaker, make_model: ModelMaker
+) -> None:
+    life, run = Life(tmp_path, make_model()), make_start().run
+    told = [life.summarise(run, None) for _ in range(MOST_KEPT + 2)]
+    assert life.summarise(run, told[5]) == told[-1] + 1
+    life.checkpoint()
+    told.append(life.summarise(run, None))
+    life.summarise(run, told[9])
+    expected = Remembered(tuple(told[3:]), (told[5], told[9]))
+    assert life.narration.remembered() == expected
+    life.journal.close()
+    again = Life(tmp_path, make_model())
+    assert again.found.checkpoint is not None
+    assert len(again.found.summaries) == 2
+    assert again.narration.remembered() == expected
+    again.journal.close()
+
+
+def test_a_checkpoint_of_before_tells_nothing_of_words(
+    tmp_path: Path, make_start: StartMaker, make_model: ModelMaker
+) -> None:
+    life, run = Life(tmp_path, make_model()), make_start().run
+    life.summarise(run, None)
+    taken = life.checkpointing._taken()
+    state = {key: value for key, value in taken.state().items() if key != "narration"}
+    object.__setattr__(taken, "state", lambda: state)
+    assert life.keeper._tried(taken, lambda: None)
+    life.journal.close()
+    again = recover(tmp_path, SEGMENT, 8)
+    assert (again.checkpoint, again.narrated) == (1, Remembered())
+    again.journal.close()
 
 
 def test_a_tally_of_another_shape_is_read_from_the_journal_again(make_model: ModelMaker) -> None:

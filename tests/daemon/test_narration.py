@@ -1,12 +1,12 @@
 """Which texts the daemon publishes as other words for a summary, and which it refuses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from phenostream.daemon.journal.record import Record
-from phenostream.daemon.narration import MOST_KEPT, MOST_TRIES, Narration
+from phenostream.daemon.narration import MOST_KEPT, MOST_TRIES, Narration, Remembered
 from phenostream.daemon.pipeline.entries import SummaryWorded
 from phenostream.daemon.pipeline.records import Wording, summary, worded
 from phenostream.daemon.summary_config import SummaryConfig
@@ -103,6 +103,50 @@ def test_an_earlier_process_words_are_known_again(narration: Narration, template
     with pytest.raises(BadInput, match="worded already"):
         narration.take(text(7))
     narration.take(text(8))
+
+
+def test_what_an_earlier_process_wrote_is_read_again_when_words_for_it_come(
+    template: bytes, entered: list[SummaryWorded]
+) -> None:
+    held = [Record(7, "summary", template), Record(8, "status", b"x")]
+    known = Remembered((5, 7, 8), (5,))
+    narration = Narration(
+        SummaryConfig(llm="smollm2"),
+        lambda entry: entered.append(entry) is None,
+        lambda since: (record for record in held if record.offset >= since),
+    )
+    narration.restore(known, [Record(11, "summary", template)])
+    with pytest.raises(BadInput, match="of_offset 5: worded already"):
+        narration.take(text(5))
+    with pytest.raises(BadInput, match=r"of_offset 6: allowed one of .*\(5 to 11\)"):
+        narration.take(text(6))
+    with pytest.raises(BadInput, match="of_offset 8: the journal holds it no more"):
+        narration.take(text(8))
+    with pytest.raises(BadInput, match="not one that the plan"):
+        narration.take(text(7, "4,000 cells."))
+    narration.take(text(7))
+    narration.take(text(11))
+    assert narration.remembered() == Remembered((5, 7, 8, 11), (5,))  # not on disk yet
+    narration.written([Record(12, "summary", entered[0].payload)])
+    assert narration.remembered() == Remembered((5, 7, 8, 11), (5, 7))
+
+
+def test_a_journal_that_cannot_be_read_now_may_be_asked_again(
+    template: bytes, entered: list[SummaryWorded]
+) -> None:
+    answers: list[Any] = [OSError(24, "Too many open files"), [Record(7, "summary", template)]]
+
+    def read(since: int) -> Iterator[Record]:
+        answer = answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        yield from answer
+
+    narration = Narration(SummaryConfig(llm="smollm2"), lambda entry: True, read)
+    narration.restore(Remembered((7,)), [])
+    with pytest.raises(BadInput, match="of_offset 7: journal: Too many open files, ask again"):
+        narration.take(text(7))
+    narration.take(text(7))
 
 
 def test_only_the_newest_are_kept(narration: Narration, template: bytes) -> None:

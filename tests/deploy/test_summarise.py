@@ -79,6 +79,12 @@ def test_one_cell_is_explained_by_the_end_of_its_runs_id(
     assert (said["facts"]["frame_seq"], said["facts"]["index"]) == (1, 4)
     assert main(["summarise", str(journal), "--explain", f"{A}/1/99"]) == 2
     assert "index 99: the frame has 20 cells, allowed 0 to 19" in capsys.readouterr().err
+    assert main(["summarise", str(journal), "--explain", f"{A}/3/0"]) == 2
+    assert f"holds no result of frame 3 of run {A}" in capsys.readouterr().err
+    assert main(["summarise", str(journal), "--explain", "f00/1/4"]) == 2
+    said = capsys.readouterr().err
+    assert f"no result of a run 'f00': allowed the end of the id of one that it holds ({A})" in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -91,7 +97,7 @@ def test_one_cell_is_explained_by_the_end_of_its_runs_id(
         (["JOURNAL", "--reference", "a", "--save-reference", "b"], "allowed one of them"),
         (["JOURNAL", "--reference", "a", "--window"], "--window with --reference"),
         (["JOURNAL", "--explain", "8057/3"], "allowed RUN/FRAME/INDEX"),
-        (["JOURNAL", "--explain", "8057/3/1"], "holds no result of frame 3 of run 8057"),
+        (["JOURNAL", "--explain", "8057/3/1"], "holds no result of any frame"),
         (["JOURNAL", "--explain", "8057/3/1", "--window"], "--window with --explain"),
         (["JOURNAL", "--style", "haiku"], "--style 'haiku': allowed bedside, lab, line"),
         (["JOURNAL", "--language", "la"], "--language 'la': allowed en"),

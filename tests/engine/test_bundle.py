@@ -220,6 +220,14 @@ def test_a_model_that_is_not_whole_in_its_own_file_is_refused(
         load_bundle(folder)
 
 
+def test_marker_values_beyond_any_number_are_refused(tmp_path: Path) -> None:
+    plain = manifest(FILES)["marker_transform"]
+    changed = {"marker_transform": plain | {"scale": "log10", "sd": [1, 1, 1e4, 1]}}
+    says = r"^manifest\.json: marker_transform: \S+: mean \S+ and sd 10000 on a log10 scale: allowed what gives finite"
+    with pytest.raises(BadBundle, match=says):
+        load_bundle(write(tmp_path / "bundle", FILES, changed))
+
+
 @pytest.mark.parametrize(
     ("section", "key", "value"),
     [

@@ -300,13 +300,20 @@ def test_a_forger_publishes_no_lie_and_a_summary_is_worded_once_whatever_dies_be
     assert hand_in(site, other, last_words(elsewhere["facts"])) == ""
     site.daemon.kill()  # behind it
     site.daemon.start()
-    assert hand_in(site, offset, true)  # known as worded, or from before the checkpoint: refused
+    assert "worded already" in hand_in(site, offset, true)
     assert len(site.of_run(first, "llm-grammar")) == 1
+    third = site.run(2)
+    ((late, unworded),) = site.of_run(third, "template")
+    assert site.drain() == 0  # with a checkpoint behind all of it
+    site.daemon.start()
+    assert "worded already" in hand_in(site, offset, true)
+    assert hand_in(site, late, last_words(unworded["facts"])) == ""
+    assert in_the_end(lambda: bool(site.of_run(third, "llm-grammar")))
     assert site.drain() == 0
 
     table = tmp_path / "cells.csv"
     assert main(["export", str(site.daemon.folder / "journal"), str(table)]) == 0
-    assert len(table.read_text().splitlines()) == 1 + 10 * CELLS_A_FRAME
+    assert len(table.read_text().splitlines()) == 1 + 12 * CELLS_A_FRAME
 
 
 def test_words_between_the_windows_of_a_run_are_no_windows_of_it(

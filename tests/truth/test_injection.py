@@ -63,7 +63,7 @@ def test_the_grammar_says_what_the_plan_says_and_nothing_else(name: str, place: 
 
 
 @pytest.mark.parametrize(("name", "place"), EVERY)
-def test_the_question_is_the_same_in_grammar_mode_and_one_fact_a_line_in_free_mode(
+def test_the_question_is_the_same_in_grammar_mode_and_holds_no_sign_that_acts_in_free_mode(
     name: str, place: str
 ) -> None:
     facts, plain = hostile(name, place), benign()

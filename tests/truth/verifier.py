@@ -1,7 +1,7 @@
 """``python -m tests.truth.verifier``: what the verifier of free summaries refuses of the true, and finds of the false.
 
 True texts: the three English styles with random choices, and paraphrases written by hand. False ones: corruptions of
-those, eighteen kinds. Exits with 1 where a target is not met.
+those, nineteen kinds. Exits with 1 where a target is not met.
 """
 
 import argparse

@@ -16,6 +16,7 @@ FaultKind = Literal[
     "length",
     "marker",
     "number",
+    "omission",
     "pool",
     "repetition",
     "share",
@@ -26,7 +27,7 @@ FaultKind = Literal[
     "value",
     "word",
 ]
-"""What kind of claim it is; ``word`` and ``number`` are what no rule reads at all."""
+"""What kind of claim it is; ``word`` and ``number`` are what no rule reads at all, ``omission`` what is not there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ NamedKind = Literal["class", "marker", "unit", "name"]
 _PLAIN_CLASS: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[ -][A-Za-z][A-Za-z0-9]*|-[0-9]+){0,3}")
 _PLAIN_PROTEIN: Final = re.compile(r"[A-Z][A-Za-z0-9-]{1,11}")
 _PLAIN_UNIT: Final = re.compile(r"[A-Za-z][A-Za-z0-9.,/ ()]{0,31}")
+_MARKS: Final = ("“{}”", '"{}"')
 _HARMLESS: Final = frozenset({"a", "cell", "cells", "log"})
 """Words of the reader that a name may have beside its own."""
 
@@ -67,11 +68,12 @@ class Lexicon:
             for written in _marker_forms(marker, reserved)
         ]
         unit = facts.marker_unit
-        forms.append(Form(_quoted(unit), "unit", 0))
+        forms += [Form(written, "unit", 0) for written in _quotations(unit)]
         if _is_plain(unit, _PLAIN_UNIT, reserved - {"synthetic"}):
             forms.append(Form(unit, "unit", 0))
         names = {facts.model, facts.run, facts.instrument, *(c.name for c in facts.comparisons)}
-        return cls(forms + [Form(written, "name", 0) for written in set(map(_quoted, names))])
+        written = {one for name in names for one in _quotations(name)}
+        return cls(forms + [Form(one, "name", 0) for one in written])
 
     def at(self, text: str, start: int) -> tuple[NamedKind, int, int] | None:
         """The longest name that stands at this place as a whole word: its kind, index and end."""
@@ -92,7 +94,11 @@ def marker_names(facts: Facts) -> tuple[str, ...]:
 
 
 def _class_forms(name: str, reserved: frozenset[str]) -> list[str]:
-    quoted = [_quoted(name), *(f"{cells} of class {_quoted(name)}" for cells in ("cell", "cells"))]
+    quoted = [
+        f"{cells}{one}"
+        for one in _quotations(name)
+        for cells in ("", "cell of class ", "cells of class ")
+    ]
     if not _is_plain(name, _PLAIN_CLASS, reserved):
         return quoted
     return [*quoted, name, f"{name}s", *(f"{name} {cells}" for cells in ("cell", "cells"))]
@@ -100,9 +106,10 @@ def _class_forms(name: str, reserved: frozenset[str]) -> list[str]:
 
 def _marker_forms(marker: str, reserved: frozenset[str]) -> list[str]:
     proteins = tuple(marker.split("/"))
-    ways = {tuple(map(_quoted, proteins))}
+    ways = {tuple(marks.format(shown(one)) for one in proteins) for marks in _MARKS}
     for plain in (is_plain_marker, lambda one: _is_plain(one, _PLAIN_PROTEIN, reserved)):
-        ways.add(tuple(one if plain(one) else _quoted(one) for one in proteins))
+        for marks in _MARKS:
+            ways.add(tuple(one if plain(one) else marks.format(shown(one)) for one in proteins))
     return [form for way in ways for form in (way if len(way) == 1 else _pool_forms(way))]
 
 
@@ -112,7 +119,8 @@ def _pool_forms(proteins: tuple[str, ...]) -> list[str]:
     listed = [f"{head}{comma} {word} {last}" for comma in ("", ",") for word in ("or", "and")]
     bare = "/".join(proteins)
     listed += [", ".join(proteins), bare]
-    return [*(f"at least one of {one}" for one in listed), f"pooled {bare}", bare]
+    told = [f"{begun}t least one of {one}" for one in listed for begun in "aA"]
+    return [*told, f"pooled {bare}", bare]
 
 
 def _is_plain(name: str, pattern: re.Pattern[str], reserved: frozenset[str]) -> bool:
@@ -121,8 +129,14 @@ def _is_plain(name: str, pattern: re.Pattern[str], reserved: frozenset[str]) -> 
     return pattern.fullmatch(name) is not None and bool(own) and not own & reserved
 
 
-def _quoted(name: str) -> str:
-    return f"“{shown(name)}”"
+def is_named(written: str, name: str) -> bool:
+    """Whether this is that name, in quotation marks of either kind."""
+    return written in _quotations(name)
+
+
+def _quotations(name: str) -> tuple[str, ...]:
+    """A shown name holds neither kind of mark."""
+    return tuple(marks.format(shown(name)) for marks in _MARKS)
 
 
 def _joins(character: str) -> bool:

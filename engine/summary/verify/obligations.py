@@ -1,5 +1,7 @@
 """What a text must say, whatever else it says."""
 
+from collections.abc import Iterator
+
 from phenostream.engine.summary.verify.fault import Fault
 from phenostream.engine.summary.verify.reading import Reading
 
@@ -17,4 +19,17 @@ def unmet(reading: Reading) -> list[Fault]:
         faults.append(Fault("synthetic", ending, "a text that says what is synthetic"))
     if "confidence" in seen and not facts.calibrated and "uncalibrated" not in seen:
         faults.append(Fault("calibration", ending, "a confidence that is called uncalibrated"))
+    faults += [Fault("omission", ending, what) for what in _omitted(reading)]
     return faults
+
+
+def _omitted(reading: Reading) -> Iterator[str]:
+    """What would mislead if it were left out: a reader takes the cells that are told for all there were."""
+    facts, seen, account = reading.facts, reading.seen, reading.facts.account
+    if facts.flagged.frames and "flagged frames" not in seen:
+        yield f"a text that says that {facts.flagged.frames:,} frames were flagged"
+    if facts.by_other_models and "frames of another model" not in seen:
+        yield f"a text that says that {facts.by_other_models:,} frames were seen by another model"
+    lossy = account is not None and account.published != account.announced
+    if lossy and "frames left out" not in seen:
+        yield "a text that says how many of the frames announced are in it"

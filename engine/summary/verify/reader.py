@@ -16,12 +16,14 @@ from phenostream.engine.summary.verify.names import Lexicon
 from phenostream.engine.summary.verify.pattern import Coded, Phrase
 from phenostream.engine.summary.verify.reading import Reading
 from phenostream.engine.summary.verify.rules import RULES, WORDS, Rule
-from phenostream.engine.summary.verify.rules.changes import CHANGES
+from phenostream.engine.summary.verify.rules.changes import AGAINST, CHANGES
 from phenostream.engine.summary.verify.tokens import Token, tokens_of
 
 LONGEST: Final = 8000
 """Characters of a text that is read at all: several times the longest summary of a usual model."""
 _COMPARING: Final = frozenset(rule.check for rule in CHANGES)
+_LONGEST_END: Final = 16
+"""Tokens of what a sentence compares with, and more."""
 MOST_FAULTS: Final = 50
 """Faults that are told of one text."""
 _RESERVED: Final = WORDS | vocabulary.GLUE | vocabulary.DIAGNOSES | vocabulary.UNITS
@@ -46,6 +48,10 @@ def faults_of(text: str, facts: Facts) -> list[Fault]:
 
 def _read(reading: Reading, coded: Coded, place: int) -> int:
     """Read one phrase or one word; the place behind it."""
+    if place == reading.begin:
+        _look_ahead(reading, coded, place)
+    if (last := reading.sentence.last) is not None and place == last.first:
+        return last.end
     known = [
         (phrase, rule)
         for rule in RULES
@@ -56,13 +62,30 @@ def _read(reading: Reading, coded: Coded, place: int) -> int:
         _hold(reading, phrase, rule)
         return phrase.end
     token = coded.tokens[place]
-    if token.text == "." and token.kind == "mark":
+    if _is_stop(token):
         reading.end_sentence(place)
     elif token.kind in ("word", "mark") and token.text in vocabulary.GLUE:
         _pass(reading, token)
     else:
         _refuse(reading, token)
     return place + 1
+
+
+def _look_ahead(reading: Reading, coded: Coded, begin: int) -> None:
+    """A sentence that ends with what it compares with says the same as one that begins with it."""
+    stops = (place for place in range(begin, len(coded.tokens)) if _is_stop(coded.tokens[place]))
+    end = next(stops, len(coded.tokens))
+    for place in range(max(begin + 1, end - _LONGEST_END), end):
+        for rule in AGAINST:
+            phrase = coded.match(rule.pattern, place)
+            if phrase is not None and phrase.end == end:
+                reading.sentence.last = phrase
+                rule.check(reading, phrase)
+                return
+
+
+def _is_stop(token: Token) -> bool:
+    return token.text == "." and token.kind == "mark"
 
 
 def _hold(reading: Reading, phrase: Phrase, rule: Rule) -> None:

@@ -52,6 +52,7 @@ class Sentence:
         changes: How many were told.
         listing: What follows was said to be all of the cells spoken of.
         origin: The sentence tells where the facts come from.
+        last: The end of the sentence, where that says with what all of it compares.
         said: Claims so far.
     """
 
@@ -78,6 +79,7 @@ class Sentence:
     changes: int = 0
     listing: Phrase | None = None
     origin: bool = False
+    last: Phrase | None = None
     said: set[object] = field(default_factory=set)
 
 
@@ -92,6 +94,7 @@ class Reading:
         earlier: Subject of the sentence before, for "of these".
         seen: Words that oblige to others: see `obligations`.
         tokens: Of the text.
+        begin: The sentence's first.
     """
 
     def __init__(self, facts: Facts, text: str) -> None:
@@ -103,18 +106,18 @@ class Reading:
         self.earlier: Subject = "all"
         self.seen: set[str] = set()
         self.tokens: Sequence[Token] = ()
-        self._begin = 0
+        self.begin = 0
         self._claims: set[object] = set()
         self._sentences: set[str] = set()
 
     def end_sentence(self, place: int) -> None:
         """Forget what belongs to the sentence that ends at this token."""
-        said = self.tokens[self._begin : place]
+        said = self.tokens[self.begin : place]
         written = " ".join(token.text for token in said)
         if written and written in self._sentences:
             self.refuse("repetition", said[0], "the same sentence once")
         self._sentences.add(written)
-        self._begin = place + 1
+        self.begin = place + 1
         if self.sentence.waiting is not None:
             self.refuse("binding", self.sentence.waiting, "a claim about this class")
         if self.sentence.listing is not None and not self._all_listed():
@@ -178,7 +181,13 @@ class Reading:
 
     def begins(self, phrase: Phrase) -> bool:
         """Nothing is claimed in this sentence before this phrase."""
-        return all(token.text in GLUE for token in self.tokens[self._begin : phrase.first])
+        return all(token.text in GLUE for token in self.tokens[self.begin : phrase.first])
+
+    def opens(self, phrase: Phrase) -> bool:
+        """Nothing is claimed in this sentence, or since its last semicolon, before this phrase."""
+        before = [token.text for token in self.tokens[self.begin : phrase.first]]
+        since = len(before) - before[::-1].index(";") if ";" in before else 0
+        return all(text in GLUE for text in before[since:])
 
     def refers(self, phrase: Phrase) -> bool:
         """Whose cells it is about was said before: by a pronoun, or a verb without a noun that begins a sentence."""

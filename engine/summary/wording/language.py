@@ -33,8 +33,13 @@ class CellPhrases(Protocol):
         """The rejected share with its interval, of some cells."""
         ...
 
-    def unchecked(self, facts: Facts) -> Plan:
-        """What the model cannot tell; there is something."""
+    def unchecked(self, facts: Facts, *, briefly: bool = False) -> Plan:
+        """What the model cannot tell; there is something.
+
+        Args:
+            facts: Of the window.
+            briefly: Only whether a cell is a white cell, of a model that cannot tell that.
+        """
         ...
 
     def origin(self, facts: Facts) -> Plan:
@@ -97,7 +102,7 @@ class ChangePhrases(Protocol):
         ...
 
     def reservation(self, comparison: Comparison) -> Plan:
-        """The level, the number of tests, and that cells of one frame are not independent."""
+        """The level, the number of tests, the spread between frames, and that cells of one frame are not independent."""
         ...
 
     def drift(self, drift: DriftFacts) -> Plan:

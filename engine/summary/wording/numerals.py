@@ -1,13 +1,14 @@
 """How a language writes numbers: what is rounded, and to what, is the same in all of them.
 
 Shares to a tenth of a per cent, or as finely as two of them need to differ, or one from nothing, a half and all; marker
-values to three digits, from a thousand on to one; a p below 0.001 as that.
+values to three digits, from a thousand on to one; a p below 0.001 as that; a time below 0.1 s likewise.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 _SMALLEST_P: Final = 0.001
+_SHORTEST_S: Final = 0.1
 _WHOLE: Final = 999.5
 """From here on a value has four digits once it is rounded."""
 _FINEST: Final = 6
@@ -73,7 +74,9 @@ class Numerals:
         return self._marked(f"{p:.3f}")
 
     def seconds(self, seconds: float) -> str:
-        """``12.3 s``."""
+        """``12.3 s``, ``below 0.1 s``: whatever is told took some time."""
+        if seconds < _SHORTEST_S:
+            return f"{self.below} {self._marked(f'{_SHORTEST_S:g}')} s"
         return f"{self._marked(f'{seconds:,.1f}')} s"
 
     def _marked(self, text: str) -> str:

@@ -23,19 +23,22 @@ _STOP: Final = (one_of(". "),)
 
 
 def bedside(facts: Facts, language: Language) -> Plan:
-    """Two or three sentences."""
+    """Two or three sentences, and one more of a model that counts all it sees as white cells."""
     sentences = [language.cells.found(facts) + _flagged(facts, language, few=_FEW_KINDS)]
     if facts.classified and facts.classes:
         sentences.append(language.classes.composition(facts, interval=False))
         if not facts.calibrated:
             sentences[1] += language.classes.confidence(facts)
     drifted = [language.changes.drift(one) for one in facts.drift if one.beyond]
-    changes = _changes(facts, language, _room([*sentences, *drifted]))
+    uncertain = facts.classified and not facts.rejects
+    last = [language.cells.unchecked(facts, briefly=True)] if uncertain else []
+    must = [*drifted, *last]
+    changes = _changes(facts, language, _room([*sentences, *must]))
     if facts.classified and facts.classes:
-        sentences[1] = _fuller(facts, language, _room([sentences[0], *drifted, *changes]))
+        sentences[1] = _fuller(facts, language, _room([sentences[0], *must, *changes]))
     sentences += drifted
-    sentences += changes or _medians(facts, language, _room(sentences))
-    return _text(sentences, facts, language)
+    sentences += changes or _medians(facts, language, _room([*sentences, *last]))
+    return _text([*sentences, *last], facts, language)
 
 
 def lab(facts: Facts, language: Language) -> Plan:

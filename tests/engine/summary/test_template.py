@@ -224,5 +224,8 @@ def test_a_model_without_intervals_score_and_rejection_says_what_it_cannot_tell(
         "This model does not tell whether a cell is a white cell at all or whether it is like the training cells."
         in text
     )
+    at_the_bedside = write_summary(bare, "bedside")
+    assert "This model does not tell whether a cell is a white cell at all" in at_the_bedside
+    assert "does not tell" not in write_summary(replace(bare, rejects=True), "bedside")
     assert " to " not in text.partition("Estimated")[2].replace("like the training", "")
     assert "does not tell" not in _written(whole)

@@ -34,12 +34,17 @@ def _of_what(scope: str) -> Callable[[Context, re.Match[str]], bool]:
     """A window, a run or a part, and how long it took."""
 
     def is_true(context: Context, match: re.Match[str]) -> bool:
-        facts = context.facts
-        return facts.scope == scope and (
-            match["n"] is None or context.near(match, "n", facts.duration_s)
-        )
+        return context.facts.scope == scope and (match["n"] is None or _lasted(context, match))
 
     return is_true
+
+
+def _lasted(context: Context, match: re.Match[str]) -> bool:
+    """So long; or below a bound, that of the shortest time that is told."""
+    took = context.facts.duration_s
+    if match["below"] is None:
+        return context.near(match, "n", took)
+    return took is not None and took < context.number(match, "n").value <= 0.1
 
 
 _SCOPES: Final = {
@@ -56,7 +61,7 @@ PHRASES: Final = (
     phrase(RESEARCH_ONLY, "research use only , not a diagnosis", _always),
     phrase(SYNTHETIC, "synthetic : from simulated cells or a model trained on them", _synthetic),
     *(
-        phrase("what it is of", rf"(?:{_DESCRIBES}) {words}(?: \( <n:n> s \))?", _of_what(scope))
+        phrase("what it is of", rf"(?:{_DESCRIBES}) {words}(?: \( (?P<below>below )?<n:n> s \))?", _of_what(scope))
         for scope, words in _SCOPES.items()
     ),
     phrase("which run", "run ‹run›", _always),

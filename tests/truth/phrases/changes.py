@@ -19,8 +19,9 @@ _WHILE: Final = r"\( median <n:now> , (?P<then>before|there) <n:before>"
 _TENDS: Final = rf"tends (?:to be )?(?P<way>{_UP}|{_DOWN})"
 _CALLED: Final = "a change is called one|changes are judged"
 _TESTS: Final = "<n:n> tests? together"
-_AS_IF: Final = (
-    r"(?:as if cells were|taking cells as) independent , which those of one frame are not quite"
+_SPREAD: Final = (
+    "; (?:a change has to stand|what is called a change stands) out against the spread between frames too"
+    "(?: ;| , while) intervals of shares take cells as independent , which those of one frame are not quite"
 )
 
 
@@ -211,6 +212,6 @@ PHRASES: Final = (
     phrase("another model's", f"nothing is compared {_WITH} , which is of another model", _foreign),
     phrase("another model's", f"a comparison {_WITH} is not made , for it is of another model", _foreign),
     phrase("further changes", "<n:n> further changes?", _further),
-    phrase("level", rf"(?:{_CALLED}) at a level of <p:p> over {_TESTS} \( holm \) , {_AS_IF}", _tests),
-    phrase("level", rf"the level of all {_TESTS} is <p:p> \( holm \) , {_AS_IF}", _tests),
+    phrase("level", rf"(?:{_CALLED}) at a level of <p:p> over {_TESTS} \( holm \) {_SPREAD}", _tests),
+    phrase("level", rf"the level of all {_TESTS} is <p:p> \( holm \) {_SPREAD}", _tests),
 )  # fmt: skip

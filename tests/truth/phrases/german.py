@@ -52,9 +52,11 @@ _UNTOLD: Final = (
 _NO_CELL: Final = "ob eine zelle überhaupt eine weiße zelle ist"
 _NO_LIKENESS: Final = "ob sie den trainingszellen gleicht"
 _TESTS: Final = "<n:n> tests? zusammen"
-_AS_IF: Final = (
-    "(?:als wären zellen unabhängig|wobei zellen als unabhängig gelten) , "
-    "was die eines bildes nicht ganz sind"
+_SPREAD: Final = (
+    "; (?:eine änderung muss sich auch von der streuung zwischen bildern abheben|"
+    "was änderung heißt , hebt sich auch von der streuung zwischen bildern ab)"
+    "(?: ; intervalle von anteilen nehmen zellen als unabhängig an|"
+    " , während für intervalle von anteilen zellen als unabhängig gelten) , was die eines bildes nicht ganz sind"
 )
 _NONE_KNOWN: Final = (
     "(?:ist keine änderung zu erkennen|zeigt sich keine änderung|war keine änderung nachzuweisen)"
@@ -315,15 +317,15 @@ PHRASES: Final = (
     phrase("further changes", "<n:n> weitere änderung(?:en)?", changes._further),
     phrase(
         "level",
-        rf"eine änderung heißt so auf einem niveau von <p:p> über {_TESTS} \( holm \) , {_AS_IF}",
+        rf"eine änderung heißt so auf einem niveau von <p:p> über {_TESTS} \( holm \) {_SPREAD}",
         changes._tests,
     ),
     phrase(
         "level",
-        rf"änderungen gelten auf einem niveau von <p:p> über {_TESTS} \( holm \) , {_AS_IF}",
+        rf"änderungen gelten auf einem niveau von <p:p> über {_TESTS} \( holm \) {_SPREAD}",
         changes._tests,
     ),
-    phrase("level", rf"das niveau von {_TESTS} ist <p:p> \( holm \) , {_AS_IF}", changes._tests),
+    phrase("level", rf"das niveau von {_TESTS} ist <p:p> \( holm \) {_SPREAD}", changes._tests),
     # what a summary says of itself
     phrase(caveats.RESEARCH_ONLY, "nur für die forschung , keine diagnose", caveats._always),
     phrase(
@@ -334,7 +336,7 @@ PHRASES: Final = (
     *(
         phrase(
             "what it is of",
-            rf"(?:dies beschreibt|diese sätze beschreiben|die angaben betreffen) {words}(?: \( <n:n> s \))?",
+            rf"(?:dies beschreibt|diese sätze beschreiben|die angaben betreffen) {words}(?: \( (?P<below>unter )?<n:n> s \))?",
             caveats._of_what(scope),
         )
         for scope, words in _SCOPES.items()

@@ -8,11 +8,11 @@ from typing import Final
 
 from phenostream.engine.summary.changes import Against, Comparison, MarkerChange, ShareChange
 from phenostream.engine.summary.facts import INTERVAL_COVERAGE
+from phenostream.engine.summary.verify.names import is_named, marker_names
 from phenostream.engine.summary.verify.numerals import rounds_to
 from phenostream.engine.summary.verify.pattern import Phrase
 from phenostream.engine.summary.verify.reading import Reading, Sentence
 from phenostream.engine.summary.verify.rules.rule import rules
-from phenostream.engine.summary.wording.names import shown
 
 _PREVIOUS: Final = "the (previous window|window before)"
 _REFERENCE: Final = "the reference [{i}]"
@@ -39,7 +39,8 @@ def _against(r: Reading, phrase: Phrase) -> None:
     """The population that everything in this sentence is compared with."""
     kind: Against = "reference" if phrase.contains("reference") else "previous"
     comparison = r.facts.comparison(kind)
-    r.true(r.begins(phrase), "comparison", phrase, "at the beginning of what is compared")
+    opens = r.opens(phrase) or r.sentence.last is phrase
+    r.true(opens, "comparison", phrase, "at the beginning or the end of what is compared")
     if r.sentence.against is not None:
         r.refuse("comparison", phrase, "one population to compare with in a sentence")
     r.sentence.against = comparison
@@ -47,7 +48,7 @@ def _against(r: Reading, phrase: Phrase) -> None:
         r.refuse("comparison", phrase, "no comparison, for the facts hold none with that")
         return
     if phrase.has("i"):
-        named = phrase.token("i").text == f"“{shown(comparison.name)}”"
+        named = is_named(phrase.token("i").text, comparison.name)
         r.true(named, "comparison", phrase, "the name of the reference")
     if phrase.contains("simulated"):
         r.true(comparison.synthetic, "synthetic", phrase, "a comparison with real cells")
@@ -205,7 +206,9 @@ def _marker(r: Reading, phrase: Phrase) -> None:
     comparison = _compared(r, phrase)
     one = r.name(phrase, phrase.token("c").index)
     index = phrase.token("m").index
-    names = [marker.name for known in r.facts.classes for marker in known.markers]
+    names = marker_names(r.facts)
+    pooled = "/" in names[index] or not phrase.contains("pooled")
+    r.true(pooled, "pool", phrase, "of a pooled marker only")
     changes = () if comparison is None else comparison.markers
     sought = (one.name, names[index])
     change = next((c for c in changes if (c.class_name, c.name) == sought), None)
@@ -250,8 +253,13 @@ def _level(r: Reading, phrase: Phrase) -> None:
             r.count(phrase, "n2", 1, "that a change is called")
 
 
+def _against_spread(r: Reading, phrase: Phrase) -> None:
+    """What stands beside every test: see `comparing`."""
+    r.true(any(one.tests for one in r.facts.comparisons), "comparison", phrase, "no tests")
+
+
 def _reserved(r: Reading, phrase: Phrase) -> None:
-    """What the tests assume."""
+    """What the intervals assume."""
     r.count(phrase, "n", 1, "frame, whose cells are not independent")
 
 
@@ -263,11 +271,12 @@ def _has_comparison(sentence: Sentence) -> bool:
     return sentence.against is not None
 
 
+AGAINST: Final = rules(
+    _against,
+    f"(compared (with|to)|relative to|against|versus|in comparison (with|to)|since) {_OTHER}",
+)
 CHANGES: Final = (
-    *rules(
-        _against,
-        f"(compared (with|to)|relative to|against|versus|in comparison (with|to)|since) {_OTHER}",
-    ),
+    *AGAINST,
     *rules(
         _nothing_compared,
         f"(nothing is compared with|a comparison with) {_OTHER} , which is of another model",
@@ -301,7 +310,8 @@ CHANGES: Final = (
     ),
     *rules(
         _unclear,
-        "no [clear] change (is|was) (shown|found) [in {n} tested (quantity|quantities)]",
+        "no [clear] (change|changes) (is|was|are|were) (shown|found|seen|detected) "
+        "[in {n} tested (quantity|quantities)]",
         "the tests show no change [in {n} tested (quantity|quantities)]",
         "no change could be shown [in {n} tested (quantity|quantities)]",
         "no change was found by the tests",
@@ -364,7 +374,11 @@ CHANGES: Final = (
         f"a change is called {{n2}} at a level of {{p}} over {{n}} {_TEST} together [< holm >]",
     ),
     *rules(
+        _against_spread,
+        "(a change has to stand|what is called a change stands) out against the spread between frames too",
+    ),
+    *rules(
         _reserved,
-        "(as if cells were|taking cells as) independent , which those of {n} frame are not quite",
+        "intervals of shares take cells as independent , which those of {n} frame are not quite",
     ),
 )

@@ -156,6 +156,7 @@ CLASSES: Final = (
         "{n} < {p} > [of (them|these) [were]] {c}",
         f"{{n}} [out] of [(the|all)] {{n2}} [classified] [(cells|cell)] [< {{p}} >] [{AS}] {{c}}",
         f"{{c}} [{MAKE}] {{n}} (cells|cell)",
+        f"{{c}} [{MAKE}] {{n}} [(cells|cell)] (,|or|;) {{p}} [{OF}] ?! {{c2}}",
         "{n} as {c}",
         "{p} as {c}",
         "{c} , with {n} (cells|cell) ,",

@@ -8,7 +8,7 @@ from phenostream.engine.summary.verify.pattern import Phrase
 from phenostream.engine.summary.verify.reading import Reading, Sentence, Subject
 from phenostream.engine.summary.verify.rules.rule import Rule, rules
 
-_SEEN: Final = "(found|detected|seen|recorded|observed)"
+_SEEN: Final = "(found|detected|seen|recorded|observed|counted)"
 _CELLS: Final = "(cells|cell)"
 _FRAMES: Final = "(frames|frame)"
 _WERE: Final = "(were|was|are|is)"
@@ -30,6 +30,13 @@ def _no_claim(r: Reading, phrase: Phrase) -> None:
 def _nothing_found(r: Reading, phrase: Phrase) -> None:
     r.true(r.facts.found == 0, "count", phrase, f"{r.facts.found:,} cells found")
     r.about("found")
+
+
+def _as_white(r: Reading, phrase: Phrase) -> None:
+    """What the classified cells are, where the model can tell others from them."""
+    classified = r.tokens[phrase.first - 1].text == "classified"
+    told = r.facts.rejects and classified and r.sentence.subject == "classified"
+    r.true(told, "binding", phrase, "cells classified by a model that tells white cells from others")
 
 
 def _frames(r: Reading, phrase: Phrase) -> None:
@@ -57,7 +64,7 @@ _COUNTED: Final[tuple[tuple[str, Subject, Callable[[Facts], int], tuple[str, ...
         lambda facts: facts.rejected,
         (
             f"[{_WERE}] [(rejected|set aside|left out)] as "
-            "(not a white cell|not white cells|no white cell|other objects)",
+            "(not a white cell|not white cells|not being (a white cell|white cells)|no white cell|other objects)",
             f"[{_WERE}] (rejected|set aside)",
         ),
     ),
@@ -66,7 +73,7 @@ _COUNTED: Final[tuple[tuple[str, Subject, Callable[[Facts], int], tuple[str, ...
         "other",
         lambda facts: facts.edge,
         (
-            f"[({_WERE}|lay|lie|lies)] (at|on) (a frame's|the frame's|the) edge [of (a|the) frame]",
+            f"[({_WERE}|lay|lie|lies)] (at|on) (a frame's|the frame's|the|a frame|the frame) edge [of (a|the) frame]",
             f"{_WERE} cut [off] by (a frame's|the frame's|the) edge [of (a|the) frame]",
         ),
     ),
@@ -87,7 +94,7 @@ _COUNTED: Final[tuple[tuple[str, Subject, Callable[[Facts], int], tuple[str, ...
             "that the engine failed on",
             "(got|received) no numbers [from the engine]",
             f"{_WERE} failed [on] by the engine",
-            f"{_WERE} lost to a fault of the engine",
+            f"[{_WERE}] lost to a fault of the engine",
         ),
     ),
 )
@@ -161,6 +168,10 @@ def _is_unfinished(sentence: Sentence) -> bool:
     return sentence.unfinished is not None
 
 
+def _is_classified(sentence: Sentence) -> bool:
+    return sentence.subject == "classified"
+
+
 def _is_verbless(sentence: Sentence) -> bool:
     return sentence.subject == "all" and not sentence.classes
 
@@ -180,6 +191,7 @@ def _rate(r: Reading, phrase: Phrase, what: str) -> None:
 
 
 FOUND: Final = (
+    *rules(_as_white, "as [a] white [blood] (cell|cells)", when=_is_classified),
     *rules(
         _found,
         f"[a total of] {{n}} {_CELLS} [[{_WERE}] {_SEEN}]",

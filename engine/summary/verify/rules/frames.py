@@ -14,6 +14,7 @@ def _flagged(r: Reading, phrase: Phrase) -> None:
     r.count(phrase, "n", r.facts.flagged.frames, "frames flagged")
     if phrase.has("n2"):
         r.count(phrase, "n2", r.facts.frames, "frames")
+    r.seen.add("flagged frames")
     r.sentence.topic = "flagged"
     r.about("other")
 
@@ -37,6 +38,7 @@ def _of_kind(what: str, fact: Callable[[FlaggedFrames], int], said: str) -> tupl
 
 def _in_summary(r: Reading, phrase: Phrase) -> None:
     scope(r, phrase)
+    r.seen.add("frames left out")
     account = r.facts.account
     if r.true(account is not None, "count", phrase, "no account of a run") and account:
         others = r.facts.by_other_models
@@ -66,6 +68,7 @@ def _are_left_out(sentence: Sentence) -> bool:
 
 
 def _by_others(r: Reading, phrase: Phrase) -> None:
+    r.seen.add("frames of another model")
     r.count(phrase, "n", r.facts.by_other_models, "frames seen by another model")
 
 

@@ -26,6 +26,14 @@ def _whole(r: Reading, phrase: Phrase) -> None:
     r.sentence.subject = "found"
 
 
+def _inside(r: Reading, phrase: Phrase) -> None:
+    """At the beginning it says whose cells follow; behind something, where that was seen, and nothing else."""
+    if r.begins(phrase):
+        _whole(r, phrase)
+    else:
+        scope(r, phrase)
+
+
 def _the_cells(r: Reading, phrase: Phrase) -> None:
     r.true(r.earlier != "other", "binding", phrase, "those cells, named again")
     r.about("found")
@@ -81,12 +89,12 @@ LEADS: Final = (
         _whole,
         f"[(the|this)] {_WHOLE} {_HOLDS}",
         f"[(the|this)] {_WHOLE} {_WERE} ?= (mostly|mainly|predominantly|primarily|largely|chiefly|dominated)",
-        f"(in|over|for|from) this {_WHOLE}",
     ),
+    *rules(_inside, f"(in|over|for|from) (this|the) {_WHOLE}"),
     *rules(
         _list,
         "[the] classified cells (were|are|comprise|comprised) ?= {n} {c}",
-        "(comprising|namely|consisting of|made up of|divided into|that is) ?= {n} {c}",
+        "(comprising|namely|consisting of|made up of|divided into|as|that is) ?= {n} {c}",
         f"(they|these) [cells] ({_WERE}|comprise|comprised) ?= {{n}} {{c}}",
     ),
     *rules(

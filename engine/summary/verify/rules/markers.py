@@ -3,6 +3,7 @@
 from typing import Final
 
 from phenostream.engine.summary.facts import ClassFacts, MarkerFacts
+from phenostream.engine.summary.verify.names import marker_names
 from phenostream.engine.summary.verify.numerals import rounds_to
 from phenostream.engine.summary.verify.pattern import Phrase
 from phenostream.engine.summary.verify.reading import Reading, Sentence
@@ -15,6 +16,7 @@ _SIGNAL: Final = (
 _MEDIAN: Final = (
     f"[(the|its|their|a)] [estimated] (median|medians) [(estimated|estimate)] [marker] [{_SIGNAL}]"
 )
+_POOLED: Final = "< pooled , cannot be separated >"
 _IS: Final = "(is|was|are|were|of|at|:|=|being|,)"
 _IN: Final = "(in|of|for|among|on|over)"
 _HAVE: Final = "(had|have|has|show|showed|shows|with|carried|carry)"
@@ -82,7 +84,10 @@ def _value(r: Reading, phrase: Phrase) -> None:
 
 def _pooled(r: Reading, phrase: Phrase) -> None:
     token = phrase.token("m")
-    if token.text.startswith(("at least one of", "pooled")) or phrase.contains("pooled"):
+    if phrase.contains("pooled"):
+        pooled = "/" in marker_names(r.facts)[token.index]
+        r.true(pooled, "pool", phrase, "of a pooled marker only")
+    if token.text.lower().startswith(("at least one of", "pooled")) or phrase.contains("pooled"):
         r.seen.add(f"pooled {token.index}")
     elif "/" in token.text and f"pooled {token.index}" not in r.seen:
         r.refuse("pool", phrase, "a pooled marker that is called pooled")
@@ -91,7 +96,7 @@ def _pooled(r: Reading, phrase: Phrase) -> None:
 def _are_pooled(r: Reading, phrase: Phrase) -> None:
     """Said of the marker told last."""
     place = r.sentence.marker
-    names = [m.name for one in r.facts.classes for m in one.markers]
+    names = marker_names(r.facts)
     r.true(place is not None and "/" in names[place], "pool", phrase, "of a pooled marker only")
 
 
@@ -242,12 +247,13 @@ MARKERS: Final = (
         _value,
         f"[{_MEDIAN}] [(of|for)] {{m}} [{_SIGNAL}] [{_IS}] {{n}} [{{u}}]",
         f"{{m}} [median] [{_SIGNAL}] [{_IS}] [a median of] {{n}} [{{u}}]",
-        f"{{m}} < pooled , cannot be separated > [{_IS}] {{n}} [{{u}}]",
-        f"[{_MEDIAN}] [(of|for)] {{m}} [{_SIGNAL}] {_IN} [the] [{{n2}}] {{c}} [{_IS}] {{n}} [{{u}}]",
-        f"[{_MEDIAN}] [(of|for)] {{m}} [{_SIGNAL}] [{_IS}] {{n}} [{{u}}] {_IN} [the] [{{n2}}] {{c}}",
+        f"{{m}} {_POOLED} [{_IS}] {{n}} [{{u}}]",
+        f"[{_MEDIAN}] [(of|for)] {{m}} [{_POOLED}] [{_SIGNAL}] {_IN} [the] [{{n2}}] {{c}} [{_IS}] {{n}} [{{u}}]",
+        f"[{_MEDIAN}] [(of|for)] {{m}} [{_POOLED}] [{_SIGNAL}] [{_IS}] {{n}} [{{u}}] {_IN} [the] [{{n2}}] {{c}}",
+        f"{_MEDIAN} [(of|for)] {{m}} {_POOLED} [{_SIGNAL}] [{_IS}] {{n}} [{{u}}]",
     ),
     *rules(
-        _are_pooled, "< pooled , cannot be separated >", "pooled", when=_has_marker, follows=True
+        _are_pooled, _POOLED, "pooled", when=_has_marker, follows=True
     ),
     *rules(
         _spread,

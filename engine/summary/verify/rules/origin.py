@@ -2,18 +2,26 @@
 
 from typing import Final
 
+from phenostream.engine.summary.verify.names import is_named
 from phenostream.engine.summary.verify.numerals import rounds_to
 from phenostream.engine.summary.verify.pattern import Phrase
 from phenostream.engine.summary.verify.reading import Reading, Sentence
 from phenostream.engine.summary.verify.rules.rule import rules
-from phenostream.engine.summary.wording.names import shown
 
 _TOLD: Final = "(this describes|these are the facts of|this is told of)"
-_LASTING: Final = "[(of {n} (s|second|seconds)|< {n2} (s|second|seconds) >)]"
+_LASTING: Final = (
+    "[(of {n} (s|second|seconds)|< {n2} (s|second|seconds) >|< below {n4} (s|second|seconds) >)]"
+)
+_LARGEST_BOUND_S: Final = 0.1
+"""Of a duration: that it is below an hour says nothing."""
 
 
 def _duration(r: Reading, phrase: Phrase) -> None:
     r.sentence.origin = True
+    if phrase.has("n4"):
+        bound, fact = phrase.token("n4").value, r.facts.duration_s
+        told = fact is not None and fact < bound <= _LARGEST_BOUND_S
+        r.true(told, "value", phrase, f"{fact} s")
     place = next((place for place in ("n", "n2") if phrase.has(place)), None)
     if place is None:
         return
@@ -41,9 +49,7 @@ def _part(r: Reading, phrase: Phrase) -> None:
 def _name(r: Reading, phrase: Phrase) -> None:
     names = {"run": r.facts.run, "instrument": r.facts.instrument, "model": r.facts.model}
     what = phrase.tokens[0].text
-    r.true(
-        phrase.token("i").text == f"“{shown(names[what])}”", "binding", phrase, f"the {what}'s name"
-    )
+    r.true(is_named(phrase.token("i").text, names[what]), "binding", phrase, f"the {what}'s name")
 
 
 def _is_origin(sentence: Sentence) -> bool:

@@ -8,7 +8,10 @@ from phenostream.engine.summary.verify.reading import DIVISIBLE, Reading
 from phenostream.engine.summary.verify.vocabulary import FRESH, GLUE
 
 WERE: Final = "(were|are|was|is)"
-AS: Final = f"{WERE} [(classified as|predicted as|predicted to be|identified as|called|labelled as|assigned to)]"
+AS: Final = (
+    f"{WERE} [(classified as|predicted as|predicted to be|identified as|called|labelled as|labeled as|categorized as|"
+    "categorised as|assigned to)]"
+)
 OF: Final = "of [(the|all)] [(classified|them|these|which)] [cells]"
 MAKE: Final = (
     "(account for|accounted for|accounting for|make up|made up|making up|represent|represented|comprise|comprised|"

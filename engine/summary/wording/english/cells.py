@@ -101,10 +101,11 @@ class EnglishCells:
             ),
         )
 
-    def unchecked(self, facts: Facts) -> Plan:
+    def unchecked(self, facts: Facts, *, briefly: bool = False) -> Plan:
         """What the model cannot tell."""
         unsaid = [] if facts.rejects else ["whether a cell is a white cell at all"]
-        unsaid += ["whether it is like the training cells"] if facts.unusual is None else []
+        if facts.unusual is None and not briefly:
+            unsaid.append("whether it is like the training cells")
         return (
             one_of(
                 "This model does not tell ", "This model cannot tell ", "The model leaves open "

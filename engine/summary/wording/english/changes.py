@@ -102,8 +102,12 @@ class EnglishChanges:
                 f"A change is called one at a level of {level} over {tests} together (Holm)",
             ),
             one_of(
-                ", as if cells were independent, which those of one frame are not quite",
-                ", taking cells as independent, which those of one frame are not quite",
+                "; a change has to stand out against the spread between frames too",
+                "; what is called a change stands out against the spread between frames too",
+            ),
+            one_of(
+                "; intervals of shares take cells as independent, which those of one frame are not quite",
+                ", while intervals of shares take cells as independent, which those of one frame are not quite",
             ),
         )
 

@@ -118,10 +118,11 @@ class GermanCells:
             ),
         )
 
-    def unchecked(self, facts: Facts) -> Plan:
+    def unchecked(self, facts: Facts, *, briefly: bool = False) -> Plan:
         """What the model cannot tell."""
         unsaid = [] if facts.rejects else ["ob eine Zelle überhaupt eine weiße Zelle ist"]
-        unsaid += ["ob sie den Trainingszellen gleicht"] if facts.unusual is None else []
+        if facts.unusual is None and not briefly:
+            unsaid.append("ob sie den Trainingszellen gleicht")
         return (
             one_of(
                 "Dieses Modell sagt nicht, ",

@@ -94,8 +94,12 @@ class GermanChanges:
                 f"Eine Änderung heißt so auf einem Niveau von {level} über {tests} zusammen (Holm)",
             ),
             one_of(
-                ", als wären Zellen unabhängig, was die eines Bildes nicht ganz sind",
-                ", wobei Zellen als unabhängig gelten, was die eines Bildes nicht ganz sind",
+                "; eine Änderung muss sich auch von der Streuung zwischen Bildern abheben",
+                "; was Änderung heißt, hebt sich auch von der Streuung zwischen Bildern ab",
+            ),
+            one_of(
+                "; Intervalle von Anteilen nehmen Zellen als unabhängig an, was die eines Bildes nicht ganz sind",
+                ", während für Intervalle von Anteilen Zellen als unabhängig gelten, was die eines Bildes nicht ganz sind",
             ),
         )
 

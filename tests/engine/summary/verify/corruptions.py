@@ -10,74 +10,21 @@ from random import Random
 from typing import Final
 
 from phenostream.engine.summary.facts import ClassFacts, Facts
+from tests.engine.summary.verify.false_words import (
+    DIAGNOSES,
+    FOREIGN,
+    INVENTIONS,
+    MAJORITIES,
+    OPPOSITES,
+    SUPERLATIVES,
+    UNITS,
+)
 
 Corruption = Callable[[str, Facts, Random], str | None]
 
 _NUMBER: Final = re.compile(r"(?<![\w“.,-])\d[\d,]*(?:\.\d+)?(?![\w”]|-\d)")
 _CAVEAT: Final = "Research use only, not a diagnosis."
-_FOREIGN: Final = (
-    "neutrophils",
-    "platelets",
-    "macrophages",
-    "blast cells",
-    "red cells",
-    "NK cells",
-    "stem cells",
-)
-_DIAGNOSES: Final = (
-    "which is consistent with an infection",
-    "suggesting leukaemia",
-    "as in a healthy donor",
-    "which is abnormal",
-    "so the patient should see a doctor",
-    "indicating inflammation",
-    "within the normal range",
-    "which is clinically significant",
-)
-_INVENTIONS: Final = (
-    "The mean CD45 was 182.4.",
-    "The viability was 98 %.",
-    "The sample holds 4,000 cells per microlitre.",
-    "CD34 averages 58.1.",
-    "The mean diameter is 7.2 µm.",
-    "The window lasted 35 minutes.",
-    "About a third of the cells were doublets.",
-    "Confidence is high.",
-    "The cells came from three donors.",
-    "The standard deviation was 14.9.",
-)
-_UNITS: Final = ("pg/ml", "cells per µl", "per mm²", "MFI", "nm", "mg", "kDa")
-_OPPOSITES: Final = {
-    "rose": "fell",
-    "fell": "rose",
-    "increased": "decreased",
-    "decreased": "increased",
-    "went up": "went down",
-    "went down": "went up",
-    "higher": "lower",
-    "lower": "higher",
-    "larger": "smaller",
-    "smaller": "larger",
-    "outnumber": "are outnumbered by",
-    "more": "fewer",
-    "fewer": "more",
-}
-_SUPERLATIVES: Final = {
-    "largest": "smallest",
-    "smallest": "largest",
-    "highest": "lowest",
-    "lowest": "highest",
-    "most common": "least common",
-    "least common": "most common",
-}
 _HIDDEN: Final = "\u202e\u200b\u0430\u0435\x1b\n\u00a0<`"
-_MAJORITIES: Final = (
-    "mostly {}",
-    "predominantly {}",
-    "dominated by {}",
-    "the majority are {}",
-    "more than half are {}",
-)
 
 
 def swap(text: str, facts: Facts, rng: Random) -> str | None:
@@ -146,7 +93,7 @@ def _without_denial(text: str, rng: Random) -> str | None:
 
 def invent(text: str, facts: Facts, rng: Random) -> str | None:
     """A sentence of something that nobody measured."""
-    return _inserted(text, rng.choice(_INVENTIONS), rng)
+    return _inserted(text, rng.choice(INVENTIONS), rng)
 
 
 def relabel(text: str, facts: Facts, rng: Random) -> str | None:
@@ -197,22 +144,22 @@ def unit(text: str, facts: Facts, rng: Random) -> str | None:
     if end is not None and rng.random() < 0.5 and not re.match(r" (to|and) \d", text[end.end() :]):
         return f"{text[: one.end()]}{text[end.end() :]}"
     after = one.end() if end is None else end.end()
-    return f"{text[: one.end()]} {rng.choice(_UNITS)}{text[after:]}"
+    return f"{text[: one.end()]} {rng.choice(UNITS)}{text[after:]}"
 
 
 def direction(text: str, facts: Facts, rng: Random) -> str | None:
     """Up becomes down, more becomes fewer."""
-    return _replaced(text, _OPPOSITES, rng)
+    return _replaced(text, OPPOSITES, rng)
 
 
 def superlative(text: str, facts: Facts, rng: Random) -> str | None:
     """Largest becomes smallest, or a majority is claimed of a class that has none."""
-    if (changed := _replaced(text, _SUPERLATIVES, rng)) is not None and rng.random() < 0.5:
+    if (changed := _replaced(text, SUPERLATIVES, rng)) is not None and rng.random() < 0.5:
         return changed
     minor = [one for one in facts.classes if 2 * one.count <= facts.classified]
     if not minor or not facts.classified:
         return None
-    said = rng.choice(_MAJORITIES).format(_plural(rng.choice(minor).name))
+    said = rng.choice(MAJORITIES).format(_plural(rng.choice(minor).name))
     return _inserted(text, f"The classified cells: {said}.", rng)
 
 
@@ -235,7 +182,7 @@ def foreign(text: str, facts: Facts, rng: Random) -> str | None:
     known = {one.name.lower() for one in facts.classes}
     kinds = [
         kind
-        for kind in _FOREIGN
+        for kind in FOREIGN
         if known.isdisjoint((kind.lower().removesuffix("s"), kind.lower().split()[0]))
     ]
     if not found:
@@ -250,7 +197,7 @@ def diagnosis(text: str, facts: Facts, rng: Random) -> str | None:
     if not stops:
         return None
     stop = rng.choice(stops)
-    return f"{text[:stop]}, {rng.choice(_DIAGNOSES)}{text[stop:]}"
+    return f"{text[:stop]}, {rng.choice(DIAGNOSES)}{text[stop:]}"
 
 
 def hedge(text: str, facts: Facts, rng: Random) -> str | None:
@@ -310,6 +257,16 @@ def bare(text: str, facts: Facts, rng: Random) -> str | None:
     return text.replace(_CAVEAT, rng.choice(("", "Not for research.", "A diagnosis."))).strip()
 
 
+def omit(text: str, facts: Facts, rng: Random) -> str | None:
+    """That frames were flagged, or are not in it, is left out."""
+    parts = [
+        *re.findall(r"; (?:physics checks flagged|\d[\d,]* frames? (?:was|were) flagged)[^.;]*", text),
+        *re.findall(r" \([^()]*(?:announced|seen by another model)[^()]*\)", text),
+        *re.findall(r"(?:(?<=\. )|^)[^.]*(?:flagged|announced|seen by another model)[^.]*\. ", text),
+    ]
+    return text.replace(rng.choice(parts), "") if parts else None
+
+
 def hide(text: str, facts: Facts, rng: Random) -> str | None:
     """A character that is not what it looks like, or is not seen."""
     place = rng.randrange(1, len(text))
@@ -334,6 +291,7 @@ KINDS: Final[tuple[Corruption, ...]] = (
     statistic,
     unpool,
     bare,
+    omit,
     hide,
 )
 

@@ -49,6 +49,7 @@ def words_of(facts: Facts, rng: Random) -> dict[str, str]:
 
 def _counts(facts: Facts, rng: Random) -> dict[str, str]:
     words = {"frames": _counted(facts.frames, "frame", rng)}
+    words |= {} if facts.scope == "part" else {"scope": facts.scope}
     if not facts.found:
         return {"empty_frames": words["frames"]} if facts.frames != 1 else {}
     words |= {
@@ -69,6 +70,12 @@ def _counts(facts: Facts, rng: Random) -> dict[str, str]:
             "rejected_high": _percent(facts.rejected_high, rng),
         }
         words |= {} if facts.rejected else {"no_rejected": "No"}
+    if facts.failed:
+        words |= {
+            "lost_cells": _counted(facts.failed, "cell", rng),
+            "were_lost": _were(facts.failed),
+        }
+    words |= {"can_reject": ""} if facts.rejects and facts.classified != 1 else {}
     if facts.edge:
         words |= {"edge_cells": _counted(facts.edge, "cell", rng), "were_edge": _were(facts.edge)}
     return words
@@ -168,6 +175,9 @@ def _markers(facts: Facts, rng: Random) -> dict[str, str]:
             words[f"{place}_low"], words[f"{place}_high"] = map(
                 _value, (marker.cell_low, marker.cell_high)
             )
+    pools = [marker for marker in one.markers if marker.pooled]
+    if pools:
+        words |= {"pool_name": _marker(pools[0].name), "pool_value": _value(pools[0].median)}
     if facts.interval_coverage is not None:
         words["coverage"] = f"{100 * facts.interval_coverage:g} %"
     return words | _extremes([one for one in facts.classes if one.markers], rng)

@@ -5,6 +5,7 @@ majority. Written without looking at `engine/summary/wording`: they are how a pe
 """
 
 import string
+from collections.abc import Iterator
 from random import Random
 from typing import Final
 
@@ -43,6 +44,8 @@ FRAMES: Final[dict[str, tuple[str, ...]]] = {
         "{no_flagged} frames were flagged.",
         "{dropped_frames} {were_dropped} dropped.",
         "{present_n} of the {announced_n} announced frames are in this summary.",
+        "{lost_cells} {were_lost} lost to a fault of the engine.",
+        "Of {found_cells}, {classified_n} were classified as white cells{can_reject}.",
     ),
     "classes": (
         "The classified cells comprise {counts}.",
@@ -53,6 +56,9 @@ FRAMES: Final[dict[str, tuple[str, ...]]] = {
         "{X_many} make up {x_p} of the classified cells.",
         "{x_n} of the {classified_n} classified cells ({x_p}) were {x_many}.",
         "{X_many}: {x_n} ({x_p}); {y_many}: {y_n} ({y_p}).",
+        "The {x_many} are {x_n}, {x_p} (95 % interval {x_low} to {x_high}).",
+        "{x_n} {x_many} ({x_p}) were found in the {scope}.",
+        "The classified cells in the {scope} are mostly {major_many}.",
         "{x_n} cells were classified as {x_many} and {y_n} as {y_many}.",
         "{X_many} accounted for {x_p} and {y_many} for {y_p} of the classified cells.",
         "The classified cells are {x_p} {x_many} and {y_p} {y_many}.",
@@ -99,6 +105,7 @@ FRAMES: Final[dict[str, tuple[str, ...]]] = {
         "The estimated median {m_name} signal of the {w_n} {w_many} was {m_value} {unit} (quartiles {m_lq} to {m_uq}).",
         "For {w_many}, median {m_name} was {m_value} and median {k_name} was {k_value} (in {unit}).",
         "Median {m_name} in {w_many}: {m_value} (nominal {coverage} interval of one cell {m_low} to {m_high}).",
+        "The median {pool_name} (pooled, cannot be separated) of {w_many} is {pool_value} (unit: {unit}).",
         "Median {top_name} was highest in {top_many}.",
         "{Above_many} had a higher median {top_name} than {below_many}.",
         "The lowest median {low_name} was found in {low_many}.",
@@ -110,6 +117,10 @@ FRAMES: Final[dict[str, tuple[str, ...]]] = {
         "Relative to {down_other}, the proportion of {down_many} {fell} ({down_now}, {down_before} there).",
         "Compared to {tends_other}, {tends_name} tends {tends_way} in {tends_many}.",
         "Compared with {still_other}, no change is shown.",
+        "No changes were detected compared to {still_other}.",
+        "The share of {up_many} {rose} from {up_before} to {up_now} compared with {up_other}.",
+        "The share of {down_many} is lower ({down_now} against {down_before}), relative to {down_other}.",
+        "{Tends_name} tends {tends_way} in {tends_many} against {tends_other}.",
     ),
     "origin": (
         "The model was trained on simulated cells{model_synthetic}.",
@@ -141,7 +152,7 @@ def paraphrase(facts: Facts, seed: int) -> str:
     topics = [topic for topic, known in frames.items() if known]
     chosen = set(rng.sample(topics, min(len(topics), rng.randint(1, _MOST_SENTENCES))))
     said = [rng.choice(frames[topic]).format(**words) for topic in topics if topic in chosen]
-    return " ".join([*said, words["caveat"]])
+    return " ".join([*said, *_owed(facts, " ".join(said)), words["caveat"]])
 
 
 def sentence(facts: Facts, frame: str, seed: int) -> str | None:
@@ -149,7 +160,20 @@ def sentence(facts: Facts, frame: str, seed: int) -> str | None:
     words = words_of(facts, Random(seed))  # noqa: S311
     if not _places(frame) <= words.keys():
         return None
-    return f"{frame.format(**words)} {words['caveat']}"
+    said = frame.format(**words)
+    return " ".join([said, *_owed(facts, said), words["caveat"]])
+
+
+def _owed(facts: Facts, said: str) -> Iterator[str]:
+    """What has to be said of frames, where nothing says it yet."""
+    flagged, account, others = facts.flagged.frames, facts.account, facts.by_other_models
+    if account is not None and account.published != account.announced and "announced" not in said:
+        here = account.published - others
+        yield f"{here:,} of the {account.announced:,} announced frames are in this summary."
+    if others:
+        yield f"{others:,} {'frame was' if others == 1 else 'frames were'} seen by another model."
+    if flagged and "flagged" not in said:
+        yield f"{flagged:,} {'frame was' if flagged == 1 else 'frames were'} flagged."
 
 
 def _places(frame: str) -> set[str]:

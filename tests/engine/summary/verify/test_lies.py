@@ -4,11 +4,21 @@ from dataclasses import replace
 
 import pytest
 
-from phenostream.engine.summary.facts import Facts, FlaggedFrames, FrameAccount, wilson_interval
+from phenostream.engine.summary.facts import (
+    NONE_FLAGGED,
+    Facts,
+    FlaggedFrames,
+    FrameAccount,
+    wilson_interval,
+)
 from phenostream.engine.summary.verify import faults
 from tests.engine.summary.verify.small import small_facts
 
 _CAVEAT = " Research use only, not a diagnosis."
+_OWED = {
+    "flagged": "2 frames were flagged.",
+    "announced": "3 of the 5 announced frames are in this summary.",
+}
 
 
 def _facts() -> Facts:
@@ -111,7 +121,8 @@ def _facts() -> Facts:
     ],
 )
 def test_a_lie_is_found(lie: str) -> None:
-    assert faults(lie + _CAVEAT, _facts()), lie
+    found = faults(lie + _CAVEAT, _facts())
+    assert [fault for fault in found if fault.kind != "omission"], lie
 
 
 @pytest.mark.parametrize(
@@ -134,13 +145,35 @@ def test_a_lie_is_found(lie: str) -> None:
     ],
 )
 def test_a_truth_beside_it_passes(truth: str) -> None:
-    assert faults(truth + _CAVEAT, _facts()) == []
+    owed = [f" {said}" for word, said in _OWED.items() if word not in truth]
+    assert faults("".join([truth, *owed, _CAVEAT]), _facts()) == []
 
 
 def test_what_must_be_said_is_missed() -> None:
     facts = replace(_facts(), synthetic=True, model_synthetic=True, calibrated=False)
     kinds = {fault.kind for fault in faults("The mean confidence is 87.6 %.", facts)}
-    assert kinds == {"caveat", "synthetic", "calibration"}
+    assert kinds == {"caveat", "synthetic", "calibration", "omission"}
+
+
+@pytest.mark.parametrize(
+    ("word", "missed"),
+    [
+        ("flagged", "a text that says that 2 frames were flagged"),
+        ("announced", "a text that says how many of the frames announced are in it"),
+    ],
+)
+def test_frames_that_are_flagged_or_not_there_may_not_be_left_out(word: str, missed: str) -> None:
+    said = [sentence for known, sentence in _OWED.items() if known != word]
+    (fault,) = faults("".join([*said, _CAVEAT]), _facts())
+    assert (fault.kind, fault.allowed) == ("omission", missed)
+
+
+def test_frames_of_another_model_may_not_be_left_out() -> None:
+    facts = replace(_facts(), flagged=NONE_FLAGGED, account=None, by_other_models=7)
+    (fault,) = faults(f"145 cells were found.{_CAVEAT}", facts)
+    assert fault.allowed == "a text that says that 7 frames were seen by another model"
+    told = "145 cells were found in 3 frames (7 more of the run were seen by another model)."
+    assert faults(told + _CAVEAT, facts) == []
 
 
 def test_a_long_text_is_refused_unread() -> None:
@@ -164,6 +197,6 @@ def test_a_name_that_reads_like_a_claim_stands_in_quotation_marks_or_not_at_all(
     renamed = tuple(
         replace(one, name=name) if one.name == "monocyte" else one for one in facts.classes
     )
-    facts = replace(facts, classes=renamed)
+    facts = replace(facts, classes=renamed, flagged=NONE_FLAGGED, account=None)
     assert faults(f"8 {name}s were found.{_CAVEAT}", facts)
     assert not faults(f"8 cells of class “{name}” were found.{_CAVEAT}", facts)

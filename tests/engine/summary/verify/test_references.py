@@ -100,7 +100,7 @@ _COMPARED = _compared()
         "Median CD16 in granulocytes: 74.0 (nominal 90 % interval of 79 such cell 37.0 to 155).",
         "Granulocytes make up 6e1 % of the classified cells.",
         "Monocytes make up 1e1 % of the classified cells.",
-        "Taking cells as independent, which those of 79 frame are not quite.",
+        "Intervals of shares take cells as independent, which those of 79 frame are not quite.",
     ],
 )
 def test_what_goes_on_with_other_cells_is_found(lie: str) -> None:

@@ -93,3 +93,10 @@ def test_counts_and_seconds_are_grouped() -> None:
     assert ENGLISH.count(12345) == "12,345"
     assert GERMAN.count(12345) == "12.345"
     assert GERMAN.seconds(1234.56) == "1.234,6 s"
+    assert ENGLISH.seconds(0.1) == "0.1 s"
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.0004, 0.0999])
+def test_a_moment_is_not_told_as_no_time(seconds: float) -> None:
+    assert ENGLISH.seconds(seconds) == "below 0.1 s"
+    assert GERMAN.seconds(seconds) == "unter 0,1 s"
