@@ -18,7 +18,7 @@ _MEDIAN: Final = (
 )
 _POOLED: Final = "< pooled , cannot be separated >"
 _IS: Final = "(is|was|are|were|of|at|:|=|being|,)"
-_IN: Final = "(in|of|for|among|on|over)"
+_IN: Final = "(in|of|for|among|on)"
 _HAVE: Final = "(had|have|has|show|showed|shows|with|carried|carry)"
 _OF_ONE: Final = "of ({n3}|a single) [such] cell"
 """``one`` is a number: see `_one_cell`."""

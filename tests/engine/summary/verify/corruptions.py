@@ -262,7 +262,7 @@ def omit(text: str, facts: Facts, rng: Random) -> str | None:
     parts = [
         *re.findall(r"; (?:physics checks flagged|\d[\d,]* frames? (?:was|were) flagged)[^.;]*", text),
         *re.findall(r" \([^()]*(?:announced|seen by another model)[^()]*\)", text),
-        *re.findall(r"(?:(?<=\. )|^)[^.]*(?:flagged|announced|seen by another model)[^.]*\. ", text),
+        *re.findall(r"(?:(?<=\. )|^)(?!No)[^.]*(?:flagged|announced|seen by another model)[^.]*\. ", text),
     ]
     return text.replace(rng.choice(parts), "") if parts else None
 

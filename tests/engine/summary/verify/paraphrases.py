@@ -26,6 +26,7 @@ FRAMES: Final[dict[str, tuple[str, ...]]] = {
         "The sample contains {found_cells}; {classified_n} {were_classified} classified.",
         "No cells were found in {empty_frames}.",
         "The {empty_frames} contained no cells.",
+        "Of {found_cells}, {classified_n} were classified as white cells{can_reject}.",
     ),
     "fates": (
         "{rejected_cells} {were_rejected} rejected as not a white cell.",
@@ -36,6 +37,7 @@ FRAMES: Final[dict[str, tuple[str, ...]]] = {
         "{edge_cells} {were_edge} cut off by the edge of the frame.",
         "{no_rejected} cells were rejected.",
         "{rejected_cells} ({rejected_p}) {were_rejected} rejected.",
+        "{lost_cells} {were_lost} lost to a fault of the engine.",
     ),
     "frames": (
         "{flagged_n} of the {all_frames} {were_flagged} flagged.",
@@ -44,8 +46,6 @@ FRAMES: Final[dict[str, tuple[str, ...]]] = {
         "{no_flagged} frames were flagged.",
         "{dropped_frames} {were_dropped} dropped.",
         "{present_n} of the {announced_n} announced frames are in this summary.",
-        "{lost_cells} {were_lost} lost to a fault of the engine.",
-        "Of {found_cells}, {classified_n} were classified as white cells{can_reject}.",
     ),
     "classes": (
         "The classified cells comprise {counts}.",
@@ -58,7 +58,6 @@ FRAMES: Final[dict[str, tuple[str, ...]]] = {
         "{X_many}: {x_n} ({x_p}); {y_many}: {y_n} ({y_p}).",
         "The {x_many} are {x_n}, {x_p} (95 % interval {x_low} to {x_high}).",
         "{x_n} {x_many} ({x_p}) were found in the {scope}.",
-        "The classified cells in the {scope} are mostly {major_many}.",
         "{x_n} cells were classified as {x_many} and {y_n} as {y_many}.",
         "{X_many} accounted for {x_p} and {y_many} for {y_p} of the classified cells.",
         "The classified cells are {x_p} {x_many} and {y_p} {y_many}.",
@@ -88,6 +87,7 @@ FRAMES: Final[dict[str, tuple[str, ...]]] = {
         "{no_majority} class holds a majority of the classified cells.",
         "{no_majority} single class dominates.",
         "All classified cells are {sole_many}.",
+        "The classified cells in the {scope} are mostly {major_many}.",
     ),
     "worth": (
         "The mean confidence is {confidence}{uncalibrated}.",
