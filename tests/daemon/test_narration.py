@@ -110,11 +110,15 @@ def test_what_an_earlier_process_wrote_is_read_again_when_words_for_it_come(
 ) -> None:
     held = [Record(7, "summary", template), Record(8, "status", b"x")]
     known = Remembered((5, 7, 8), (5,))
-    narration = Narration(
-        SummaryConfig(llm="smollm2"),
-        lambda entry: entered.append(entry) is None,
-        lambda since: (record for record in held if record.offset >= since),
-    )
+
+    def enter(entry: SummaryWorded) -> bool:
+        entered.append(entry)
+        return True
+
+    def read(since: int) -> Iterator[Record]:
+        return (record for record in held if record.offset >= since)
+
+    narration = Narration(SummaryConfig(llm="smollm2"), enter, read)
     narration.restore(known, [Record(11, "summary", template)])
     with pytest.raises(BadInput, match="of_offset 5: worded already"):
         narration.take(text(5))
@@ -131,9 +135,7 @@ def test_what_an_earlier_process_wrote_is_read_again_when_words_for_it_come(
     assert narration.remembered() == Remembered((5, 7, 8, 11), (5, 7))
 
 
-def test_a_journal_that_cannot_be_read_now_may_be_asked_again(
-    template: bytes, entered: list[SummaryWorded]
-) -> None:
+def test_a_journal_that_cannot_be_read_now_may_be_asked_again(template: bytes) -> None:
     answers: list[Any] = [OSError(24, "Too many open files"), [Record(7, "summary", template)]]
 
     def read(since: int) -> Iterator[Record]:

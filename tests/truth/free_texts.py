@@ -1,4 +1,4 @@
-"""``python -m tests.truth.free_texts``: free texts of a real language model, for a person to read, with what is refused.
+"""``python -m tests.truth.free_texts``: free texts of a real model, for a person to read, with what is refused.
 
 Of each population the words of the template, then what the model wrote of them, try after try until one is taken. What
 the verifier says stands below each: whether it is right is for the reader to see. With --keep and --judge the same

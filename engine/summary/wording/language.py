@@ -102,7 +102,7 @@ class ChangePhrases(Protocol):
         ...
 
     def reservation(self, comparison: Comparison) -> Plan:
-        """The level, the number of tests, the spread between frames, and that cells of one frame are not independent."""
+        """The level, the number of tests, the spread between frames, and what intervals assume of cells."""
         ...
 
     def drift(self, drift: DriftFacts) -> Plan:

@@ -61,7 +61,11 @@ PHRASES: Final = (
     phrase(RESEARCH_ONLY, "research use only , not a diagnosis", _always),
     phrase(SYNTHETIC, "synthetic : from simulated cells or a model trained on them", _synthetic),
     *(
-        phrase("what it is of", rf"(?:{_DESCRIBES}) {words}(?: \( (?P<below>below )?<n:n> s \))?", _of_what(scope))
+        phrase(
+            "what it is of",
+            rf"(?:{_DESCRIBES}) {words}(?: \( (?P<below>below )?<n:n> s \))?",
+            _of_what(scope),
+        )
         for scope, words in _SCOPES.items()
     ),
     phrase("which run", "run ‹run›", _always),

@@ -55,8 +55,8 @@ _TESTS: Final = "<n:n> tests? zusammen"
 _SPREAD: Final = (
     "; (?:eine änderung muss sich auch von der streuung zwischen bildern abheben|"
     "was änderung heißt , hebt sich auch von der streuung zwischen bildern ab)"
-    "(?: ; intervalle von anteilen nehmen zellen als unabhängig an|"
-    " , während für intervalle von anteilen zellen als unabhängig gelten) , was die eines bildes nicht ganz sind"
+    " ; (?:intervalle von anteilen nehmen zellen als unabhängig an|"
+    "für intervalle von anteilen gelten zellen als unabhängig) , was die eines bildes nicht ganz sind"
 )
 _NONE_KNOWN: Final = (
     "(?:ist keine änderung zu erkennen|zeigt sich keine änderung|war keine änderung nachzuweisen)"
@@ -336,7 +336,8 @@ PHRASES: Final = (
     *(
         phrase(
             "what it is of",
-            rf"(?:dies beschreibt|diese sätze beschreiben|die angaben betreffen) {words}(?: \( (?P<below>unter )?<n:n> s \))?",
+            rf"(?:dies beschreibt|diese sätze beschreiben|die angaben betreffen) {words}"
+            r"(?: \( (?P<below>unter )?<n:n> s \))?",
             caveats._of_what(scope),
         )
         for scope, words in _SCOPES.items()

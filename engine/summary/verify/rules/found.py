@@ -36,7 +36,9 @@ def _as_white(r: Reading, phrase: Phrase) -> None:
     """What the classified cells are, where the model can tell others from them."""
     classified = r.tokens[phrase.first - 1].text == "classified"
     told = r.facts.rejects and classified and r.sentence.subject == "classified"
-    r.true(told, "binding", phrase, "cells classified by a model that tells white cells from others")
+    r.true(
+        told, "binding", phrase, "cells classified by a model that tells white cells from others"
+    )
 
 
 def _frames(r: Reading, phrase: Phrase) -> None:

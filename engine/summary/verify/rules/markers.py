@@ -252,9 +252,7 @@ MARKERS: Final = (
         f"[{_MEDIAN}] [(of|for)] {{m}} [{_POOLED}] [{_SIGNAL}] [{_IS}] {{n}} [{{u}}] {_IN} [the] [{{n2}}] {{c}}",
         f"{_MEDIAN} [(of|for)] {{m}} {_POOLED} [{_SIGNAL}] [{_IS}] {{n}} [{{u}}]",
     ),
-    *rules(
-        _are_pooled, _POOLED, "pooled", when=_has_marker, follows=True
-    ),
+    *rules(_are_pooled, _POOLED, "pooled", when=_has_marker, follows=True),
     *rules(
         _spread,
         f"< {_ENDS} ?= (>|;)",

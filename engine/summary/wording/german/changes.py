@@ -99,7 +99,7 @@ class GermanChanges:
             ),
             one_of(
                 "; Intervalle von Anteilen nehmen Zellen als unabhängig an, was die eines Bildes nicht ganz sind",
-                ", während für Intervalle von Anteilen Zellen als unabhängig gelten, was die eines Bildes nicht ganz sind",
+                "; für Intervalle von Anteilen gelten Zellen als unabhängig, was die eines Bildes nicht ganz sind",
             ),
         )
 

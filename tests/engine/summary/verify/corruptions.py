@@ -260,9 +260,13 @@ def bare(text: str, facts: Facts, rng: Random) -> str | None:
 def omit(text: str, facts: Facts, rng: Random) -> str | None:
     """That frames were flagged, or are not in it, is left out."""
     parts = [
-        *re.findall(r"; (?:physics checks flagged|\d[\d,]* frames? (?:was|were) flagged)[^.;]*", text),
+        *re.findall(
+            r"; (?:physics checks flagged|\d[\d,]* frames? (?:was|were) flagged)[^.;]*", text
+        ),
         *re.findall(r" \([^()]*(?:announced|seen by another model)[^()]*\)", text),
-        *re.findall(r"(?:(?<=\. )|^)(?!No)[^.]*(?:flagged|announced|seen by another model)[^.]*\. ", text),
+        *re.findall(
+            r"(?:(?<=\. )|^)(?!No)[^.]*(?:flagged|announced|seen by another model)[^.]*\. ", text
+        ),
     ]
     return text.replace(rng.choice(parts), "") if parts else None
 

@@ -13,7 +13,7 @@ _CAVEAT = " Research use only, not a diagnosis."
 
 
 def _facts() -> Facts:
-    """145 found: 128 classified (41, 79, 8), 12 rejected, 4 at an edge, 1 failed; granulocytes up, two of their markers too."""
+    """145 found: 128 classified (41, 79, 8), 12 rejected, 4 at an edge, 1 failed; granulocytes and two markers up."""
     low, high = wilson_interval(12, 140)
     shares = (
         ShareChange("class", "granulocyte", 0.5, 79 / 128, 0.01, 0.2, 0.004, "up"),
@@ -46,7 +46,8 @@ def _facts() -> Facts:
         "145 cells were found in the window, and 128 were classified.",
         "In the window, 145 cells were found.",
         "The granulocytes are 79, 61.7 % (95 % interval 53.1 % to 69.7 %).",
-        "The median of at least one of CD3, CD19 or CD56 (pooled, cannot be separated) of granulocytes is 24.7 (unit: a.u.).",
+        "The median of at least one of CD3, CD19 or CD56 (pooled, cannot be separated) of granulocytes is 24.7 "
+        "(unit: a.u.).",
         "At least one of CD3, CD19 or CD56 (pooled, cannot be separated) tends to be higher in granulocytes, compared "
         "with the previous window.",
         "The share of granulocytes rose from 50 % to 61.7 % compared with the previous window.",
@@ -78,7 +79,8 @@ def test_what_was_refused_and_is_true_passes(truth: str) -> None:
         "The granulocytes are 79, 61.7 % lymphocytes.",
         "The granulocytes are 41, 61.7 %.",
         "145 cells were counted as 79 granulocytes and 41 lymphocytes.",
-        "The median of at least one of CD3, CD19 or CD56 (pooled, cannot be separated) of lymphocytes is 24.7 (unit: a.u.).",
+        "The median of at least one of CD3, CD19 or CD56 (pooled, cannot be separated) of lymphocytes is 24.7 "
+        "(unit: a.u.).",
         "The median of CD16 (pooled, cannot be separated) of granulocytes is 74.0 (unit: a.u.).",
         "The median of CD3 (pooled, cannot be separated) of granulocytes is 24.7 (unit: a.u.).",
         "The share of granulocytes fell from 61.7 % to 50 % compared with the previous window.",
@@ -121,5 +123,7 @@ def test_no_test_was_made_where_nothing_was_compared() -> None:
         (None, "This describes a window (below 0.1 s).", False),
     ],
 )
-def test_a_moment_is_below_the_shortest_time(duration_s: float | None, said: str, *, true: bool) -> None:
+def test_a_moment_is_below_the_shortest_time(
+    duration_s: float | None, said: str, *, true: bool
+) -> None:
     assert (faults(said + _CAVEAT, replace(_facts(), duration_s=duration_s)) == []) == true
