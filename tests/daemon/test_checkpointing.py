@@ -60,7 +60,7 @@ class Life:
             self.register,
             self.summaries,
             self.keeper,
-            self.narration,
+            narration=self.narration,
         )
 
     def commit(self, topic: Any, payload: bytes) -> int:
