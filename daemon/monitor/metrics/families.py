@@ -20,9 +20,19 @@ def gauges(
     name: str, meaning: str, label: str, values: Iterable[tuple[str, float]]
 ) -> Iterator[Metric]:
     """One such value for each value of a label."""
-    family = GaugeMetricFamily(_PREFIX + name, meaning, labels=(label,))
-    for one, value in values:
-        family.add_metric((one,), value)
+    return gauges_by(name, meaning, (label,), (((one,), value) for one, value in values))
+
+
+def gauges_by(
+    name: str,
+    meaning: str,
+    labels: Sequence[str],
+    values: Iterable[tuple[Sequence[str], float]],
+) -> Iterator[Metric]:
+    """One such value for each value of several labels."""
+    family = GaugeMetricFamily(_PREFIX + name, meaning, labels=labels)
+    for ones, value in values:
+        family.add_metric(ones, value)
     yield family
 
 

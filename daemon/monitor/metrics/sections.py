@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from prometheus_client.metrics_core import Metric
 
+from phenostream.daemon.monitor.metrics.drift import of_drift
 from phenostream.daemon.monitor.metrics.engine import of_engine
 from phenostream.daemon.monitor.metrics.frames import of_cells, of_classes, of_frames
 from phenostream.daemon.monitor.metrics.keeping import of_keeping
@@ -20,6 +21,7 @@ SECTIONS: Final[tuple[Callable[[Mapping[str, Any]], Iterator[Metric]], ...]] = (
     of_classes,
     of_stages,
     of_engine,
+    of_drift,
     of_keeping,
     of_visitors,
     of_words,

@@ -93,6 +93,44 @@ STATUS: dict[str, Any] = {
         "calls_given_up": 0,
         "cells_failed": 0,
     },
+    "drift": {
+        "alarms_opened": 3,
+        "instruments": {
+            "scope": {
+                "run": RUN,
+                "open": True,
+                "against": [
+                    {
+                        "against": "training",
+                        "alarms": ["unusual"],
+                        "shifts": [
+                            {"quantity": "unusual", "before": 0.01, "now": 0.21, "tolerance": 0.1},
+                            {"quantity": "rejected", "before": 0.3, "now": 0.25, "tolerance": 0.1},
+                        ],
+                    }
+                ],
+            },
+            "other": {
+                "run": RUN,
+                "open": True,
+                "against": [
+                    {
+                        "against": "training",
+                        "alarms": ["unusual"],
+                        "shifts": [
+                            {"quantity": "unusual", "before": 0.01, "now": 0.02, "tolerance": 0.1},
+                            {"quantity": "rejected", "before": 0.3, "now": 0.2, "tolerance": 0.1},
+                        ],
+                    }
+                ],
+            },
+            "ended": {
+                "run": RUN,
+                "open": False,
+                "against": [{"against": "training", "alarms": ["rejected"], "shifts": []}],
+            },
+        },
+    },
     "summariser": {
         "heard_s": 4.0,
         "llm": {"name": "smollm2", "sha256": "cd" * 32, "binding": "xllamacpp"},
