@@ -2,6 +2,7 @@
 
 import ipaddress
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
@@ -33,6 +34,19 @@ def _is_host(host: str) -> bool:
         return False
 
 
+def _collector(url: str) -> str:
+    if not url:
+        return url
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or not url.isprintable() or " " in url:
+        raise ValueError("allowed http:// or https://, HOST, :PORT and a path")
+    return url
+
+
 def _none_if_empty(value: object) -> object:
     return None if value == "" else value
 
@@ -43,6 +57,8 @@ class MonitorConfig(BaseModel):
     Attributes:
         address: ``ADDRESS:PORT`` that HTTP is served at; empty: nowhere.
         keys: The monitor's folder of `phenostream keys client`, where control is on tcp with keys. Empty: none.
+        traces_to: OpenTelemetry collector that some frames' traces are sent to, ``http://HOST:PORT``. Empty: none.
+        traces_one_in: A frame in so many is traced, and each that was not published.
         start: `phenostream run` starts the monitor; false: somebody else does, such as a unit of systemd.
     """
 
@@ -50,6 +66,8 @@ class MonitorConfig(BaseModel):
 
     address: Annotated[str, Field(max_length=64), AfterValidator(_address)] = ""
     keys: BasedPath | None = None
+    traces_to: Annotated[str, Field(max_length=1024), AfterValidator(_collector)] = ""
+    traces_one_in: Annotated[int, Field(ge=1, le=1_000_000)] = 100
     start: bool = True
 
     _none = field_validator("keys", mode="before")(_none_if_empty)

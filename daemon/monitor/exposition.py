@@ -56,3 +56,11 @@ def _of_monitor(answer: Answer, site: Site) -> Iterator[Metric]:
     for code, count in sorted(site.served.items()):
         served.add_metric((code,), count)
     yield served
+    spans = CounterMetricFamily(
+        "phenostream_trace_spans",
+        "Made of results, by whether the collector took them.",
+        labels=("fate",),
+    )
+    for fate, count in site.spans.items():
+        spans.add_metric((fate,), count)
+    yield spans

@@ -12,11 +12,11 @@ from typing import Any, Final, Protocol
 
 from phenostream.daemon.client.control import Control
 from phenostream.daemon.client.errors import Refusal, Unreachable
+from phenostream.daemon.client.listener import Listener
 from phenostream.daemon.logs import about
 from phenostream.daemon.security.keys import ClientKeys
 from phenostream.daemon.summariser.author import Mode, Worded
 from phenostream.daemon.summariser.desk import Desk, Job
-from phenostream.daemon.summariser.listener import Listener
 from phenostream.daemon.summariser.llm.protocol import ModelFacts
 from phenostream.daemon.summary_config import SummaryConfig
 from phenostream.engine.errors import BadInput, BadMessage, EngineFault
@@ -100,7 +100,7 @@ class Service:
         """
         daemon = self._daemon
         with (
-            Listener(daemon.results, daemon.results_keys) as listener,
+            Listener(daemon.results, "summary", daemon.results_keys) as listener,
             Control(daemon.control, _ANSWER_S, daemon.control_keys) as control,
         ):
             ready, tell_s = False, 0.0

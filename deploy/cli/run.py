@@ -47,11 +47,10 @@ def run(args: argparse.Namespace) -> int:
     beside = ExitStack()
 
     def announce(ready: Ready) -> None:
+        where = ["--results", ready.results, "--control", ready.control]
         if config.summary.start and config.summary.is_worded:
-            where = ["--results", ready.results, "--control", ready.control]
             beside.enter_context(_companion("summariser", args.config, where))
         if config.monitor.start and config.monitor.address:
-            where = ["--control", ready.control]
             beside.enter_context(_companion("monitor", args.config, where))
         if args.json:
             say_json({"event": "ready", **dataclasses.asdict(ready)})

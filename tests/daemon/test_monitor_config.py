@@ -54,3 +54,21 @@ def test_nobody_consents_to_what_is_not_there() -> None:
         BadConfig, match=r"security.plain: 'monitor': allowed ingest, results, control"
     ):
         parse_config(LEAST | {"security": {"plain": ["monitor"]}}, Path("/site"))
+
+
+@pytest.mark.parametrize(
+    "url", ["", "http://127.0.0.1:4318", "https://collector.example/v1/traces", "http://[::1]:1/x"]
+)
+def test_traces_go_to_a_collector_or_nowhere(url: str) -> None:
+    monitor = parse_config(LEAST | {"monitor": {"traces_to": url}}, Path("/site")).monitor
+    assert (monitor.traces_to, monitor.traces_one_in) == (url, 100)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["127.0.0.1:4318", "ftp://box/", "http://", "http://box:x", "http://box:99999", "http://a b",
+     "http://box/\n", "file:///etc/passwd"],
+)  # fmt: skip
+def test_what_is_no_collector(url: str) -> None:
+    with pytest.raises(BadConfig, match=r"monitor.traces_to: .*allowed http:// or https://"):
+        parse_config(LEAST | {"monitor": {"traces_to": url}}, Path("/site"))

@@ -50,6 +50,6 @@ def test_our_key_is_only_for_an_endpoint_that_asks(tmp_path: Path) -> None:
     config = tmp_path / "c.toml"
     mine = '[monitor]\nkeys = "watcher.keys"\n'
     config.write_text(child_settings("demo") + CURVE + mine)
-    assert _keys(load_config(config)) is not None
+    assert _keys(load_config(config), "control", "tcp://127.0.0.1:6") is not None
     config.write_text(child_settings("demo") + mine)
-    assert _keys(load_config(config)) is None
+    assert _keys(load_config(config), "control", "tcp://127.0.0.1:6") is None

@@ -159,6 +159,6 @@ def test_hostile_names_do_not_break_the_format() -> None:
 
 
 def test_the_page_names_every_metric_and_no_other() -> None:
-    site = Site(False, {"200": 1})
+    site = Site(False, {"200": 1}, {"sent": 6, "lost": 0})
     documented = set(re.findall(r"^\| `(phenostream_\w+)` \|", PAGE.read_text(), re.M))
     assert documented == _names(_samples(STATUS, site))

@@ -1,6 +1,6 @@
-"""Hears the summaries of a daemon as they are published, and nothing else of it: no result is sent to who words them.
+"""Hears one topic of a daemon as it is published, and nothing else of it: what nobody here reads is not sent here.
 
-What is published while nobody listens is not asked for later: those summaries have the template's words.
+What is published while nobody listens is lost here, and not asked for later: for who can do without.
 """
 
 import time
@@ -14,16 +14,18 @@ from phenostream.daemon.client.connect import connect
 from phenostream.daemon.client.rejection import HandshakeWatch
 from phenostream.daemon.security.keys import ClientKeys
 from phenostream.daemon.socket_options import Context, bounded
-from phenostream.daemon.wire.codec import unpack_result
-from phenostream.daemon.wire.results import WELCOME_TOPIC, decode_offset
+from phenostream.daemon.wire.codec import MAX_RESULT_BYTES, unpack_meta
+from phenostream.daemon.wire.results import WELCOME_TOPIC, Topic, decode_offset
 from phenostream.engine.errors import BadConfig, BadMessage
 
-_TOPIC: Final = b"summary"
-_MOST_BYTES: Final = 1 << 20
+_MOST_BYTES: Final[dict[Topic, int]] = {"summary": 1 << 20}
+"""Of one record, where that is less than of any."""
 _SUBSCRIPTIONS: Final = 0
 """No bound: see `Subscriber`."""
 _QUEUED: Final = 256
-"""Summaries that may wait while a text is worded."""
+"""Records that may wait here; of more, the newest are lost."""
+_AT_ONCE: Final = 256
+"""Records of one call: whoever listens has other things to do too."""
 _ASK_AGAIN_S: Final = 1.0
 
 
@@ -34,18 +36,25 @@ class Listener:
         subscribed: The daemon has said that nothing published from now on can be missed.
     """
 
-    def __init__(self, url: str, keys: ClientKeys | None = None) -> None:
+    def __init__(self, url: str, topic: Topic, keys: ClientKeys | None = None) -> None:
         """Connect; the daemon may come later, and go and come back.
+
+        Args:
+            url: The daemon's results endpoint.
+            topic: What is heard.
+            keys: Ours and the daemon's, for a daemon on tcp.
 
         Raises:
             BadConfig: The address is not one.
         """
         self.subscribed = False
         self._context: Context = zmq.Context()
-        self.socket = bounded(self._context.socket(zmq.SUB), _SUBSCRIPTIONS, _MOST_BYTES)
+        self._topic = topic.encode()
+        most_bytes = _MOST_BYTES.get(topic, MAX_RESULT_BYTES)
+        self.socket = bounded(self._context.socket(zmq.SUB), _SUBSCRIPTIONS, most_bytes)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.setsockopt(zmq.RCVHWM, _QUEUED)
-        self.socket.subscribe(_TOPIC)
+        self.socket.subscribe(self._topic)
         self.socket.subscribe(WELCOME_TOPIC)  # last: its answer proves that the other holds
         self._asked_s = time.monotonic()
         self._handshakes = HandshakeWatch(self.socket, url, keys)
@@ -75,7 +84,7 @@ class Listener:
         self._context.term()
 
     def heard(self, wait_s: float) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The summaries that are there: offset and record; those that are none of this version are passed over.
+        """The records that are there: offset and what each says, but for a result's columns; bad ones are passed over.
 
         Args:
             wait_s: How long to wait for the first.
@@ -87,14 +96,16 @@ class Listener:
         if not self.subscribed:
             self._ask_again()
         timeout_ms = round(1000 * wait_s)
-        while self.socket.poll(timeout_ms):
+        for _ in range(_AT_ONCE):
+            if not self.socket.poll(timeout_ms):
+                return
             timeout_ms = 0
             parts = self.socket.recv_multipart()
             if parts == [WELCOME_TOPIC]:
                 self.subscribed = True
-            elif len(parts) == 3 and parts[0] == _TOPIC:
+            elif len(parts) == 3 and parts[0] == self._topic:
                 try:
-                    yield decode_offset(parts[1]), unpack_result(parts[2])
+                    yield decode_offset(parts[1]), unpack_meta(parts[2])
                 except BadMessage:
                     continue
 
