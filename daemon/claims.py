@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from phenostream.daemon.journal.durable import is_full
 from phenostream.daemon.security.ipc_folder import make_folder
+from phenostream.daemon.surroundings import NoSpace
 from phenostream.engine.errors import BadConfig
 
 
@@ -26,11 +28,14 @@ def claimed(lock: Path, what: str) -> Iterator[None]:
 
     Raises:
         BadConfig: Another process holds it (its id is named), or the file cannot be made.
+        NoSpace: It cannot be made as the disk is full.
     """
     try:
         lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as err:
+        if is_full(err):
+            raise NoSpace(f"{what}: {lock}: {err.strerror}; make room on this disk") from err
         raise BadConfig(f"{what}: {lock}: {err.strerror}") from err
     try:
         try:
@@ -39,7 +44,7 @@ def claimed(lock: Path, what: str) -> Iterator[None]:
             owner = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
             raise BadConfig(f"{what}: in use by another daemon (process {owner})") from err
         os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        _note_owner(fd)
         yield
     finally:
         os.close(fd)
@@ -56,6 +61,15 @@ def holder(lock: Path) -> int | None:
     except OSError:
         return None
     return None
+
+
+def _note_owner(fd: int) -> None:
+    """Who we are, for whoever comes second; on a full disk he is told of an unknown process."""
+    try:
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    except OSError as err:
+        if not is_full(err):
+            raise
 
 
 @contextmanager

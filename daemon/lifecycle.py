@@ -24,10 +24,11 @@ import cv2
 from phenostream.daemon.assembly import Assembly
 from phenostream.daemon.claims import claimed, claimed_endpoint
 from phenostream.daemon.config import Config
-from phenostream.daemon.descriptors import allow_descriptors, descriptors_fault
+from phenostream.daemon.descriptors import allow_descriptors
 from phenostream.daemon.health import Health
 from phenostream.daemon.journal.loss import describe_losses
 from phenostream.daemon.ledger import FATES
+from phenostream.daemon.lookout import look_around, look_first
 from phenostream.daemon.memory import keep_large_blocks
 from phenostream.daemon.model import opened_model, verified_bundle
 from phenostream.daemon.notify import going_on, notify, starting, status_line, watchdog_s
@@ -35,6 +36,7 @@ from phenostream.daemon.recovery import recover
 from phenostream.daemon.security.consent import say_what_is_plain
 from phenostream.daemon.security.curve_rate import warn_of_shortfall
 from phenostream.daemon.security.guard import Guard
+from phenostream.daemon.surroundings import check_surroundings
 from phenostream.daemon.swap.models import Models
 from phenostream.daemon.tuning.apart import loading_s, measure_apart
 from phenostream.daemon.tuning.choice import Measure, plan_of
@@ -107,7 +109,7 @@ def serve(config: Config, on_ready: Callable[[Ready], None] | None = None) -> in
         assembly = _start(config, measure, guard, health, wake, stack)
         try:
             _announce(assembly, health, began_s, on_ready)
-            _watch(assembly, guard, health, wake, signals)
+            _watch(config, assembly, guard, health, wake, signals)
         except BaseException:
             assembly.stop(_STOP_TIMEOUT_S, force=True)
             raise
@@ -121,10 +123,12 @@ def _start(
     keep_large_blocks()
     allow_descriptors()
     directory = config.journal.directory
+    check_surroundings(config)
     stack.enter_context(claimed(directory / "lock", f"journal.directory: {directory}"))
     for key, url in config.listening():
         stack.enter_context(claimed_endpoint(url, key, config.security.ipc_group))
     say_what_is_plain(config)
+    look_first(config, health)
     warn_of_shortfall(config)
     reading = going_on(f"reading the journal {directory}", _RECORD_S)
     found = recover(directory, config.journal.segment_bytes, config.ingest.max_open_runs, reading)
@@ -182,7 +186,12 @@ def _announce(
 
 
 def _watch(
-    assembly: Assembly, guard: Guard, health: Health, wake: Wake, signals: "_Signals"
+    config: Config,
+    assembly: Assembly,
+    guard: Guard,
+    health: Health,
+    wake: Wake,
+    signals: "_Signals",
 ) -> None:
     """Wait for a reason to stop; meanwhile look after all threads, and tell systemd how the daemon is."""
     limit_s, told = watchdog_s(), ""
@@ -201,11 +210,7 @@ def _watch(
             with suppress(BadConfig):  # it is in the log, and a fault
                 guard.reload()
         watchdog.look()
-        few = descriptors_fault()
-        if few is None:
-            health.recover("descriptors")
-        elif health.degrade("descriptors", few):
-            logger.error("%s", few)
+        look_around(config, health)
         if (line := status_line(_standing(assembly, health))) != told:
             notify(line)
             told = line

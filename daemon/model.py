@@ -18,14 +18,21 @@ from phenostream.daemon.security.trusted_keys import read_trusted_keys
 from phenostream.daemon.tuning.apart import measure_apart
 from phenostream.daemon.tuning.choice import Measure, tuning
 from phenostream.daemon.tuning.plan import UNMEASURED_BATCH
+from phenostream.engine.backends.driver import why_no_device
 from phenostream.engine.backends.measured import Measured
 from phenostream.engine.backends.options import Pace, full_speed
 from phenostream.engine.backends.protocol import Backend
-from phenostream.engine.backends.registry import fallbacks, golden_test, open_backend
+from phenostream.engine.backends.registry import (
+    AUTO_ORDER,
+    NEED_CUDA,
+    fallbacks,
+    golden_test,
+    open_backend,
+)
 from phenostream.engine.bundle import Bundle, load_bundle
 from phenostream.engine.drift.population import Population
 from phenostream.engine.engine_cache import EngineCache
-from phenostream.engine.errors import BadConfig, BadInput, PhenostreamError
+from phenostream.engine.errors import BadConfig, BadInput, EngineFault, PhenostreamError
 from phenostream.engine.manifest import Manifest
 from phenostream.engine.types import CROP_PX
 
@@ -190,6 +197,7 @@ def opened_model(
         BadConfig: The backend does not take the configured batch, or the engine cache is refused.
         EngineFault: No backend works.
     """
+    _refuse_without_device(config)
     cache = opened_cache(config.engine_cache)
     tuned = tuning(bundle, config, cache, measure)
     max_batch = tuned.max_batch(config)
@@ -218,6 +226,17 @@ def opened_model(
         threads,
         bundle.population,
     )
+
+
+def _refuse_without_device(config: ModelConfig) -> None:
+    """A backend that a driver must be there for is told so by its key, before anything of it is loaded."""
+    if config.backend not in NEED_CUDA or config.backend == "torch":  # which also runs on a CPU
+        return
+    if (why := why_no_device()) is not None:
+        cpu = ", ".join(repr(name) for name in AUTO_ORDER if name not in NEED_CUDA)
+        raise EngineFault(
+            f"model.backend: {config.backend!r}: {why}; allowed with a CUDA device, or 'auto', {cpu}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

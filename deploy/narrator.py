@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from phenostream.daemon.summariser.llm.bindings import chosen_binding
+from phenostream.daemon.summariser.llm.bindings import PACKAGES, chosen_binding
+from phenostream.daemon.summariser.llm.fitness import refuse_unfit
+from phenostream.daemon.summariser.llm.gguf import read_header
+from phenostream.daemon.summary_config import SummaryConfig
 from phenostream.deploy.language_models.catalogue import SMOLLM2
 from phenostream.deploy.language_models.shelf import model_path
 from phenostream.engine.errors import BadLanguageModel, MissingPackage
@@ -46,3 +49,22 @@ def narrator(llm: str | None) -> Narrator:
             raise
         return Narrator(None, str(err))
     return Narrator(model)
+
+
+def who_words(summary: SummaryConfig) -> str:
+    """Who words summaries, in a line; a language model that is not there costs its words, not the start."""
+    if not summary.is_worded:
+        return "none: the template words summaries"
+    try:
+        model = narrator(summary.llm).model
+    except (BadLanguageModel, MissingPackage) as err:
+        return f"MISSING, the template words summaries: {err}"
+    starter = "started by `run`" if summary.start else "not started by `run`"
+    told = f"{model}, mode {summary.mode}, {starter}"
+    if model is None or chosen_binding(model) not in PACKAGES:
+        return told
+    try:
+        refuse_unfit(read_header(model), summary.mode)
+    except BadLanguageModel as err:
+        return f"{told}; UNFIT: {err}"
+    return told

@@ -1,7 +1,8 @@
 """Which of the oldest segments a journal may do without: by size, and by age.
 
 Age is the time since a segment was written last, by the wall clock. A clock that has jumped since the process began is
-not believed: nothing is removed for its age then.
+not believed: nothing is removed for its age then; nor is what was written while the clock stood where it cannot have
+been, such as 1970.
 """
 
 import logging
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from phenostream.daemon.clock import is_possible
 from phenostream.daemon.journal.checkpoint import KnownSegment
 from phenostream.daemon.journal.segment import segment_path
 
@@ -66,4 +68,6 @@ def _too_old(segment: KnownSegment, directory: Path, limits: Limits) -> bool:
         written_s = segment_path(directory, segment.first).stat().st_mtime
     except FileNotFoundError:
         return True
+    if not is_possible(written_s):
+        return False
     return time.time() - written_s > limits.max_age_days * _DAY_S

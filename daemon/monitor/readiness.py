@@ -6,8 +6,8 @@ from typing import Any, Final
 from phenostream.daemon.monitor.reading import table, tables
 
 SERVING: Final = ("ready", "degraded")
-STOPPERS: Final = ("journal", "stalled")
-"""Faults while which frames wait: nothing is acknowledged, or a thread shows no life."""
+STOPPERS: Final = ("journal", "space", "stalled")
+"""Faults while which frames wait: nothing can be written and acknowledged, or a thread shows no life."""
 
 
 def why_not_ready(status: Mapping[str, Any] | None, unanswered: str = "") -> str:

@@ -107,7 +107,11 @@ def _grants(folder: Path) -> Iterator[Grant]:
 
 
 def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
+    try:
+        is_there = folder.is_dir()
+    except OSError as err:  # a folder above it that we may not enter
+        raise BadConfig(f"{folder}: {(err.strerror or str(err)).lower()}") from err
+    if not is_there:
         raise BadConfig(f"{folder}: no such folder; `phenostream keys server DIR` makes it")
     _check_writers(folder)
 

@@ -28,10 +28,23 @@ def make_folder(folder: Path, group: str | None, key: str) -> None:
             one.mkdir(_ALONE if gid is None else _WITH_GROUP)
             if gid is not None:
                 os.chown(one, -1, gid)
-        facts = folder.stat()
     except OSError as err:
         where = err.filename or folder
         raise BadConfig(f"{key}: {where}: {(err.strerror or str(err)).lower()}") from err
+    check_folder(folder, group, key)
+
+
+def check_folder(folder: Path, group: str | None, key: str) -> None:
+    """See that nobody can put a socket in place of ours in a folder that is there, and that the group can enter.
+
+    Raises:
+        BadConfig: See `make_folder`.
+    """
+    gid = group_id(group)
+    try:
+        facts = folder.stat()
+    except OSError as err:
+        raise BadConfig(f"{key}: {folder}: {(err.strerror or str(err)).lower()}") from err
     mode = stat.S_IMODE(facts.st_mode)
     if facts.st_uid not in (0, os.geteuid()):
         raise BadConfig(

@@ -2,7 +2,7 @@
 
 Does in the daemon's own code what the daemon does first: reads the configuration, takes the locks, verifies the
 bundle's hashes and runs the golden self-test. Exit code 0: `phenostream run` would start.
-3: it would, degraded, as the journal is damaged. 2: it would not, and why.
+3: it would, degraded, as the journal is damaged, the disk full or the clock wrong. 2: it would not, and why.
 
 --migrate writes the configuration in today's format, comments kept, to a new file instead, and says what changed: a
 daemon reads older formats by itself, in the same way. The keys are checked, nothing else is looked at. Put the new
@@ -22,15 +22,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phenostream.deploy.cli.terminal import say, say_json, say_table
-from phenostream.engine.errors import BadConfig, BadLanguageModel, MissingPackage
+from phenostream.engine.errors import BadConfig, MissingPackage
 
 if TYPE_CHECKING:
     from phenostream.daemon.config import Config
     from phenostream.daemon.drift_config import DriftConfig
     from phenostream.daemon.model import ServedModel
-    from phenostream.daemon.model_config import ModelConfig
     from phenostream.daemon.monitor_config import MonitorConfig
-    from phenostream.daemon.summary_config import SummaryConfig
     from phenostream.engine.manifest import Manifest
 
 
@@ -105,6 +103,7 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
     """What stands behind each key, what the model says, and the exit code; raises what `run` would end with."""
     from phenostream.daemon.backgrounds import read_backgrounds
     from phenostream.daemon.claims import claimed, claimed_endpoint
+    from phenostream.daemon.clock import clock_fault
     from phenostream.daemon.journal.inspection import inspect
     from phenostream.daemon.journal.loss import describe_losses
     from phenostream.daemon.ledger import Ledger
@@ -112,11 +111,16 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
     from phenostream.daemon.quarantine import Quarantine
     from phenostream.daemon.recovery import Recovery
     from phenostream.daemon.sources.runs import RunBook
+    from phenostream.daemon.surroundings import check_surroundings, space_fault
+    from phenostream.deploy.doctor.inference import readable
+    from phenostream.deploy.narrator import who_words
     from phenostream.engine.backends.registry import fallbacks
 
     found: dict[str, str] = {}
+    faults = [fault for fault in (clock_fault(), space_fault(config)) if fault is not None]
     with ExitStack() as held:
         directory = config.journal.directory
+        check_surroundings(config)
         held.enter_context(claimed(directory / "lock", f"journal.directory: {directory}"))
         ledger = Ledger()
         runs = RunBook(config.ingest.max_open_runs, ledger.in_flight)
@@ -142,8 +146,8 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
         for instrument, own in config.ingest.channel_map.items():
             told = ", ".join(f"{shot} is {truth}" for shot, truth in own if shot != truth)
             found[f"ingest.channel_map.{instrument}"] = told or "every shot is what it is called"
-        readable = _readable(config.model)
-        model = held.enter_context(served_model(readable, measure=None))
+        usable = readable(config.model)
+        model = held.enter_context(served_model(usable, measure=None))
         said = model.describe()
         found["model.bundle"] = (
             f"{said['name']} {said['version']} ({said['sha256'][:12]})"
@@ -168,19 +172,12 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
             f"{said['backend']} {said['precision']} on {said['device']}, golden self-test passed"
         )
         found["because"] = (
-            model.choice if readable == config.model else "tried without the daemon's engine cache"
+            model.choice if usable == config.model else "tried without the daemon's engine cache"
         )
         others = fallbacks(said["backend"], config.model.fallback)
         found["model.fallback"] = f"{' or '.join(others) or 'none'}, opened when needed"
-    return found, model.manifest, 3 if journal.losses else 0
-
-
-def _readable(model: "ModelConfig") -> "ModelConfig":
-    """The model's section without the engine cache, unless that is there and ours: the daemon's user makes it."""
-    cache = model.engine_cache
-    if cache is not None and cache.exists() and cache.stat().st_uid == os.geteuid():
-        return model
-    return model.model_copy(update={"engine_cache": None})
+        found.update({f"FAULT {number}": fault for number, fault in enumerate(faults, 1)})
+    return found, model.manifest, 3 if journal.losses or faults else 0
 
 
 def _cache(directory: Path) -> str:
@@ -197,30 +194,6 @@ def _cache(directory: Path) -> str:
         return f"{directory}, not tried: it is another user's"
     check_folder(directory)
     return f"{directory}, ours alone"
-
-
-def who_words(summary: "SummaryConfig") -> str:
-    """Who words summaries; a language model that is not there costs its words, not the start."""
-    from phenostream.daemon.summariser.llm.bindings import PACKAGES, chosen_binding
-    from phenostream.daemon.summariser.llm.fitness import refuse_unfit
-    from phenostream.daemon.summariser.llm.gguf import read_header
-    from phenostream.deploy.narrator import narrator
-
-    if not summary.is_worded:
-        return "none: the template words summaries"
-    try:
-        model = narrator(summary.llm).model
-    except (BadLanguageModel, MissingPackage) as err:
-        return f"MISSING, the template words summaries: {err}"
-    starter = "started by `run`" if summary.start else "not started by `run`"
-    told = f"{model}, mode {summary.mode}, {starter}"
-    if model is None or chosen_binding(model) not in PACKAGES:
-        return told
-    try:
-        refuse_unfit(read_header(model), summary.mode)
-    except BadLanguageModel as err:
-        return f"{told}; UNFIT: {err}"
-    return told
 
 
 def who_serves_http(monitor: "MonitorConfig") -> str:

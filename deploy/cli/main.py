@@ -31,7 +31,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "summariser": ("summariser", "words a daemon's summaries with a language model, beside it"),
     "monitor": ("monitor", "a daemon's metrics, health and status page over HTTP, beside it"),
     "check": ("check", "validate a configuration, its bundle and its endpoints; start nothing"),
-    "doctor": ("doctor", "what this box can and cannot do; how right and how fast each engine is"),
+    "doctor": ("doctor", "what is well and what is not with a box and its daemon, and what to do"),
     "simulate": ("simulate", "a simulated DPC microscope that streams to a daemon"),
     "replay": ("replay", "send a recording to a daemon, as the microscope did"),
     "record": ("record", "receive a microscope's frames into a recording"),

@@ -14,6 +14,13 @@ _MAJOR: Final = 75
 _MINOR: Final = 76
 """Attributes of a device: the two halves of its compute capability."""
 _NAME_BYTES: Final = 256
+_REFUSALS: Final = {
+    100: "the driver finds no device",
+    802: "the driver is still starting the device",
+    803: "the driver library and the kernel's module are of different versions (after an update: reboot)",
+    999: "the kernel's module is not loaded, or its device nodes may not be opened",
+}
+"""What `cuInit` answers where there is no device, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,18 @@ def cuda_devices() -> int:
     return count.value
 
 
+def why_no_device() -> str | None:
+    """Why this process is offered no CUDA device, for a person; None where it is offered one."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return "no NVIDIA driver is installed (libcuda.so.1)"
+    status = driver.cuInit(0)
+    if status != 0:
+        return _REFUSALS.get(status, f"the driver gave error {status}")
+    return None if cuda_devices() else _REFUSALS[100]
+
+
 def device_facts(ordinal: int = 0) -> DeviceFacts:
     """Facts of one device; makes no context on it.
 
@@ -62,9 +81,23 @@ def device_facts(ordinal: int = 0) -> DeviceFacts:
     return DeviceFacts(
         name.value.decode(errors="replace"),
         f"{major.value}.{minor.value}",
-        _release() or _interface(driver),
+        _release() or driver_cuda(),
         memory.value,
     )
+
+
+def driver_cuda() -> str:
+    """The CUDA version that the driver speaks, ``CUDA 13.0``.
+
+    Raises:
+        EngineFault: There is no driver, or it does not answer.
+    """
+    version = ctypes.c_int(0)
+    driver = _driver()
+    if driver is None:
+        raise EngineFault(f"CUDA driver: {why_no_device()}")
+    _ask(driver, "cuDriverGetVersion", ctypes.byref(version))
+    return f"CUDA {version.value // 1000}.{version.value % 1000 // 10}"
 
 
 def _driver() -> Any:
@@ -94,10 +127,3 @@ def _release() -> str | None:
     status = management.nvmlSystemGetDriverVersion(version, _NAME_BYTES)
     management.nvmlShutdown()
     return version.value.decode(errors="replace") if status == 0 else None
-
-
-def _interface(driver: Any) -> str:
-    """The CUDA version that the driver speaks."""
-    version = ctypes.c_int(0)
-    _ask(driver, "cuDriverGetVersion", ctypes.byref(version))
-    return f"CUDA {version.value // 1000}.{version.value % 1000 // 10}"

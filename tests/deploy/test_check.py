@@ -17,8 +17,9 @@ from phenostream.daemon.summariser.llm import bindings
 from phenostream.daemon.summary_config import SummaryConfig
 from phenostream.deploy.bundles import demo_bundle
 from phenostream.deploy.child import child_settings
-from phenostream.deploy.cli.check import free_text, who_serves_http, who_words
+from phenostream.deploy.cli.check import free_text, who_serves_http
 from phenostream.deploy.cli.main import main
+from phenostream.deploy.narrator import who_words
 from phenostream.engine.bundle import load_bundle
 from phenostream.engine.summary.reference import Reference
 from tests.daemon.summariser.llm.gguf_files import chat_model

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from phenostream.daemon.clock import EARLIEST_S
 from phenostream.daemon.health import Health
 from phenostream.daemon.journal.checkpoint import Checkpoint, checkpoints
 from phenostream.daemon.journal.footer import footer_path, hash_file, read_footer
@@ -230,7 +231,7 @@ def test_age_removes_but_never_the_newest_and_never_when_the_clock_jumped(tmp_pa
     for number in range(7):
         life.write(payload(number), {})
     for path in tmp_path.glob("*.journal"):
-        os.utime(path, (0, 0))
+        os.utime(path, (EARLIEST_S, EARLIEST_S))
     life.keeper._limits = Limits(None, 1.0, clock_s=0.0)
     life.keep()
     life.write(payload(7), {})
@@ -239,6 +240,17 @@ def test_age_removes_but_never_the_newest_and_never_when_the_clock_jumped(tmp_pa
     life.keeper._limits = Limits(None, 1.0)
     life.keep()
     assert (life.journal.oldest, life.journal.next_offset) == (6, 8)
+
+
+def test_what_was_written_in_1970_has_no_age(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    for number in range(7):
+        life.write(payload(number), {})
+    for path in tmp_path.glob("*.journal"):
+        os.utime(path, (61, 61))
+    life.keeper._limits = Limits(None, 1.0)
+    life.keep()
+    assert life.journal.oldest == 0
 
 
 def test_nothing_is_removed_that_not_both_checkpoints_remember(tmp_path: Path) -> None:
