@@ -169,6 +169,19 @@ def test_the_times_of_the_unit_leave_the_daemon_its_own() -> None:
     assert unit["SuccessExitStatus"] == str(DEGRADED)
 
 
+@pytest.mark.skipif(
+    shutil.which("systemd-sysusers") is None,
+    reason="no systemd-sysusers here: THE USERS ARE NOT MADE (apt-get install systemd)",
+)
+def test_every_user_is_made_in_the_group_of_his_unit(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    command = ["systemd-sysusers", f"--root={tmp_path}", str(UNITS / "sysusers.conf")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    assert "gnoring" not in done.stderr, done.stderr
+    made = {line.split(":")[0] for line in (tmp_path / "etc/passwd").read_text().splitlines()}
+    assert made == {"phenostream", *COMPANIONS}
+
+
 def test_every_limit_and_every_user_is_there() -> None:
     users = set(re.findall(r"^u (\S+)", (UNITS / "sysusers.conf").read_text(), re.MULTILINE))
     for unit in ("phenostream.service", *(f"{name}.service" for name in COMPANIONS)):
