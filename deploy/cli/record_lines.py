@@ -122,6 +122,8 @@ def _status_text(body: dict[str, Any]) -> str:
         return f"run {body['run']} of {body['instrument']} ended{by}; {ledger_line(body['ledger'])}"
     if body.get("event") == "drift":
         return _drift_text(body)
+    if body.get("event") == "run_drift":
+        return _run_drift_text(body)
     mapped = "".join(
         f", {shot} is {truth}" for shot, truth in (body.get("channel_map") or {}).items()
     ).replace(",", "; channel map:", 1)
@@ -138,6 +140,19 @@ def _drift_text(body: dict[str, Any]) -> str:
         f"{body['against'].replace('_', ' ')}: {body['now']:.3g}, there {body['before']:.3g}, allowed to within "
         f"{body['tolerance']:.3g}"
     )
+
+
+def _run_drift_text(body: dict[str, Any]) -> str:
+    """All frames of a run that ends, against each population."""
+    told = []
+    for one in body["against"]:
+        other, shifts = one["against"].replace("_", " "), one["shifts"]
+        beyond = sum(bool(shift["beyond"]) for shift in shifts)
+        found = f"{beyond} of {len(shifts)} watched quantities away from the {other}"
+        why = one["obstacle"]
+        told.append(found if why is None else f"nothing compared with the {other}: {why}")
+    said = "; ".join(told) or "compared with nothing"
+    return f"run {body['run']} of {body['instrument']}, drift of {body['frames']} frames: {printable(said)}"
 
 
 def _model_name(model: dict[str, Any]) -> str:

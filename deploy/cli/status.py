@@ -34,6 +34,7 @@ _MESSAGES: Final = (
     "shots_repeated",
     "shots_late",
 )
+_ALARMS_SHOWN: Final = 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -106,6 +107,10 @@ def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "keys", ", ".join(told)
     if status.get("summariser"):
         yield "summariser", _summariser(status["summariser"])
+    for name, told in status.get("drift", {}).get("instruments", {}).items():
+        for one in told.get("against", ()):
+            if one.get("alarms"):
+                yield "DRIFT", f"{name}: {_drifted(one)}"
     for name, endpoint in status.get("endpoints", {}).items():
         yield (
             name,
@@ -130,6 +135,14 @@ def _summariser(told: Mapping[str, Any]) -> str:
     )
     why = f"; {told['reason']}" if told.get("reason") else ""
     return f"{who}, heard of {told['heard_s']:,.0f} s ago: {counts}{why}"
+
+
+def _drifted(one: Mapping[str, Any]) -> str:
+    """What of an instrument's newest run has drifted from one population."""
+    alarms, other = one["alarms"], str(one.get("against")).replace("_", " ")
+    more = f" and {len(alarms) - _ALARMS_SHOWN} more" if len(alarms) > _ALARMS_SHOWN else ""
+    named = ", ".join(map(str, alarms[:_ALARMS_SHOWN]))
+    return f"away from its {other}: {named}{more} (docs/drift.md)"
 
 
 def _lost(loss: Mapping[str, Any]) -> str:

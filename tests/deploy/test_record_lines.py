@@ -110,3 +110,30 @@ def test_a_doubtful_frame_says_why_and_a_good_one_does_not() -> None:
     flags = {"four_shot_residual": 0.02, "dark": True, "saturated": False, "noisy": True}
     assert frame_line(a_frame(flags=flags)).endswith("  synthetic  DARK  NOISY")
     assert frame_line(a_frame(flags={"dark": False})).endswith("  synthetic")
+
+
+def drift_body(**more: Any) -> dict[str, Any]:
+    return {"type": "status", "run": RUN, "instrument": "scope-1", **more}
+
+
+def test_an_alarm_of_drift_says_what_has_moved_how_far_and_from_what() -> None:
+    shift = {"quantity": "rejected", "before": 0.2, "now": 0.41, "tolerance": 0.1, "p": 0.0}
+    body = drift_body(event="drift", against="previous_run", open=True, **shift)
+    assert record_line(Record("status", 9, body)).endswith(
+        f"run {RUN} of scope-1: rejected has drifted from the previous run: 0.41, there 0.2, allowed to within 0.1"
+    )
+    back = record_line(Record("status", 9, body | {"open": False}))
+    assert "rejected is back at the previous run" in back
+
+
+def test_the_end_of_a_run_says_how_much_of_it_has_drifted() -> None:
+    against = [
+        {"against": "training", "obstacle": None, "shifts": [{"beyond": True}, {"beyond": False}]},
+        {"against": "previous_run", "obstacle": "another model", "shifts": []},
+    ]
+    body = drift_body(event="run_drift", frames=40, against=against)
+    line = record_line(Record("status", 9, body))
+    assert "drift of 40 frames: 1 of 2 watched quantities away from the training; " in line
+    assert "nothing compared with the previous run: another model" in line
+    alone = record_line(Record("status", 9, body | {"against": []}))
+    assert "compared with nothing" in alone

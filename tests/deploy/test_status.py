@@ -90,3 +90,20 @@ def test_it_says_what_is_plain_and_what_the_journal_lost(
     assert "tcp://0.0.0.0:5555, PLAIN: unencrypted, open to whoever reaches it" in shown
     assert "tcp://127.0.0.1:5556, PLAIN: unencrypted, open to every user of the box" in shown
     assert "LOST        offset 3, from byte 7 of j/0.journal" in shown
+
+
+def test_it_says_what_has_drifted_and_stays_ready(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calm = {"against": "training", "alarms": []}
+    moved = {"against": "previous_run", "alarms": [f"feature/{axis}" for axis in range(6)]}
+    told = answer("ready", {}, Ledger())
+    told["drift"] = {"instruments": {"scope": {"against": [calm, moved]}}}
+    monkeypatch.setattr(Control, "status", lambda self: told)
+    assert main(["status", "ipc:///tmp/any"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("DRIFT") == 1
+    assert (
+        "scope: away from its previous run: feature/0, feature/1, feature/2, feature/3 and 2 more"
+        in shown
+    )
