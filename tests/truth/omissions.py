@@ -21,6 +21,8 @@ def omissions(context: Context) -> Iterator[str]:
         yield "that frames were flagged"
     if facts.by_other_models and "frames of another model" not in said:
         yield "that another model saw frames of the run"
+    if any(one.beyond for one in facts.drift) and "drift" not in said:
+        yield "that quantities have drifted"
     account = facts.account
     lossy = account is not None and account.published != account.announced
     if lossy and "frames of those announced" not in said:

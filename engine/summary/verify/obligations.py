@@ -30,6 +30,9 @@ def _omitted(reading: Reading) -> Iterator[str]:
         yield f"a text that says that {facts.flagged.frames:,} frames were flagged"
     if facts.by_other_models and "frames of another model" not in seen:
         yield f"a text that says that {facts.by_other_models:,} frames were seen by another model"
+    for one in facts.drift:
+        if one.beyond and f"drift from {one.against}" not in seen:
+            yield f"a text that says that {one.beyond:,} watched quantities have drifted"
     lossy = account is not None and account.published != account.announced
     if lossy and "frames left out" not in seen:
         yield "a text that says how many of the frames announced are in it"

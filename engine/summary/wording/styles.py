@@ -68,7 +68,11 @@ def line(facts: Facts, language: Language) -> Plan:
     said = language.cells.line(facts)
     if facts.classified:
         said += language.classes.confidence(facts)
-    return _text([said + _flagged(facts, language, few=_FEW_KINDS)], facts, language)
+    said += _flagged(facts, language, few=_FEW_KINDS)
+    for one in facts.drift:
+        if one.beyond:
+            said += (one_of("; "), *_within(language.changes.drift(one)))
+    return _text([said], facts, language)
 
 
 def words_of(plan: Plan) -> int:
@@ -78,6 +82,12 @@ def words_of(plan: Plan) -> int:
 
 def _gaps(text: str) -> int:
     return text.count(" ") - text.count(" %")
+
+
+def _within(sentence: Plan) -> Plan:
+    """The same behind a semicolon."""
+    head, *rest = sentence
+    return (one_of(*(text[0].lower() + text[1:] for text in head.alternatives)), *rest)
 
 
 def _flagged(facts: Facts, language: Language, few: int | None = None) -> Plan:

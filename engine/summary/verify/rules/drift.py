@@ -21,6 +21,7 @@ def _drift(r: Reading, phrase: Phrase) -> None:
     elif phrase.contains("previous"):
         against = "previous_run"
     found = next((one for one in r.facts.drift if one.against == against), None)
+    r.seen.add(f"drift from {against}")
     r.about("other")
     if found is None:
         r.refuse("comparison", phrase, "drift from what was watched")

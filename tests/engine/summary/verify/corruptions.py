@@ -258,7 +258,7 @@ def bare(text: str, facts: Facts, rng: Random) -> str | None:
 
 
 def omit(text: str, facts: Facts, rng: Random) -> str | None:
-    """That frames were flagged, or are not in it, is left out."""
+    """That frames were flagged, or are not in it, or that something has drifted, is left out."""
     parts = [
         *re.findall(
             r"; (?:physics checks flagged|\d[\d,]* frames? (?:was|were) flagged)[^.;]*", text
@@ -267,6 +267,7 @@ def omit(text: str, facts: Facts, rng: Random) -> str | None:
         *re.findall(
             r"(?:(?<=\. )|^)(?!No)[^.]*(?:flagged|announced|seen by another model)[^.]*\. ", text
         ),
+        *re.findall(r"(?:(?<=\. )|^)(?!No|Of \d+ [^.]*none)[^.;]*have drifted[^.;]*\. ", text),
     ]
     return text.replace(rng.choice(parts), "") if parts else None
 

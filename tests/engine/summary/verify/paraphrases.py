@@ -165,13 +165,20 @@ def sentence(facts: Facts, frame: str, seed: int) -> str | None:
 
 
 def _owed(facts: Facts, said: str) -> Iterator[str]:
-    """What has to be said of frames, where nothing says it yet."""
+    """What has to be said of frames and of drift, where nothing says it yet."""
     flagged, account, others = facts.flagged.frames, facts.account, facts.by_other_models
     if account is not None and account.published != account.announced and "announced" not in said:
         here = account.published - others
         yield f"{here:,} of the {account.announced:,} announced frames are in this summary."
     if others:
         yield f"{others:,} {'frame was' if others == 1 else 'frames were'} seen by another model."
+    others_of = {"training": "training population", "previous_run": "previous run"}
+    for one in facts.drift:
+        if one.beyond:
+            many = "quantity" if one.tested == 1 else "quantities"
+            other = others_of.get(one.against, "drift reference")
+            verb = "has" if one.beyond == 1 else "have"
+            yield f"{one.beyond} of {one.tested} watched {many} {verb} drifted from the {other}."
     if flagged and "flagged" not in said:
         yield f"{flagged:,} {'frame was' if flagged == 1 else 'frames were'} flagged."
 
