@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from phenostream.daemon.monitor.reading import rows, table, tables
 from phenostream.deploy.cli.record_lines import short_run
 from phenostream.deploy.cli.terminal import printable
 from phenostream.deploy.top.reading import STAGES, Readings, Share, Times, Told
@@ -84,16 +85,16 @@ def _head(shown: Shown, width: int) -> Text:
 
 def _what_serves(status: Told) -> Iterator[Text]:
     """The model, what is simulated, and the open faults or that there is none."""
-    model: Told = status.get("model", {})
+    model = table(status, "model")
     who = " ".join(str(model.get(key, "?")) for key in ("backend", "device", "precision"))
-    doubts = [] if model.get("calibrated", True) else ["uncalibrated"]
-    doubts += [
-        f"{kind} SYNTHETIC" for kind in ("model", "source") if status.get(f"{kind}_synthetic")
-    ]
-    yield _line(
-        " ", f"{model.get('name', '?')} {model.get('version', '')} on {who}", ", ".join(doubts)
-    )
-    faults: Told = status.get("faults", {})
+    simulated = [kind for kind in ("model", "source") if status.get(f"{kind}_synthetic")]
+    doubts = [f"SYNTHETIC {' and '.join(simulated)}"] if simulated else []
+    doubts += [] if model.get("calibrated", True) else ["uncalibrated"]
+    line = Text(" ", no_wrap=True, overflow="ellipsis")
+    line.append("".join(f"{one}: " for one in doubts), style="yellow")
+    line.append(printable(f"{model.get('name', '?')} {model.get('version', '')} on {who}"))
+    yield line
+    faults = table(status, "faults")
     for name, reason in list(faults.items())[:_MOST_FAULTS]:
         yield _line(" FAULT ", f"{name}: {reason}", style="bold red")
     if len(faults) > _MOST_FAULTS:
@@ -101,60 +102,73 @@ def _what_serves(status: Told) -> Iterator[Text]:
         yield _line(" FAULT ", f"and {len(faults) - _MOST_FAULTS} more: {rest}", style="bold red")
     if status and not faults:
         yield _line(" ", "no fault is open", style="dim")
+    drifts = list(_drifts(status))
+    if drifts:
+        yield _line(" DRIFT ", "; ".join(drifts), style="yellow")
+
+
+def _drifts(status: Told) -> Iterator[str]:
+    """Of each instrument the quantities with an open alarm, by what they drifted from."""
+    instruments = table(status, "drift", "instruments")
+    for name in instruments:
+        for standing in tables(instruments, name, "against"):
+            alarms = [str(one) for one in rows(standing, "alarms")]
+            if alarms:
+                yield f"{name} from {standing.get('against')}: {', '.join(alarms)}"
 
 
 def _flow(readings: Readings) -> Table:
     """How much goes through, and what waits where."""
     rates, status = readings.rates(), readings.newest
-    table = _table((f"over {readings.over_s:.0f} s", "left", 15), ("", "right", 9))
-    _row(table, "frames/s", _number(rates.frames))
-    _row(table, "cells/s", _number(rates.cells))
-    _row(table, "journal KiB/s", _number(rates.journal_bytes / 1024))
-    queues: Told = status.get("queues", {})
+    grid = _table((f"over {readings.over_s:.0f} s", "left", 15), ("", "right", 9))
+    _row(grid, "frames/s", _number(rates.frames))
+    _row(grid, "cells/s", _number(rates.cells))
+    _row(grid, "journal KiB/s", _number(rates.journal_bytes / 1024))
+    queues = table(status, "queues")
     for name in ("frames", "batches", "entries"):
-        _row(table, f"{name} queued", _count(queues.get(name)))
-    credit: Told = status.get("meters", {}).get("credit", {})
-    _row(table, "unacknowledged", _mebibytes(credit.get("outstanding_bytes")))
-    return table
+        _row(grid, f"{name} queued", _count(queues.get(name)))
+    credit = table(status, "meters", "credit")
+    _row(grid, "unacknowledged", _mebibytes(credit.get("outstanding_bytes")))
+    return grid
 
 
 def _stages(readings: Readings) -> Table:
     """Where the time of a frame goes: exact means, and bounds that half and 99 of 100 kept."""
-    table = _table(*_OF_STAGES)
+    grid = _table(*_OF_STAGES)
     for stage in STAGES:
         style = "bold" if stage == "total" else ""
-        _row(table, stage, *_times(readings.times("stages", stage)), style=style)
-    _row(table, "fdatasync", *_times(readings.times("commit", "fdatasync")), style="dim")
-    return table
+        _row(grid, stage, *_times(readings.times("stages", stage)), style=style)
+    _row(grid, "fdatasync", *_times(readings.times("commit", "fdatasync")), style="dim")
+    return grid
 
 
 def _cells(readings: Readings) -> Table:
     """Shares of the cells found, lately and since the daemon began."""
-    table = _table(*_OF_CELLS, gap=1)
+    grid = _table(*_OF_CELLS, gap=1)
     for share in readings.shares():
         if share.name in _ONLY_IF_ANY and not share.all_along > 0:
             continue
         shown = _bar(share), _percent(share.lately), _percent(share.all_along)
-        _row(table, printable(share.name), *shown)
-    return table
+        _row(grid, printable(share.name), *shown)
+    return grid
 
 
 def _runs(shown: Shown) -> Table:
     """The open runs that were heard last."""
-    table = _table(*_OF_RUNS)
+    grid = _table(*_OF_RUNS)
     for run in list(shown.runs)[-_MOST_RUNS:][::-1]:
-        counts: Told = run.get("counts", {})
+        counts = table(run, "counts")
         of = f"{_count(counts.get('published'))}/{_count(counts.get('received'))}"
         name, instrument = short_run(run.get("run")), str(run.get("instrument"))
-        _row(table, printable(name), printable(instrument), of)
+        _row(grid, printable(name), printable(instrument), of)
     if not shown.runs:
-        _row(table, "none", style="dim")
-    return table
+        _row(grid, "none", style="dim")
+    return grid
 
 
 def _account(status: Told) -> Text:
     """What became of every frame since this journal began; losses in red."""
-    total: Told = status.get("ledger", {}).get("total", {})
+    total = table(status, "ledger", "total")
     line = Text(" since this journal began: ", style="dim", no_wrap=True, overflow="ellipsis")
     for key in ("received", "published"):
         line.append(f"{_count(total.get(key, 0))} {key}  ", style="not dim")
@@ -166,6 +180,8 @@ def _account(status: Told) -> Text:
 
 def _summary(status: Told, most_lines: int, width: int) -> Iterator[Text]:
     """The newest summary, as much of it as there is room for."""
+    if most_lines < 1:
+        return
     newest: Any = status.get("newest_summary")
     if not isinstance(newest, Mapping):
         yield _line(" ", "no summary yet", style="dim")
@@ -238,25 +254,22 @@ def _duration(seconds: float) -> str:
     return " ".join(f"{n} {unit}" for n, unit in parts[first : first + 2])
 
 
-def _line(lead: str, text: str, more: str = "", style: str = "") -> Text:
+def _line(lead: str, text: str, style: str = "") -> Text:
     """One line that is cut where it is too long."""
-    line = Text(lead + printable(text), style=style, no_wrap=True, overflow="ellipsis")
-    if more:
-        line.append(f"  {more}", style="yellow")
-    return line
+    return Text(lead + printable(text), style=style, no_wrap=True, overflow="ellipsis")
 
 
-def _row(table: Table, *cells: str, style: str = "") -> None:
+def _row(grid: Table, *cells: str, style: str = "") -> None:
     """Cells as they are: none of them is markup."""
-    table.add_row(*(Text(cell) for cell in cells), style=style)
+    grid.add_row(*(Text(cell) for cell in cells), style=style)
 
 
 def _table(*columns: _Column, gap: int = 2) -> Table:
     """Without lines, `gap` between columns."""
-    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, gap, 0, 0))
+    grid = Table(box=None, pad_edge=False, show_edge=False, padding=(0, gap, 0, 0))
     for heading, justify, width in columns:
-        table.add_column(heading, justify=justify, header_style="dim", no_wrap=True, width=width)
-    return table
+        grid.add_column(heading, justify=justify, header_style="dim", no_wrap=True, width=width)
+    return grid
 
 
 def _beside(left: RenderableType, right: RenderableType, width: int) -> Table:

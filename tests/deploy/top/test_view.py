@@ -67,7 +67,9 @@ def worst() -> dict[str, Any]:
     told["queues"] = {LONG: 10**9, "frames": 10**9}
     told["ledger"] = {"total": dict.fromkeys(("received", "published", "failed"), 10**18)}
     told["meters"]["cells"]["classes"] = {LONG: 90, "\u7d30" * 40: 10, "c": 1}
+    told["meters"]["cells"] |= {"failed": 7, "over_limit": 7}
     told["newest_summary"] = summary(LONG * 10)
+    told["drift"] = {"instruments": {LONG: {"against": [{"against": LONG, "alarms": [LONG] * 99}]}}}
     return told
 
 
@@ -95,6 +97,26 @@ def test_a_fault_is_told_with_its_reason() -> None:
     told = lines(status(1.0, state="degraded", faults={"engine": "openvino is down"}))
     assert "FAULT engine: openvino is down" in "\n".join(told)
     assert "no fault is open" not in "\n".join(told)
+
+
+def test_what_is_simulated_is_said_first_and_never_cut_off() -> None:
+    told = status(1.0, model_synthetic=True, source_synthetic=True)
+    told["model"]["device"] = LONG
+    assert lines(told)[1].startswith(" SYNTHETIC model and source: toy 1 on fake x")
+    told["source_synthetic"], told["model"]["calibrated"] = False, False
+    assert lines(told)[1].startswith(" SYNTHETIC model: uncalibrated: toy 1")
+
+
+def test_what_has_drifted_is_told_by_instrument() -> None:
+    against = [
+        {"against": "training", "alarms": ["rejected", "share/T cell"]},
+        {"against": "previous_run", "alarms": []},
+    ]
+    drift = {"instruments": {"scope": {"against": against}, "other": {"against": against[1:]}}}
+    text = "\n".join(lines(status(1.0, drift=drift)))
+    assert "DRIFT scope from training: rejected, share/T cell" in text
+    assert "other" not in text
+    assert "DRIFT" not in "\n".join(lines(status(1.0)))
 
 
 def test_an_older_daemon_is_shown_with_dashes() -> None:
