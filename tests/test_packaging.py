@@ -49,3 +49,9 @@ def test_constraints_pin_every_direct_dependency_by_name_and_version_only() -> N
 def test_the_licence_travels_with_the_wheel() -> None:
     patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license-files"]
     assert [path.name for pattern in patterns for path in ROOT.glob(pattern)] == ["LICENSE"]
+
+
+def test_the_wheel_carries_the_pins_that_it_is_installed_by() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    assert "constraints.txt" in config["package-data"]["phenostream.deploy"]
+    assert (ROOT / "deploy" / "constraints.txt").samefile(ROOT / "constraints.txt")

@@ -52,6 +52,12 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "journal": ("journal", "what a journal holds, whether it is whole, and making it smaller"),
     "keys": ("keys", "keys for tcp and for signing bundles: make, let in, list, sign"),
     "bench": ("bench", "measure engine, pipeline, latency, detection or orientation on this box"),
+    "install": ("install", "put it on this box as a service; bring it up to date; go back"),
+    "uninstall": ("uninstall", "take the service off this box; data and configuration stay"),
+    "bundle-wheels": (
+        "bundle_wheels",
+        "a folder with everything an installation needs, for a box without a network",
+    ),
     "fetch-llm": ("fetch_llm", "bring a language model onto this box, checked, for summaries"),
     "train": ("train", "train the model (simulated cells)"),
     "evaluate": (

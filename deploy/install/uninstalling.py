@@ -1,0 +1,89 @@
+"""Taking an instance off the box; what it was told and what it has found out stays, unless that is asked for too."""
+
+import shutil
+from dataclasses import replace
+from functools import partial
+
+from phenostream.deploy.install.carried import carried_by, our_own
+from phenostream.deploy.install.files import leads_to
+from phenostream.deploy.install.installing import check_box
+from phenostream.deploy.install.places import (
+    CURRENT,
+    NAME,
+    OPT,
+    PROGRAM,
+    UNITS,
+    Places,
+    companion,
+    config_folder,
+    data_folders,
+    unit_name,
+)
+from phenostream.deploy.install.record import only_one, read_record
+from phenostream.deploy.install.steps import Steps
+from phenostream.deploy.install.switch import current_release
+from phenostream.deploy.install.systemd import Systemd
+from phenostream.deploy.install.unit_files import bring, differing, wanted_files
+
+
+def uninstall(instance: str, systemd: Systemd, steps: Steps, *, purge: bool) -> None:
+    """Stop an instance and remove its units; with the last one, the programs too.
+
+    Args:
+        instance: Its name; empty for the one without.
+        systemd: Of the tree.
+        steps: Told of all of it.
+        purge: Its configuration, keys, journal, quarantine and engine cache are removed too.
+
+    Raises:
+        BadConfig: It may not be done here, or somebody else is installing.
+        InstallFailed: systemd refused.
+    """
+    places = systemd.places
+    check_box(systemd, steps, starts=False)
+    if not places.at(OPT).exists() or steps.dry:
+        _take_off(instance, systemd, steps)
+    else:
+        with only_one(places):
+            _take_off(instance, systemd, steps)
+    for path in (config_folder(instance), *data_folders(instance)):
+        at = places.at(path)
+        if purge:
+            steps.ensure(f"remove {path}", not at.exists(), partial(shutil.rmtree, at))
+        elif at.exists():
+            steps.leave(f"{path}: kept (--purge removes it)")
+
+
+def _take_off(instance: str, systemd: Systemd, steps: Steps) -> None:
+    places = systemd.places
+    record = read_record(places)
+    others = {name: choice for name, choice in record.instances.items() if name != instance}
+    left = replace(record, instances=others)
+    units = (companion("summariser", instance), companion("monitor", instance), unit_name(instance))
+    for unit in units if instance in record.instances else ():
+        if systemd.is_running:
+            is_down = systemd.is_inactive(unit)
+            steps.ensure(f"stop {unit}.service", is_down, partial(systemd.stop, unit))
+        is_off = not systemd.is_enabled(unit)
+        steps.ensure(f"disable {unit}.service", is_off, partial(systemd.disable, unit))
+    release = current_release(places)
+    carried = carried_by(release) if release else our_own()
+    wanted = wanted_files(carried, left.instances)
+    changed = differing(places, left, wanted)
+    bring(places, left, wanted, steps)
+    if systemd.is_running and any(path.startswith(UNITS) for path in changed):
+        steps.ensure("systemctl daemon-reload", False, systemd.read_units_again)
+    if not left.instances:
+        _remove_programs(places, steps)
+
+
+def _remove_programs(places: Places, steps: Steps) -> None:
+    """The last instance is gone: nothing of ours runs."""
+    program, opt = places.at(PROGRAM), places.at(OPT)
+    if program.is_symlink() and leads_to(program) == f"{CURRENT}/bin/{NAME}":
+        steps.ensure(f"remove {PROGRAM}", False, program.unlink)
+    if opt.exists():
+        steps.ensure(f"remove {OPT}", False, partial(shutil.rmtree, opt))
+    steps.leave(
+        f"user and group {NAME}: kept, for the files of theirs that are left (userdel {NAME})"
+    )
