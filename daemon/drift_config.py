@@ -38,8 +38,8 @@ class DriftConfig(BaseModel):
     least_frames: Annotated[int, Field(ge=4, le=100_000)] = 20
     least_cells: Annotated[int, Field(ge=100, le=10_000_000)] = 500
     share_points: Annotated[float, Field(gt=0, le=100)] = 10.0
-    marker_sd: Annotated[float, Field(gt=0, le=10)] = 0.5
-    feature_sd: Annotated[float, Field(gt=0, le=10)] = 0.5
+    marker_sd: Annotated[float, Field(gt=0, le=10)] = 0.25
+    feature_sd: Annotated[float, Field(gt=0, le=10)] = 0.3
     brightness_percent: Annotated[float, Field(gt=0, le=1000)] = 15.0
 
     @property

@@ -49,8 +49,8 @@ class Tolerances:
     """
 
     share: float = 0.1
-    marker_sd: float = 0.5
-    feature_sd: float = 0.5
+    marker_sd: float = 0.25
+    feature_sd: float = 0.3
     brightness: float = 0.15
 
     def of(self, quantity: Quantity) -> float:

@@ -11,7 +11,7 @@ from phenostream.engine.drift.sums import Sums
 from tests.engine.drift.toy_frames import CONTEXT, ROWS, Sample, stream_of, summed
 
 QUANTITIES = quantities_of(CONTEXT)
-TOLERANCES = Tolerances()
+TOLERANCES = Tolerances(0.1, 0.5, 0.5, 0.15)
 
 
 def found(before: Sums, now: Sums, tolerances: Tolerances = TOLERANCES) -> dict[str, Shift]:
