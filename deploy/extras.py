@@ -11,5 +11,9 @@ def need(package: str, extra: str) -> None:
     Raises:
         MissingPackage: It is not; the text names the extra that brings it.
     """
-    if find_spec(package) is None:
+    try:
+        found = find_spec(package) is not None
+    except ModuleNotFoundError:  # of a package with dots, one that it is in
+        found = False
+    if not found:
         raise MissingPackage(f"{package} is not installed: pip install 'phenostream[{extra}]'")

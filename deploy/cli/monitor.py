@@ -97,7 +97,7 @@ def _traces(config: "Config", results: str | None) -> "Traces":
         BadConfig: Only the daemon knows the port of its results, or they ask for keys and there are none.
         MissingPackage: OpenTelemetry's.
     """
-    need("opentelemetry", "monitor")
+    need("opentelemetry.exporter.otlp.proto.http", "monitor")
     from phenostream.daemon.client.listener import Listener
     from phenostream.daemon.monitor.collector import OtlpCollector
     from phenostream.daemon.monitor.traces import Traces

@@ -22,7 +22,7 @@ _COLOURS: Final = {"ready": "green", "degraded": "red", "starting": "yellow", "d
 _BAR: Final = 8
 _THOUSANDS: Final = ("", "k", "M", "G", "T", "P", "E")
 _EIGHTHS: Final = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
-_MOST_RUNS: Final = 6
+_MOST_SOURCES: Final = 2
 _MOST_FAULTS: Final = 2
 _SUMMARY_LINES: Final = 3
 _FLOW_LINES: Final = 2 + len(STAGES)
@@ -62,7 +62,7 @@ def picture(shown: Shown, width: int = 80) -> RenderableType:
         *[Text()] * (gaps > 0),
         _beside(_flow(shown.readings), _stages(shown.readings), width),
         *[Text()] * (gaps > 1),
-        _beside(cells, _runs(shown), width),
+        _beside(cells, _beyond(shown, cells.row_count), width),
         _account(status),
         *_summary(status, min(_SUMMARY_LINES, room - gaps), width),
     )
@@ -153,17 +153,38 @@ def _cells(readings: Readings) -> Table:
     return grid
 
 
-def _runs(shown: Shown) -> Table:
-    """The open runs that were heard last."""
+def _beyond(shown: Shown, most: int) -> RenderableType:
+    """The open runs that were heard last, the sources that are not answered, and who words summaries: `most` rows."""
+    status = shown.readings.newest
+    lines = [*_sources(status), *_words(status)]
     grid = _table(*_OF_RUNS)
-    for run in list(shown.runs)[-_MOST_RUNS:][::-1]:
+    for run in list(shown.runs)[::-1][: max(1, most - len(lines))]:
         counts = table(run, "counts")
         of = f"{_count(counts.get('published'))}/{_count(counts.get('received'))}"
         name, instrument = short_run(run.get("run")), str(run.get("instrument"))
         _row(grid, printable(name), printable(instrument), of)
     if not shown.runs:
         _row(grid, "none", style="dim")
-    return grid
+    return Group(grid, *lines)
+
+
+def _sources(status: Told) -> Iterator[Text]:
+    """Best-effort sources, the first of them."""
+    sources = table(status, "sources")
+    for name in list(sources)[:_MOST_SOURCES]:
+        told = table(sources, name)
+        said = f"{_count(told.get('messages'))} messages, {_count(told.get('malformed'))} malformed"
+        yield _line("", f"source {name}: {said}")
+
+
+def _words(status: Told) -> Iterator[Text]:
+    """Who words summaries; nothing where no summariser was ever heard of."""
+    told = table(status, "summariser")
+    if told.get("heard_s") is None:
+        return
+    who = table(told, "llm").get("name") or "no language model"
+    counts = ", ".join(f"{_count(told.get(key))} {key}" for key in ("worded", "refused"))
+    yield _line("", f"words of {who}: {counts}")
 
 
 def _account(status: Told) -> Text:

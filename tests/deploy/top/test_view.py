@@ -69,6 +69,8 @@ def worst() -> dict[str, Any]:
     told["meters"]["cells"]["classes"] = {LONG: 90, "\u7d30" * 40: 10, "c": 1}
     told["meters"]["cells"] |= {"failed": 7, "over_limit": 7}
     told["newest_summary"] = summary(LONG * 10)
+    told["sources"] = {LONG: {"messages": 10**18}, "b": {}, "c": None}
+    told["summariser"] = {"heard_s": 1.0, "llm": {"name": LONG}, "worded": 10**18}
     told["drift"] = {"instruments": {LONG: {"against": [{"against": LONG, "alarms": [LONG] * 99}]}}}
     return told
 
@@ -105,6 +107,19 @@ def test_what_is_simulated_is_said_first_and_never_cut_off() -> None:
     assert lines(told)[1].startswith(" SYNTHETIC model and source: toy 1 on fake x")
     told["source_synthetic"], told["model"]["calibrated"] = False, False
     assert lines(told)[1].startswith(" SYNTHETIC model: uncalibrated: toy 1")
+
+
+def test_sources_and_the_summariser_take_the_place_of_older_runs() -> None:
+    sources = {f"camera{n}": {"messages": 1234, "malformed": 5} for n in range(3)}
+    llm = {"name": "smollm2", "binding": "fake"}
+    summariser = {"heard_s": 1.0, "llm": llm, "worded": 12, "refused": 1}
+    runs = [{**RUN, "instrument": f"scope{n}"} for n in range(20)]
+    told = status(1.0, 5, sources=sources, summariser=summariser)
+    text = "\n".join(lines(told, runs=runs))
+    assert "source camera0: 1,234 messages, 5 malf" in text
+    assert "camera2" not in text
+    assert "words of smollm2: 12 worded, 1 refused" in text
+    assert [n for n in range(20) if f" scope{n} " in text] == [18, 19]
 
 
 def test_what_has_drifted_is_told_by_instrument() -> None:
