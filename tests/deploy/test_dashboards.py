@@ -33,7 +33,7 @@ TARGET = {"job", "instance"}
 
 def _series() -> dict[str, set[str]]:
     """Every series there is, with its labels."""
-    site = Site(True, {"200": 1})
+    site = Site(True, {"200": 1}, {"sent": 1, "lost": 1})
     text = exposition(Answer(STATUS, "", 0.1), site).decode()
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):

@@ -37,15 +37,21 @@ def _get(url: str, path: str) -> tuple[int, str]:
         connection.close()
 
 
-def _metrics(url: str) -> dict[str, float]:
-    """By name and labels, as they stand in the text."""
-    code, text = _get(url, "/metrics")
-    assert code == 200
-    return {
-        sample.name + "".join(f" {k}={v}" for k, v in sorted(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+def _metrics(url: str, *, up: bool) -> dict[str, float]:
+    """By name and labels, as they stand in the text, as soon as the daemon is known to be up or away."""
+    told: dict[str, float] = {}
+
+    def is_known() -> bool:
+        code, text = _get(url, "/metrics")
+        assert code == 200
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                labels = "".join(f" {k}={v}" for k, v in sorted(sample.labels.items()))
+                told[sample.name + labels] = sample.value
+        return told["phenostream_up"] == up
+
+    assert becomes(is_known)
+    return told
 
 
 @contextmanager
@@ -75,7 +81,7 @@ def test_it_tells_the_truth_of_a_daemon_that_comes_and_goes(
     daemon.kill()
     with _monitor(daemon.config) as (url, process):
         assert _get(url, "/v2/health/live")[0] == 503
-        assert _metrics(url)["phenostream_up"] == 0
+        assert _metrics(url, up=False)["phenostream_ready"] == 0
 
         ready, start = daemon.start(), small_start(n_expected=4)
         with Sender(ready["ingest"], "scope") as sender:
@@ -84,7 +90,7 @@ def test_it_tells_the_truth_of_a_daemon_that_comes_and_goes(
                 sender.send(seq, small_frame)
             ledger = sender.finish(4).ledger
         assert becomes(lambda: _get(url, "/v2/health/ready")[0] == 200)
-        metrics = _metrics(url)
+        metrics = _metrics(url, up=True)
         assert metrics["phenostream_frames_received_total"] == ledger["received"] == 3
         assert metrics["phenostream_frames_total fate=published"] == ledger["published"]
         assert metrics["phenostream_frames_missing_total"] == ledger["missing"] == 1
@@ -96,11 +102,11 @@ def test_it_tells_the_truth_of_a_daemon_that_comes_and_goes(
         assert names <= documented
         name = json.loads(_get(url, "/v2")[1])["name"]
         assert name == "phenostream"
-        assert start.run in _get(url, "/")[1]
+        assert becomes(lambda: start.run in _get(url, "/")[1])
 
         daemon.kill()
         assert becomes(lambda: _get(url, "/v2/health/ready")[0] == 503)
-        assert _metrics(url)["phenostream_up"] == 0
+        assert _metrics(url, up=False)["phenostream_ready"] == 0
 
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
@@ -113,7 +119,7 @@ def test_run_starts_it_where_an_address_is_set_and_takes_it_along(
     daemon.start()
     assert becomes(lambda: bool(SAID.search(daemon.log.read_text())))
     (url,) = SAID.findall(daemon.log.read_text())
-    assert _get(url, "/v2/health/ready") == (200, '{"ready":true}\n')
+    assert becomes(lambda: _get(url, "/v2/health/ready") == (200, '{"ready":true}\n'))
     daemon.send(signal.SIGTERM)
     assert daemon.wait() == 0
     with pytest.raises(OSError, match=os.strerror(111)):

@@ -28,7 +28,6 @@ def of_stages(status: Mapping[str, Any]) -> Iterator[Metric]:
     yield from counter(
         "journal_written_bytes", "Of the payloads of these.", number(commit, "bytes")
     )
-    yield from gauge("sources_connected", "Lossless sources.", number(credit, "connections"))
     yield from gauge(
         "credit_bytes", "What one source may have unacknowledged.", number(credit, "bytes_each")
     )

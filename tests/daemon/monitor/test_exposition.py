@@ -62,7 +62,6 @@ def _names(samples: Samples) -> set[str]:
         ("journal_records_total", {}, 21),
         ("journal_written_bytes_total", {}, 40960),
         ("credit_outstanding_bytes", {}, 4096),
-        ("sources_connected", {}, 1),
         ("cells_by_class_total", {"class": "granulocyte"}, 40),
         ("cells_unusual_total", {}, 5),
         ("build_info", {"version": "0.1.0"}, 1),
