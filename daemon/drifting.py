@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from phenostream.daemon.drift_config import PREVIOUS, DriftConfig
 from phenostream.daemon.drift_history import MOST_INSTRUMENTS, DriftHistory, EndedRun
+from phenostream.daemon.logs import about
 from phenostream.daemon.model import ServedModel
 from phenostream.daemon.pipeline.drift_records import alarm_changed, run_drift, shift_told
 from phenostream.daemon.pipeline.entries import Passage
@@ -222,6 +223,7 @@ def _say(start: Start, change: AlarmChange) -> None:
         change.against.replace("_", " "),
         shift.before,
         shift.tolerance,
+        extra=about(start.run, start.instrument),
     )
 
 
