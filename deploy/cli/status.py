@@ -8,6 +8,7 @@ Examples:
 """
 
 import argparse
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -99,6 +100,9 @@ def _lines(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         f"{assembling.get('frames', 0)} frames wait for shots ({assembling.get('bytes', 0)} bytes)"
     )
     yield "queues", ", ".join([*waiting, shots])
+    times = _times(status)
+    if times:
+        yield "times", times
     kept = [f"{n} {key.replace('_', ' ')}" for key, n in status.get("quarantine", {}).items()]
     yield "quarantine", ", ".join(kept)
     guard = status.get("security", {})
@@ -143,6 +147,22 @@ def _drifted(one: Mapping[str, Any]) -> str:
     more = f" and {len(alarms) - _ALARMS_SHOWN} more" if len(alarms) > _ALARMS_SHOWN else ""
     named = ", ".join(map(str, alarms[:_ALARMS_SHOWN]))
     return f"away from its {other}: {named}{more} (docs/drift.md)"
+
+
+def _times(status: Mapping[str, Any]) -> str:
+    """How long frames took since the daemon began, and where that time went; empty before the first."""
+    from phenostream.deploy.top.reading import STAGES, Readings
+
+    readings = Readings(0.0)
+    readings.add(status)
+    total = readings.times("stages", STAGES[-1])
+    if not total.count:
+        return ""
+    means = ", ".join(
+        f"{name} {1e3 * readings.times('stages', name).mean_s:.3g}" for name in STAGES[:-1]
+    )
+    bound = "more than 10 s" if math.isinf(total.p99_s) else f"{1e3 * total.p99_s:g} ms or less"
+    return f"a frame {1e3 * total.mean_s:.3g} ms ({means}); 99 of 100 {bound}"
 
 
 def _lost(loss: Mapping[str, Any]) -> str:

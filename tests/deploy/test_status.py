@@ -7,6 +7,7 @@ import pytest
 from phenostream.daemon.client.control import Control
 from phenostream.daemon.ledger import Ledger
 from phenostream.deploy.cli.main import main
+from tests.deploy.top.statuses import status
 
 RUN = "00000000-0000-7000-8000-000000000001"
 
@@ -107,3 +108,32 @@ def test_it_says_what_has_drifted_and_stays_ready(
         "scope: away from its previous run: feature/0, feature/1, feature/2, feature/3 and 2 more"
         in shown
     )
+
+
+@pytest.mark.parametrize(
+    ("took_s", "line"),
+    [
+        (
+            0.004,
+            "a frame 4 ms (queue 4, prepare 4, wait 4, infer 4, commit 4); 99 of 100 5 ms or less",
+        ),
+        (60.0, "99 of 100 more than 10 s"),
+    ],
+)
+def test_it_says_how_long_frames_took(
+    took_s: float,
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(Control, "status", lambda self: status(9.0, 5, took_s))
+    assert main(["status", "ipc:///tmp/any"]) == 0
+    assert line in capsys.readouterr().out
+
+
+def test_before_the_first_frame_it_says_nothing_of_times(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Control, "status", lambda self: status(9.0))
+    assert main(["status", "ipc:///tmp/any"]) == 0
+    assert "times" not in capsys.readouterr().out

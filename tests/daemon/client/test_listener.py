@@ -108,7 +108,7 @@ def test_one_call_ends_however_much_there_is(publisher: Publisher, url: str) -> 
         publisher.welcome(listener)
         for offset in range(3 * MOST_AT_ONCE):
             publisher.publish("result", offset, pack({}))
-        calls = []
+        calls: list[int] = []
         while sum(calls) < 3 * MOST_AT_ONCE:
             calls.append(len(list(listener.heard(20.0))))
             assert calls[-1]
