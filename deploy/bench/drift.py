@@ -89,30 +89,6 @@ class DriftRow:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
-class _Frames:
-    """How frames become values."""
-
-    bundle: Bundle
-    backend: Backend
-    context: SummaryContext
-    cache: Path
-    count: int
-    on_frame: Callable[[], object]
-
-    def of(self, settings: StreamSettings) -> list[Values]:
-        """The values of a stream's frames."""
-        simulator = simulator_of(settings, self.cache)
-        told = self.bundle.population
-        values = []
-        frames = model_frames(simulator, range(self.count), self.backend, self.bundle.manifest)
-        for one in frames:
-            projected = None if told is None else told.projection.of(one.feature)
-            values.append(frame_values(self.context, one.columns, projected, one.levels))
-            self.on_frame()
-        return values
-
-
 def measure_drift(
     bundle: Bundle,
     backend: Backend,
@@ -129,25 +105,47 @@ def measure_drift(
         plan: What to measure.
         on_frame: Called after each frame.
     """
-    context = SummaryContext.of(bundle.manifest, simulated_cells=True)
-    make = _Frames(bundle, backend, context, cache, plan.frames, on_frame)
-    unchanged, half = make.of(plan.unchanged), plan.frames // 2
+
+    def made(stream: StreamSettings) -> list[Values]:
+        return frame_values_of(bundle, backend, cache, stream, plan.frames, on_frame)
+
+    unchanged, half = made(plan.unchanged), plan.frames // 2
     earlier, later = unchanged[:half], unchanged[half:]
-    previous = DriftBaseline("previous_run", "", _summed(earlier))
+    previous = DriftBaseline("previous_run", "", summed(earlier))
     baselines = [previous]
     if bundle.population is not None:
         baselines.append(DriftBaseline("training", "", bundle.population.sums))
-    quantities = quantities_of(context)
+    quantities = quantities_of(SummaryContext.of(bundle.manifest, simulated_cells=True))
     strict = replace(plan.settings, tolerances=_NO_TOLERANCE)
     rows = [_row("unchanged", later, previous, quantities, strict)]
     rows += [_row("unchanged", later, one, quantities, plan.settings) for one in baselines]
     for name, settings in plan.others.items():
-        values = make.of(settings)
+        values = made(settings)
         rows += [_row(name, values, one, quantities, plan.settings) for one in baselines]
     return rows
 
 
-def _summed(values: Sequence[Values]) -> Sums:
+def frame_values_of(
+    bundle: Bundle,
+    backend: Backend,
+    cache: Path,
+    stream: StreamSettings,
+    count: int,
+    on_frame: Callable[[], object] = lambda: None,
+) -> list[Values]:
+    """What the watch takes of a stream's first frames; see `measure_drift`."""
+    context = SummaryContext.of(bundle.manifest, simulated_cells=True)
+    told, values = bundle.population, []
+    simulator = simulator_of(stream, cache)
+    for one in model_frames(simulator, range(count), backend, bundle.manifest):
+        projected = None if told is None else told.projection.of(one.feature)
+        values.append(frame_values(context, one.columns, projected, one.levels))
+        on_frame()
+    return values
+
+
+def summed(values: Sequence[Values]) -> Sums:
+    """The sums of some frames."""
     sums = Sums(len(values[0][0]))
     for x, n in values:
         sums.add(x, n)

@@ -16,7 +16,7 @@ from typing import Any
 
 from phenostream.deploy.bundles import DEMO, bundle_path
 from phenostream.deploy.cli.terminal import say, say_json
-from phenostream.engine.manifest import Calibration, Manifest
+from phenostream.engine.manifest import Calibration, Manifest, TrainingPopulation
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,13 +48,14 @@ def _bundle(path: Path, as_json: bool) -> int:
     bundle = load_bundle(path)
     manifest, key = bundle.manifest, bundle.signed_by
     sizes = {name: entry.size for name, entry in manifest.files.items()}
-    calibration = manifest.calibration
+    calibration, told = manifest.calibration, manifest.training_population
     if as_json:
         say_json(
             {"path": str(path), "name": manifest.name, "version": manifest.version,
              "sha256": bundle.sha256, "signed_by": key.fingerprint if key else None,
              "synthetic": manifest.synthetic, "calibration": calibration.status,
-             "promises": _promised(calibration), "licence": manifest.licence, "bytes": sizes}
+             "promises": _promised(calibration),
+             "training_population": told and told.model_dump(mode="json"), "licence": manifest.licence, "bytes": sizes}
         )  # fmt: skip
         return 0
     say(
@@ -63,10 +64,21 @@ def _bundle(path: Path, as_json: bool) -> int:
     )
     for line in _promises(manifest):
         say(line)
+    say(_population(told))
     say(f"signed by key {key}" if key else "unsigned")
     for name, size in sizes.items():
         say(f"{name}: {size} bytes, as its hash says")
     return 0
+
+
+def _population(told: TrainingPopulation | None) -> str:
+    """What a stream can be compared with for drift."""
+    if told is None:
+        return "no training statistics: a stream is not watched for drift against the training"
+    return (
+        f"training population: {told.classified:,} classified cells in {told.frames:,} frames ({told.precision}), "
+        f"{told.cells}"
+    )
 
 
 def _promised(calibration: Calibration) -> dict[str, Any]:

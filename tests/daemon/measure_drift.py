@@ -11,6 +11,7 @@ import numpy as np
 from phenostream.daemon.drift_config import DriftConfig
 from phenostream.daemon.drift_history import DriftHistory
 from phenostream.daemon.drifting import Drifting
+from phenostream.daemon.model import ServedModel
 from phenostream.daemon.pipeline.records import end_frame
 from phenostream.engine.drift.frame import Projection
 from phenostream.engine.drift.population import Population
@@ -50,6 +51,24 @@ def main() -> None:
             f"frame of {cells} cells: {taking * 1e6:.0f} us to watch, beside {ending * 1e6:.0f} us for its record; "
             f"window: {comparing * 1e3:.2f} ms to compare with one baseline"
         )
+    print(f"record of a run that ends, one baseline: {record_bytes(model)} bytes")  # noqa: T201
+
+
+def record_bytes(model: ServedModel) -> int:
+    """Of a run of forty frames, compared with as many."""
+    config, start = DriftConfig(least_frames=4, least_cells=100), small_start()
+    first = Drifting(config, DriftHistory(), 4)
+    test_drifting.CELLS = 30
+    test_drifting.Microscope(start, model).feed(first, 40)
+    told = first.end(start)
+    assert told is not None
+    assert model.population is not None
+    trained = replace(model, population=replace(model.population, sums=told[1].sums))
+    second, again = Drifting(config, DriftHistory(), 4), small_start()
+    test_drifting.Microscope(again, trained, 1).feed(second, 40)
+    record = second.end(again)
+    assert record is not None
+    return len(record[0])
 
 
 if __name__ == "__main__":
