@@ -1,6 +1,7 @@
 """`phenostream bench monitor`: what metrics over HTTP cost."""
 
 import argparse
+import os
 from typing import TYPE_CHECKING, Final
 
 from phenostream.deploy.cli import bench_stage
@@ -68,12 +69,15 @@ def _say(args: argparse.Namespace, figure: "MonitorFigure") -> None:
         f"{_met(figure.idle_ms[1], MOST_SCRAPE_MS)} {MOST_SCRAPE_MS:g} ms; {figure.body_bytes} bytes; CPU time of one: "
         f"{figure.daemon_cpu_ms:g} ms of the daemon, {figure.monitor_cpu_ms:g} ms of the monitor"
     )
-    share = figure.daemon_cpu_ms / 10  # of a second, in %
+    cores = len(os.sched_getaffinity(0))
+    share = (
+        (figure.daemon_cpu_ms + figure.monitor_cpu_ms) / 10 / cores
+    )  # % of the cores, at one a second
     middle, low, high = figure.change_percent
     say(
         f"cells/s with a scrape a second, {args.pairs} alternating pairs of {args.frames} frames of 4 x {args.size}^2: "
-        f"{middle:+g} % (quartiles {low:+g} to {high:+g}); the daemon gives {share:.2f} % of one core to it, "
-        f"{_met(max(share, -middle), MOST_FALL_PERCENT)} {MOST_FALL_PERCENT:g} %"
+        f"{middle:+g} % (quartiles {low:+g} to {high:+g}), {_met(-middle, MOST_FALL_PERCENT)} the "
+        f"{MOST_FALL_PERCENT:g} % that they may fall; both processes give {share:.2f} % of the cores to it"
     )
 
 
