@@ -97,8 +97,9 @@ def _class_forms(name: str, reserved: frozenset[str]) -> list[str]:
     quoted = [
         f"{cells}{one}"
         for one in _quotations(name)
-        for cells in ("", "cell of class ", "cells of class ")
+        for cells in ("", "class ", "cell of class ", "cells of class ")
     ]
+    quoted += [f"{one} {what}" for one in _quotations(name) for what in ("class", "cell", "cells")]
     if not _is_plain(name, _PLAIN_CLASS, reserved):
         return quoted
     return [*quoted, name, f"{name}s", *(f"{name} {cells}" for cells in ("cell", "cells"))]

@@ -177,9 +177,9 @@ def test_a_daemon_serves_it_and_says_what_it_cannot_tell(
     assert facts["rejected"] == 0
     assert (facts["calibrated"], facts["rejects"], facts["unusual"]) == (False, False, None)
     assert facts["interval_coverage"] is None
-    assert "(unit: “z, reference unknown”)" in text
     assert "This model does not tell whether a cell is a white cell at all" in text
     in_full = write_summary(Facts.from_dict(facts), "lab")
+    assert "(unit: “z, reference unknown”)" in in_full
     assert "without an interval, for this model has none" in in_full
     assert "This model does not tell whether a cell is a white cell at all" in in_full
 

@@ -281,6 +281,8 @@ CHANGES: Final = (
         _nothing_compared,
         f"(nothing is compared with|a comparison with) {_OTHER} , which is of another model",
         f"a comparison with {_OTHER} (is|was) not made , for it is of another model",
+        f"{_OTHER} (is|was) not compared [with this (frame|sample|window|run)] , "
+        "(as|for|because) it is (of|from) (another|a different) model",
         f"there are no cells for a comparison with {_OTHER}",
         f"nothing is compared with {_OTHER} , for lack of cells",
     ),

@@ -33,6 +33,13 @@ def _share_with_interval(r: Reading, phrase: Phrase) -> None:
     r.interval(phrase, one.share_low, one.share_high, ("x", "p2"))
 
 
+def _its_share(r: Reading, phrase: Phrase) -> None:
+    """Of the one class that the sentence has named."""
+    one = r.of_class(r.sentence.classes[0])
+    _share(r, phrase, one)
+    r.sentence.told = r.sentence.classes[0]
+
+
 def _were_found(r: Reading, phrase: Phrase) -> None:
     return None
 
@@ -40,7 +47,7 @@ def _were_found(r: Reading, phrase: Phrase) -> None:
 def _share(r: Reading, phrase: Phrase, one: ClassFacts) -> None:
     """A share is of the classified cells; where it could be read as of those found, it has to be that as well."""
     r.share(phrase, "p", one.share, f"of the classified are of class {one.name}")
-    of_cells = phrase.contains("of") and (phrase.contains("cells") or phrase.contains("all"))
+    of_cells = phrase.contains("of") and any(map(phrase.contains, ("cells", "all", "total")))
     if (of_cells or _is_of_found(r, phrase)) and not phrase.contains("classified"):
         found = one.count / r.facts.found if r.facts.found else 0.0
         r.share(phrase, "p", found, "of the cells found; or name the classified cells")
@@ -131,6 +138,11 @@ def _is_bound(sentence: Sentence) -> bool:
     return sentence.bound is not None
 
 
+def _is_of_one(sentence: Sentence) -> bool:
+    """One class was named in the sentence, and nothing that the facts do not divide by class."""
+    return len(set(sentence.classes)) == 1 and sentence.subject in ("all", "classified", "class")
+
+
 def _is_class(sentence: Sentence) -> bool:
     return sentence.subject == "class"
 
@@ -173,6 +185,11 @@ CLASSES: Final = (
         f"{{p}} [{OF}] < [(between|from|{{p3}} interval)] {{x}} (to|and|-) {{p2}} > [{AS}] {{c}}",
     ),
     *rules(_were_found, f"{WERE} (found|seen|detected|observed|present)", when=_is_class),
+    *rules(
+        _its_share,
+        f"(accounting for|making up|representing) {{p}} (of the total|[{OF}]) ?! [{AS}] {{c}}",
+        when=_is_of_one,
+    ),
     *rules(_bind, "{c} : ?= {x} ?! {c2}"),
     *rules(
         _none,

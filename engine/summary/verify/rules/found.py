@@ -45,6 +45,10 @@ def _frames(r: Reading, phrase: Phrase) -> None:
     r.count(phrase, "n", r.facts.frames, "frames")
 
 
+def _one_frame(r: Reading, phrase: Phrase) -> None:
+    r.true(r.facts.frames == 1, "count", phrase, f"{r.facts.frames:,} frames")
+
+
 def _found_in_frames(r: Reading, phrase: Phrase) -> None:
     r.count(phrase, "n", r.facts.frames, "frames")
     r.about("all")
@@ -56,7 +60,7 @@ _COUNTED: Final[tuple[tuple[str, Subject, Callable[[Facts], int], tuple[str, ...
         "classified",
         lambda facts: facts.classified,
         (
-            f"[{_WERE}] [successfully] classified",
+            f"[({_WERE}|being)] [successfully] classified",
             f"{_WERE} (assigned|given) a class",
         ),
     ),
@@ -65,7 +69,7 @@ _COUNTED: Final[tuple[tuple[str, Subject, Callable[[Facts], int], tuple[str, ...
         "other",
         lambda facts: facts.rejected,
         (
-            f"[{_WERE}] [(rejected|set aside|left out)] as "
+            f"[({_WERE}|being)] [(rejected|set aside|left out)] as "
             "(not a white cell|not white cells|not being (a white cell|white cells)|no white cell|other objects)",
             f"[{_WERE}] (rejected|set aside)",
         ),
@@ -197,6 +201,7 @@ FOUND: Final = (
     *rules(
         _found,
         f"[a total of] {{n}} {_CELLS} [[{_WERE}] {_SEEN}]",
+        f"[a total of] {{n}} {_CELLS} {_WERE} identified ?! as",
         f"[out] of [a total of] [(the|all)] {{n}} {_CELLS} [[{_WERE}] {_SEEN}]",
     ),
     *rules(
@@ -211,6 +216,7 @@ FOUND: Final = (
         f"{{n}} {_FRAMES}",
         f"{{n}} {_FRAMES} {_WERE} (analysed|analyzed|processed|imaged|seen|recorded|examined)",
     ),
+    *rules(_one_frame, "(in|from|within) (a|the) single frame"),
     *rules(_found_in_frames, f"[(the|these)] {{n}} {_FRAMES} {_HOLD}"),
     *rules(_no_claim, f"{_HOLD} ?= ({{n}}|no) {_CELLS}", when=_is_verbless),
     *rules(

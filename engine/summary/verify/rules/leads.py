@@ -109,7 +109,14 @@ LEADS: Final = (
     ),
     *rules(_are, f"{_WERE} ?= ({{p}}|no) {{c}}"),
     *rules(
-        _nothing, "next to", "alongside", "as well as", "together with", "along with", "in addition"
+        _nothing,
+        "next to",
+        "alongside",
+        "as well as",
+        "together with",
+        "along with",
+        "in addition",
+        "additionally",
     ),
     *rules(
         _these,

@@ -10,7 +10,7 @@ from phenostream.engine.summary.verify.vocabulary import FRESH, GLUE
 WERE: Final = "(were|are|was|is)"
 AS: Final = (
     f"{WERE} [(classified as|predicted as|predicted to be|identified as|called|labelled as|labeled as|categorized as|"
-    "categorised as|assigned to)]"
+    "categorised as|assigned to|of [the]|in the)]"
 )
 OF: Final = "of [(the|all)] [(classified|them|these|which)] [cells]"
 MAKE: Final = (
