@@ -1,15 +1,28 @@
-"""The endpoints of `config.example.toml`, so that the commands find a daemon that was started with it; and its keys."""
+"""Where commands look for a daemon nobody named: the box's service, else that of `config.example.toml`; its keys."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from phenostream.daemon.security.keys import ClientKeys
 
-INGEST: Final = "ipc:///tmp/phenostream/ingest"
-RESULTS: Final = "ipc:///tmp/phenostream/results"
-CONTROL: Final = "ipc:///tmp/phenostream/control"
+_SERVICE: Final = "/run/phenostream"
+"""Made by systemd when the service starts, and removed when it stops."""
+_EXAMPLE: Final = "/tmp/phenostream"  # noqa: S108 - the example's
+
+
+def folder_of_sockets(service: str = _SERVICE) -> str:
+    """The folder of the service's sockets while there is one, else that of the example configuration."""
+    return service if os.path.isdir(service) else _EXAMPLE
+
+
+_FOLDER: Final = folder_of_sockets()
+INGEST: Final = f"ipc://{_EXAMPLE}/ingest"
+"""Always the example's: frames go into a service only where somebody says so."""
+RESULTS: Final = f"ipc://{_FOLDER}/results"
+CONTROL: Final = f"ipc://{_FOLDER}/control"
 
 
 def add_keys(parser: argparse.ArgumentParser) -> None:
