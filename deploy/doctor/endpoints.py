@@ -40,6 +40,7 @@ def look(patient: Patient) -> Iterator[Finding]:
         else:
             yield _tcp(key, name, daemon, patient)
     yield from _plain(config)
+    yield from _monitor(config, patient.root)
 
 
 def _ipc(key: str, path: Path, daemon: int | None, patient: Patient) -> Iterator[Finding]:
@@ -123,3 +124,23 @@ def _plain(config: Config) -> Iterator[Finding]:
         else:
             todo = "keys (phenostream keys server DIR, [security] keys), or a network of its own: docs/security.md"
             yield warn(section, f"{url}: PLAIN, open to whoever reaches it", todo)
+
+
+def _monitor(config: Config, root: Path) -> Iterator[Finding]:
+    """Where HTTP is spoken; the monitor holds no lock, so whether it is ours is told by its command line."""
+    key, monitor = "monitor.address", config.monitor
+    if not monitor.address:
+        yield ok(key, "none: nothing speaks HTTP")
+        return
+    who = [command_of(pid) for pid in sorted(listeners(monitor.port, root))]
+    if monitor.port and any("monitor" in one for one in who):
+        yield ok(key, f"{monitor.address}, served by {who[0]}")
+    elif monitor.port and (who or tcp_is_bound(monitor.port, root)):
+        told = f"{monitor.address}: in use by {who[0] if who else 'a process that we may not look into'}"
+        yield warn(key, told, "see that it is the monitor, or give monitor.address another port")
+    elif not monitor.is_local:
+        yield warn(
+            key, f"{monitor.address}: whoever reaches it reads it", "127.0.0.1, or a firewall"
+        )
+    else:
+        yield ok(key, f"{monitor.address}, free")

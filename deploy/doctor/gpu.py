@@ -113,6 +113,8 @@ def _nodes(patient: Patient) -> Iterator[Finding]:
         for path in sorted((patient.root / "dev").glob("nvidia*"))
         if stat.S_ISCHR(path.stat().st_mode)
     ]
+    if not nodes:
+        return
     with acting_as(patient.account):
         closed = [str(path) for path in nodes if not may_open(path)]
     if closed:
@@ -121,7 +123,7 @@ def _nodes(patient: Patient) -> Iterator[Finding]:
             f"user {patient.account.name} may not open {', '.join(closed)}",
             f"mode 0666, or the group that may: ls -l {closed[0]}",
         )
-    elif nodes:
+    else:
         yield ok("nodes", f"user {patient.account.name} may open all {len(nodes)} of /dev/nvidia*")
 
 

@@ -1,27 +1,34 @@
 """One inference by the daemon's own code in a process of its own: outside the unit's sandbox, or inside it.
 
-A runtime that crashes, hangs or is forbidden something ends that process, and the doctor tells of it.
+A library that crashes, hangs or is forbidden something ends that process, and the doctor tells of it: a runtime, or
+libzmq, whose threads end the process where the sandbox does not let them begin.
 """
 
 import json
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+import zmq
+
 from phenostream.daemon.config import Config
 from phenostream.daemon.model import served_model
 from phenostream.daemon.model_config import ModelConfig
 from phenostream.daemon.security.keys import SERVER_PAIR, KeyPair
+from phenostream.daemon.socket_options import bind
 from phenostream.deploy.child import PROGRAM
-from phenostream.deploy.doctor.account import Account
+from phenostream.deploy.doctor.account import Account, acting_as
 from phenostream.engine.errors import EngineFault
 
 INSIDE: Final = "--inside"
 """Argument of `phenostream doctor` in that process."""
+_CRASHED: Final = "Fatal Python error"
+"""How Python's own report of a crash begins; what a library says before it ends the process stands above it."""
 LONGEST_S: Final = 300.0
 """A TensorRT plan may have to be built first."""
 
@@ -71,6 +78,7 @@ def infer_once(config: Config) -> dict[str, Any]:
     """
     if config.security.keys is not None:
         KeyPair.read(config.security.keys, SERVER_PAIR)
+    _open_sockets(config)
     began_s = time.monotonic()
     with served_model(readable(config.model), measure=None) as model:
         said = model.describe()
@@ -78,6 +86,20 @@ def infer_once(config: Config) -> dict[str, Any]:
         names = ("backend", "precision", "device")
         plain = {name: str(said[name]) for name in names}
         return asdict(Inferred(**plain, load_s=took_s, batch=model.max_batch))
+
+
+def _open_sockets(config: Config) -> None:
+    """Listen for a moment, in the ways that the daemon does, where nobody else does.
+
+    Raises:
+        BadConfig: One cannot be opened.
+    """
+    schemes = {url.partition("://")[0] for _, url in config.endpoints()}
+    with tempfile.TemporaryDirectory() as folder, zmq.Context() as context:
+        places = {"ipc": f"ipc://{folder}/s", "tcp": "tcp://127.0.0.1:*"}
+        for scheme in sorted(schemes):
+            with context.socket(zmq.ROUTER) as socket:
+                bind(socket, places[scheme], scheme)
 
 
 def readable(model: ModelConfig) -> ModelConfig:
@@ -93,7 +115,10 @@ def asked_outside(path: Path, account: Account) -> Inferred:
 
     Raises:
         EngineFault: It did not; the text says why.
+        NotThatUser: We cannot be he.
     """
+    with acting_as(account):
+        pass  # asked before: `subprocess` would only say that it is not permitted
     words = [*PROGRAM, "doctor", INSIDE, "--config", str(path)]
     if account.is_us:
         return answer_of(words)
@@ -134,8 +159,11 @@ def answer_of(words: Sequence[str], account: Account | None = None) -> Inferred:
 
 
 def _last_words(said: str, code: int) -> str:
-    """Why it failed: its last line, or by which signal it died."""
+    """Why it failed: its last line, what it said before it crashed, or by which signal it died."""
     lines = [line for line in said.splitlines() if line.strip()]
+    for number, line in enumerate(lines):
+        if line.startswith(_CRASHED):
+            return "; ".join(lines[max(0, number - 1) : number + 1])
     if code < 0:
         return f"it was ended by signal {-code}"
     return lines[-1].removeprefix("phenostream doctor: ") if lines else f"it ended with code {code}"

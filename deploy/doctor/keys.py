@@ -6,16 +6,19 @@ from typing import Final
 
 from phenostream.daemon.config import Config
 from phenostream.daemon.security.allow_list import ROLES, AllowList
-from phenostream.daemon.security.keys import SERVER_PAIR, ClientKeys, KeyPair
+from phenostream.daemon.security.keys import CLIENT_PAIR, SERVER_PAIR, ClientKeys, KeyPair
 from phenostream.daemon.security.secret_file import read_secret
 from phenostream.daemon.security.trusted_keys import read_trusted_keys
 from phenostream.deploy.doctor.account import Account, acting_as
 from phenostream.deploy.doctor.finding import Finding, ok, refused, warn
 from phenostream.deploy.doctor.patient import Patient
 from phenostream.deploy.doctor.unit_file import UnitFile
+from phenostream.deploy.doctor.units import companion_of
 from phenostream.engine.errors import BadConfig
 
 _SECRETS: Final = "a secret is a file of its reader alone: docs/security.md, Where secrets lie"
+_SERVICES: Final = {"summary": "summariser", "monitor": "monitor"}
+"""Section of the configuration: the companion whose it is."""
 _ROOT: Final = Account("root", 0, 0, ())
 
 
@@ -30,8 +33,9 @@ def look(patient: Patient) -> Iterator[Finding]:
         yield _pair(config.security.keys, patient)
         yield _allowed(config.security.keys, patient)
     yield from _of_the_cache(config, patient)
-    if config.summary.keys is not None:
-        yield _of_the_summariser(config.summary.keys, patient)
+    for name, client in (("summary", config.summary.keys), ("monitor", config.monitor.keys)):
+        if client is not None:
+            yield _of_a_companion(name, client, patient)
     yield _trusted(config, patient)
 
 
@@ -93,13 +97,21 @@ def _of_the_cache(config: Config, patient: Patient) -> Iterator[Finding]:
     yield ok("engine cache's key", f"{path}, readable by user {patient.account.name} alone")
 
 
-def _of_the_summariser(folder: Path, patient: Patient) -> Finding:
+def _of_a_companion(name: str, folder: Path, patient: Patient) -> Finding:
+    """The keys of the summariser or the monitor, in their folder or as credentials of their unit."""
+    key = f"{name}.keys"
+    unit = None if patient.unit is None else companion_of(patient.unit, _SERVICES[name])
+    source = credential(None if unit is None else UnitFile.find(unit, patient.root), CLIENT_PAIR)
     try:
+        if source is not None and source.exists():
+            with acting_as(_ROOT):
+                KeyPair.read(source.parent, source.name)
+            return ok(key, f"{source}, handed over by systemd as a credential")
         with acting_as(patient.account):
             ClientKeys.read(folder)
     except BadConfig as err:
-        return refused("summary.keys", err, _SECRETS)
-    return ok("summary.keys", f"{folder}, readable by user {patient.account.name} alone")
+        return refused(key, err, _SECRETS)
+    return ok(key, f"{folder}, readable by user {patient.account.name} alone")
 
 
 def _trusted(config: Config, patient: Patient) -> Finding:

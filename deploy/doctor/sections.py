@@ -20,10 +20,12 @@ from phenostream.deploy.doctor import (
     software,
     units,
 )
-from phenostream.deploy.doctor.account import NotThatUser
+from phenostream.deploy.doctor.account import NotThatUser, may_look
 from phenostream.deploy.doctor.finding import Finding, not_run, refused
 from phenostream.deploy.doctor.patient import Patient
 from phenostream.engine.errors import PhenostreamError
+
+_MEND: Final = "mend what this line names, then look again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,15 @@ def _looked(section: Section, patient: Patient) -> list[Finding]:
             found.append(finding)  # noqa: PERF402 - what was found before it failed is kept
     except NotThatUser as err:
         found.append(not_run(section.name, str(err)))
+    except PermissionError as err:
+        if may_look(patient.account):
+            found.append(refused(section.name, err, _MEND))
+        else:
+            found.append(
+                not_run(
+                    section.name, f"{err.filename}: we may not look there: sudo phenostream doctor"
+                )
+            )
     except (PhenostreamError, OSError) as err:
-        found.append(refused(section.name, err, "mend what this line names, then look again"))
+        found.append(refused(section.name, err, _MEND))
     return found

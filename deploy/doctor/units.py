@@ -2,17 +2,15 @@
 
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from importlib.resources import files
-from pathlib import Path
 from typing import Final
 
 from phenostream.deploy.doctor.finding import Finding, fail, not_run, ok, warn
 from phenostream.deploy.doctor.patient import Patient
 from phenostream.deploy.doctor.unit_file import UnitFile, UnitName
-from phenostream.engine.errors import BadConfig
+from phenostream.deploy.install.carried import our_own
+from phenostream.deploy.install.places import companion
 
-_SHIPPED: Final = "phenostream.systemd"
-"""The package with the units' files."""
+_DROP_INS: Final = ("cpu", "gpu", "local", "lan")
 _COMPANIONS: Final = ("summariser", "monitor")
 _ASKED: Final = (
     "ActiveState", "SubState", "Result", "UnitFileState", "NRestarts", "NeedDaemonReload", "ExecMainStatus",
@@ -43,12 +41,17 @@ def looked(patient: Patient, ask: Ask) -> Iterator[Finding]:
     runs = (patient.root / "run/systemd/system").is_dir()
     yield from _unit(patient.unit_file, ask if runs else None)
     for one in _COMPANIONS:
-        companion = UnitName(name.full.replace("phenostream", f"phenostream-{one}", 1))
+        companion = companion_of(name, one)
         found = UnitFile.find(companion, patient.root)
         if found is None:
             yield ok(companion.full, "not installed")
         else:
-            yield from _unit(found, ask if runs else None)
+            yield from _unit(found, ask if runs else None, optional=True)
+
+
+def companion_of(unit: UnitName, name: str) -> UnitName:
+    """The unit of the summariser or monitor beside a daemon's."""
+    return UnitName(f"{companion(name, unit.instance)}.service")
 
 
 def ask_systemd(unit: str) -> Mapping[str, str] | None:
@@ -66,20 +69,20 @@ def ask_systemd(unit: str) -> Mapping[str, str] | None:
     return {key: value for key, _, value in pairs}
 
 
-def _unit(unit: UnitFile, ask: Ask | None) -> Iterator[Finding]:
+def _unit(unit: UnitFile, ask: Ask | None, *, optional: bool = False) -> Iterator[Finding]:
     name = unit.name.full
     if ask is None:
         yield not_run(name, f"installed at {unit.fragment}, but this box does not run systemd")
     elif (known := ask(name)) is None:
         yield not_run(name, f"installed at {unit.fragment}, but systemd does not answer")
     else:
-        yield _state(name, known)
+        yield _state(name, known, optional=optional)
         yield from _loose_ends(name, known)
     yield from _text(unit)
     yield from _overrides(unit)
 
 
-def _state(name: str, known: Mapping[str, str]) -> Finding:
+def _state(name: str, known: Mapping[str, str], *, optional: bool) -> Finding:
     active, sub = known.get("ActiveState", "?"), known.get("SubState", "?")
     told = f"{active} ({sub}), {known.get('UnitFileState') or 'not enabled'}"
     if active == "failed":
@@ -87,6 +90,8 @@ def _state(name: str, known: Mapping[str, str]) -> Finding:
         todo = f"journalctl -u {name} -n 20; then systemctl reset-failed {name}: docs/operate.md"
         return fail(name, told, todo)
     if active not in ("active", "reloading", "activating"):
+        if optional and known.get("UnitFileState") == "disabled":
+            return ok(name, f"{told}: not wanted here")
         return warn(name, told, f"sudo systemctl start {name}")
     if known.get("UnitFileState") == "disabled":
         return warn(name, told, f"it does not come back with the box: systemctl enable {name}")
@@ -140,15 +145,10 @@ def _overrides(unit: UnitFile) -> Iterator[Finding]:
 
 
 def shipped_texts() -> Mapping[str, str]:
-    """Name and text of every unit and drop-in of this version."""
-    try:
-        root = files(_SHIPPED)
-    except ModuleNotFoundError as err:
-        raise BadConfig(f"{_SHIPPED}: not in this installation; {_INSTALL} needs it too") from err
-    folders = [Path(str(root)), Path(str(root)) / "drop-ins"]
-    return {
-        path.name: path.read_text()
-        for folder in folders
-        for path in sorted(folder.glob("*"))
-        if path.suffix in (".service", ".conf")
-    }
+    """Name and text of every unit and drop-in of this version.
+
+    Raises:
+        BadConfig: They are not in this installation.
+    """
+    carried = our_own()
+    return carried.units() | {name: carried.drop_in(name) for name in _DROP_INS}

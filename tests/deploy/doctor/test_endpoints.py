@@ -126,3 +126,17 @@ def test_a_file_in_the_way_and_a_folder_that_is_open_to_all_fail(tmp_path: Path)
     told = [one for one in endpoints.look(of) if one.verdict == "fail"]
     assert len(told) == 3
     assert "lets anyone put a socket in place of ours" in told[0].found
+
+
+def test_the_port_of_the_monitor_is_free_or_another_program_is_named(tmp_path: Path) -> None:
+    assert the(list(endpoints.look(patient(tmp_path / "p"))), "monitor.address").verdict == "ok"
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port = server.getsockname()[1]
+        of = patient(tmp_path / "p", f'[monitor]\naddress = "127.0.0.1:{port}"\n')
+        found = the(list(endpoints.look(of)), "monitor.address")
+        assert found.verdict == "warn"
+        assert f"in use by process {os.getpid()}" in found.found
+    assert the(list(endpoints.look(of)), "monitor.address").found == f"127.0.0.1:{port}, free"
+    open_to_all = '[monitor]\naddress = "0.0.0.0:9750"\n[security]\nplain = ["monitor"]\n'
+    of = patient(tmp_path / "p", open_to_all)
+    assert the(list(endpoints.look(of)), "monitor.address").verdict == "warn"

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from phenostream.daemon.security.key_folder import make_client, make_server
-from phenostream.deploy.doctor import bundle, configuration, folders, keys
+from phenostream.deploy.doctor import bundle, configuration, folders, keys, sections
 from phenostream.deploy.doctor.account import Account, NotThatUser, acting_as, may_write_in
+from phenostream.deploy.doctor.finding import Finding, ok
 from phenostream.deploy.doctor.patient import Patient
+from phenostream.deploy.doctor.sections import Section
 from tests.deploy.doctor.patients import installed, patient, the
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
@@ -84,6 +86,32 @@ def test_a_secret_that_others_can_read_and_a_list_that_others_can_write_fail(
     assert "mode 0644 lets others at a secret" in the(found, "secret key").found
     assert "mode 0777 lets others write" in the(found, "allow-list").found
     assert {the(found, what).verdict for what in ("secret key", "allow-list")} == {"fail"}
+
+
+@needs_root
+def test_who_may_not_look_is_told_to_ask_root(shared: Path) -> None:
+    of = replace(patient(shared / "p"), account=Account("root", 0, 0, ()))
+    (shared / "p/journal").mkdir(mode=0o700)
+
+    def forbidden(of: Patient) -> Iterator[Finding]:
+        yield ok("seen", "x")
+        list((shared / "p/journal").iterdir())
+
+    with acting_as(NOBODY):
+        found = sections._looked(Section("folders", forbidden), of)
+    assert [one.verdict for one in found] == ["ok", "not run"]
+    assert found[1].found == f"{shared}/p/journal: we may not look there: sudo phenostream doctor"
+    found = sections._looked(Section("folders", forbidden), of)
+    assert [one.verdict for one in found] == ["ok"]
+
+
+def test_a_companions_keys_are_read_in_their_folder(tmp_path: Path) -> None:
+    make_server(tmp_path / "keys")
+    make_client(tmp_path / "keys", "words", "summariser", tmp_path / "words")
+    of = patient(tmp_path / "p", '[summary]\nkeys = "../words"\n')
+    assert the(list(keys.look(of)), "summary.keys").verdict == "ok"
+    (tmp_path / "words/client.key").chmod(0o640)
+    assert the(list(keys.look(of)), "summary.keys").verdict == "fail"
 
 
 @needs_root

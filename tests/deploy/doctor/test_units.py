@@ -85,6 +85,22 @@ def test_another_text_and_what_a_site_changed_are_told(
     assert found[3].found.endswith("1.conf adds Nice")
 
 
+def test_a_companion_that_nobody_enabled_is_not_wanted(
+    tmp_path: Path, shipped: dict[str, str]
+) -> None:
+    of = installed(tmp_path / "r", UNIT)
+    (of.root / "run/systemd/system").mkdir(parents=True)
+    (of.root / "etc/systemd/system/phenostream-monitor.service").write_text(UNIT)
+    for state, verdict in (("disabled", "ok"), ("enabled", "warn")):
+        known = WELL | {"ActiveState": "inactive", "SubState": "dead", "UnitFileState": state}
+        found = [
+            one
+            for one in units.looked(of, lambda name, known=known: known)  # type: ignore[misc]
+            if one.what == "phenostream-monitor.service"
+        ]
+        assert found[0].verdict == verdict
+
+
 def test_without_systemd_it_is_told_what_lies_there_and_no_state(
     tmp_path: Path, shipped: dict[str, str]
 ) -> None:
@@ -191,6 +207,10 @@ def test_without_a_unit_the_reason_is_said(tmp_path: Path) -> None:
     [
         ("echo not this; exit 0", "nothing that the doctor understands"),
         ("echo one >&2; echo 'phenostream doctor: no such bundle' >&2; exit 2", "^no such bundle$"),
+        (
+            "printf 'not permitted (thread.cpp:315)\\nFatal Python error: Aborted\\nThread 1\\n' >&2; exit 134",
+            "^not permitted .thread.cpp:315.; Fatal Python error: Aborted$",
+        ),
         ("kill -11 $$", "^it was ended by signal 11$"),
         ("exit 7", "^it ended with code 7$"),
     ],
