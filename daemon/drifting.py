@@ -17,7 +17,12 @@ from phenostream.daemon.drift_config import PREVIOUS, DriftConfig
 from phenostream.daemon.drift_history import MOST_INSTRUMENTS, DriftHistory, EndedRun
 from phenostream.daemon.logs import about
 from phenostream.daemon.model import ServedModel
-from phenostream.daemon.pipeline.drift_records import alarm_changed, run_drift, shift_told
+from phenostream.daemon.pipeline.drift_records import (
+    alarm_changed,
+    in_words,
+    run_drift,
+    shift_told,
+)
 from phenostream.daemon.pipeline.entries import Passage
 from phenostream.daemon.pipeline.records import FrameEnd
 from phenostream.daemon.reference_file import read_reference
@@ -212,17 +217,15 @@ def _projected(
 
 
 def _say(start: Start, change: AlarmChange) -> None:
-    shift = change.shift
+    told = shift_told(change.shift)
     logger.warning(
-        "drift: instrument %s, run %s: %s %s: %.3g, of %s %.3g, allowed to within %.3g (docs/drift.md)",
+        "drift: instrument %s, run %s: %s %s the %s: %s (docs/drift.md)",
         start.instrument,
         start.run,
-        shift.quantity.code,
-        "has drifted" if change.opened else "is back",
-        shift.now,
+        told["quantity"],
+        "has drifted from" if change.opened else "is back at",
         change.against.replace("_", " "),
-        shift.before,
-        shift.tolerance,
+        in_words(told),
         extra=about(start.run, start.instrument),
     )
 

@@ -1,6 +1,7 @@
 """The status records of drift: an alarm that opened or closed, and what a run that ends adds up to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import exp, expm1
 from typing import Any
 
 from phenostream.daemon.drift_history import RUN_DRIFT, EndedRun
@@ -54,6 +55,26 @@ def shift_told(shift: Shift) -> dict[str, Any]:
         "p": shift.p,
         "beyond": shift.beyond,
     }
+
+
+def in_words(told: Mapping[str, Any]) -> str:
+    """Where a quantity is, and where it may be, for a person; of what `shift_told` tells.
+
+    Shares in per cent, brightness as a level, the others in standard deviations.
+    """
+    now, before, tolerance = (float(told[key]) for key in ("now", "before", "tolerance"))
+    kind = str(told["quantity"]).split("/")[0]
+    if kind == "brightness":
+        allowed = f"{exp(before):.3f} ± {100 * expm1(tolerance):.0f} %"
+        return f"{exp(now):.3f} of full scale, allowed {allowed}"
+    if kind in ("marker", "feature"):
+        return f"{_plain(now)} sd, allowed {_plain(before)} ± {tolerance:.2f}"
+    return f"{100 * now:.1f} %, allowed {100 * before:.1f} ± {100 * tolerance:.1f}"
+
+
+def _plain(value: float) -> str:
+    """Two decimals; nothing has no sign."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def _status(event: str, start: Start, model_synthetic: bool) -> dict[str, Any]:

@@ -134,11 +134,12 @@ def _status_text(body: dict[str, Any]) -> str:
 
 def _drift_text(body: dict[str, Any]) -> str:
     """An alarm of drift, which says nothing of the frames but that they are others than those before."""
+    from phenostream.daemon.pipeline.drift_records import in_words
+
     what = "has drifted from" if body["open"] else "is back at"
     return (
         f"run {body['run']} of {body['instrument']}: {printable(str(body['quantity']))} {what} the "
-        f"{body['against'].replace('_', ' ')}: {body['now']:.3g}, there {body['before']:.3g}, allowed to within "
-        f"{body['tolerance']:.3g}"
+        f"{body['against'].replace('_', ' ')}: {in_words(body)}"
     )
 
 

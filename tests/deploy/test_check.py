@@ -120,6 +120,30 @@ def test_the_reference_is_told_and_whether_it_can_be_compared_with(
     assert "healthy.json: reference: format" in capsys.readouterr().err
 
 
+def test_what_runs_are_watched_against_is_told(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = config.read_text()
+    path, sha256 = tmp_path / "healthy.json", load_bundle(demo_bundle()).sha256
+    write_reference(path, Reference("healthy", sha256, Population(7).draw(300)))
+    said = {
+        "": "against the training population of 150 frames",
+        "training = false": "not watched",
+        'against = "previous"': "frames; against the instrument's run before",
+        f'against = "{path}"': "frames; against 'healthy', ",
+    }
+    for settings, expected in said.items():
+        config.write_text(f"{told}\n[drift]\n{settings}\n")
+        assert main(["check", "--config", str(config), "--json"]) == 0
+        assert expected in json.loads(capsys.readouterr().out)["found"]["drift"]
+    config.write_text(f'{told}\n[drift]\nagainst = "prevoius"\n')
+    assert main(["check", "--config", str(config)]) == 2
+    assert "prevoius: there is no such file" in capsys.readouterr().err
+    config.write_text(f"{told}\n[drift]\nmarker_sd = 0\n")
+    assert main(["check", "--config", str(config)]) == 2
+    assert "drift.marker_sd: 0" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("mode", "content", "says"),
     [

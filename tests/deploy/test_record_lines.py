@@ -120,7 +120,7 @@ def test_an_alarm_of_drift_says_what_has_moved_how_far_and_from_what() -> None:
     shift = {"quantity": "rejected", "before": 0.2, "now": 0.41, "tolerance": 0.1, "p": 0.0}
     body = drift_body(event="drift", against="previous_run", open=True, **shift)
     assert record_line(Record("status", 9, body)).endswith(
-        f"run {RUN} of scope-1: rejected has drifted from the previous run: 0.41, there 0.2, allowed to within 0.1"
+        f"run {RUN} of scope-1: rejected has drifted from the previous run: 41.0 %, allowed 20.0 ± 10.0"
     )
     back = record_line(Record("status", 9, body | {"open": False}))
     assert "rejected is back at the previous run" in back
