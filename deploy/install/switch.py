@@ -136,13 +136,17 @@ def _put_and_start(
     bring(places, record, wanted, steps)
     if target.release is not None:
         _turn(target.release, ready, places, steps)
-    if pending & {SYSUSERS, TMPFILES} and systemd.may_make_users:
-        steps.ensure("user, group and folders", False, systemd.apply_users_and_folders)
+    if pending & {SYSUSERS, TMPFILES}:
+        if systemd.may_make_users:
+            steps.ensure("users, group and folders", False, systemd.apply_users_and_folders)
+        else:
+            steps.leave("users, group and folders: systemd makes them when the box starts")
     if systemd.is_running and any(path.startswith(UNITS) for path in pending):
         steps.ensure("systemctl daemon-reload", False, systemd.read_units_again)
+    configs = {name: config_values(places.at(config_file(name))) for name in record.instances}
+    services = services_of(configs | target.configs, target.extras)
+    _enable(services, systemd, steps)
     if starts:
-        configs = {name: config_values(places.at(config_file(name))) for name in record.instances}
-        services = services_of(configs | target.configs, target.extras)
         _start(services, pending, systemd, steps)
         if not steps.dry:
             keep_record(places, replace(read_record(places), pending=()))
@@ -168,12 +172,19 @@ def _turn(release: Path, ready: Path | None, places: Places, steps: Steps) -> No
     steps.ensure(f"{PROGRAM} → {way}", leads_to(program) == way, partial(point, program, way))
 
 
+def _enable(services: list[Service], systemd: Systemd, steps: Steps) -> None:
+    for unit in (service.unit for service in services):
+        if systemd.may_enable:
+            is_so = systemd.is_enabled(unit)
+            steps.ensure(f"enable {unit}.service", is_so, partial(systemd.enable, unit))
+        else:
+            steps.leave(f"{unit}.service: not enabled, there is no systemctl here")
+
+
 def _start(services: list[Service], changed: set[str], systemd: Systemd, steps: Steps) -> None:
     """Start what is down and what something changed for, one after another, each until it is ready."""
     for service in services:
         unit = service.unit
-        is_enabled = systemd.is_enabled(unit)
-        steps.ensure(f"enable {unit}.service", is_enabled, partial(systemd.enable, unit))
         touched = CURRENT in changed or bool(changed & set(_files_of(service)))
         is_so = not touched and systemd.is_active(unit)
         what = f"start {unit}.service and wait until it is ready"

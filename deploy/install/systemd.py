@@ -1,6 +1,7 @@
 """Asking the service manager: what there is to start, whether it became ready, and why not."""
 
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +33,13 @@ class Systemd:
 
     @property
     def may_make_users(self) -> bool:
-        """Whether we may write the tree's list of users."""
-        return os.geteuid() == 0
+        """Whether we may write the tree's list of users, and what writes it is here."""
+        return os.geteuid() == 0 and shutil.which("systemd-sysusers") is not None
+
+    @property
+    def may_enable(self) -> bool:
+        """Whether what has units start with the box is here."""
+        return shutil.which("systemctl") is not None
 
     def apply_users_and_folders(self) -> None:
         """Make the user, the group and the folders that the box's own files name."""

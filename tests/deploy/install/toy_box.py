@@ -155,10 +155,20 @@ class ToyBox:
 
 
 class ToySystemd(Systemd):
-    """Runs, although the tree is not this box's."""
+    """Runs and may do all, although the tree is not this box's."""
 
     @property
     def is_running(self) -> bool:
+        """See `Systemd`."""
+        return True
+
+    @property
+    def may_make_users(self) -> bool:
+        """See `Systemd`."""
+        return True
+
+    @property
+    def may_enable(self) -> bool:
         """See `Systemd`."""
         return True
 
