@@ -30,6 +30,7 @@ from phenostream.trainer.checkpoint import (  # noqa: E402
 from phenostream.trainer.export import export_model, run_graph, write_bundle  # noqa: E402
 from phenostream.trainer.network.graph import BundleGraph, Preprocess  # noqa: E402
 from phenostream.trainer.onnx_graph import fold_batchnorm  # noqa: E402
+from tests.trainer.toy_population import FACTS, toy_population  # noqa: E402
 
 BIAS = (-0.2, 0.5, -0.3)
 SCALE = ((1.0, 1.5, 2.0, 0.5), (0.5, 1.0, 1.5, 2.0), (2.0, 0.5, 1.0, 1.5))
@@ -99,8 +100,9 @@ def checkpoint() -> Checkpoint:
             _covered("CD45", 0.93, 0.92, 0.94).model_copy(update={"name": "ECE"}),
         ),
         data_sha256="0" * 64,
+        training_population=FACTS,
     )
-    return Checkpoint(random_graph(), card, crops(8))
+    return Checkpoint(random_graph(), card, crops(8), population=toy_population())
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +115,13 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def bundle(folders: tuple[Path, Path]) -> Bundle:
     return load_bundle(folders[1])
+
+
+def test_the_bundle_tells_the_population_that_the_checkpoint_keeps(bundle: Bundle) -> None:
+    assert bundle.manifest.training_population == FACTS
+    assert bundle.files["population.npz"] == toy_population()
+    assert bundle.population is not None
+    assert bundle.population.sums.frames == 5
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])

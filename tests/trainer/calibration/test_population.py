@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,16 @@ from phenostream.engine.types import Crops  # noqa: E402
 from phenostream.trainer.calibration.calibrate import Thresholds, fill, fit_calibration  # noqa: E402
 from phenostream.trainer.calibration.population import for_population  # noqa: E402
 from phenostream.trainer.calibration.settings import CalibrationSettings  # noqa: E402
-from phenostream.trainer.checkpoint import Card, Checkpoint, save_checkpoint  # noqa: E402
+from phenostream.trainer.checkpoint import (  # noqa: E402
+    Card,
+    Checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
 from phenostream.trainer.export import export_model  # noqa: E402
 from phenostream.trainer.network.graph import BundleGraph  # noqa: E402
 from tests.trainer.calibration.toy import toy  # noqa: E402
+from tests.trainer.toy_population import FACTS, toy_population  # noqa: E402
 
 STATED = (0.15, 0.8, 0.05)
 
@@ -90,3 +97,20 @@ def test_a_prior_is_stated_at_export_from_what_lies_beside_the_weights(
     as_trained, stated = (one.card for one in written)
     assert as_trained == checkpoint.card
     assert stated == for_population(checkpoint, STATED).card
+
+
+def test_what_it_said_of_a_population_is_kept_and_goes_with_another_prior(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    card = checkpoint.card.model_copy(update={"training_population": FACTS})
+    told = replace(checkpoint, card=card, population=toy_population())
+    folder = save_checkpoint(told, tmp_path / "checkpoint")
+    again = load_checkpoint(folder)
+    assert (again.population, again.card.training_population) == (toy_population(), FACTS)
+    stated = for_population(told, STATED)
+    assert (stated.population, stated.card.training_population) == (None, None)
+    (folder / "population.npz").unlink()
+    with pytest.raises(BadInput, match="not a trained checkpoint"):
+        load_checkpoint(folder)
+    save_checkpoint(checkpoint, folder)
+    assert load_checkpoint(folder).population is None
