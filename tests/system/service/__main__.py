@@ -10,13 +10,13 @@ import json
 import sys
 import time
 
-from tests.system.service import instances, lifecycle, sandbox
+from tests.system.service import examined, instances, lifecycle, sandbox
 from tests.system.service.box import Box, installed_box
 from tests.system.service.check import Check
 from tests.system.service.container import lacking
 from tests.system.service.software import release
 
-CHECKS = (*lifecycle.CHECKS, *sandbox.CHECKS, *instances.CHECKS)
+CHECKS = (*lifecycle.CHECKS, *sandbox.CHECKS, *examined.CHECKS, *instances.CHECKS)
 GOOD, FAILED, NOT_HERE = 0, 1, 2
 
 
