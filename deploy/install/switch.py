@@ -129,7 +129,8 @@ def _put_and_start(
     """All of it; what is pending is in the record before anything changes, and no longer when it was seen to."""
     places, ready = systemd.places, _last_ready(systemd.places)
     wanted = wanted_files(target.carried, record.instances)
-    pending = {*read_record(places).pending, *differing(places, record, wanted)}
+    new = differing(places, record, wanted)
+    pending = {*read_record(places).pending, *new}
     if target.release is not None and leads_to(places.at(CURRENT)) != _link_to(target.release):
         pending.add(CURRENT)
     record = replace(record, pending=tuple(sorted(pending)))
@@ -137,19 +138,26 @@ def _put_and_start(
     if target.release is not None:
         _turn(target.release, ready, places, steps)
     if pending & {SYSUSERS, TMPFILES}:
-        if systemd.may_make_users:
-            steps.ensure("users, group and folders", False, systemd.apply_users_and_folders)
-        else:
-            steps.leave("users, group and folders: systemd makes them when the box starts")
-    if systemd.is_running and any(path.startswith(UNITS) for path in pending):
+        pending -= _made_users(systemd, steps)
+    if systemd.is_running and any(path.startswith(UNITS) for path in (pending if starts else new)):
         steps.ensure("systemctl daemon-reload", False, systemd.read_units_again)
     configs = {name: config_values(places.at(config_file(name))) for name in record.instances}
     services = services_of(configs | target.configs, target.extras)
     _enable(services, systemd, steps)
     if starts:
         _start(services, pending, systemd, steps)
-        if not steps.dry:
-            keep_record(places, replace(read_record(places), pending=()))
+        pending.clear()
+    if not steps.dry:
+        keep_record(places, replace(read_record(places), pending=tuple(sorted(pending))))
+
+
+def _made_users(systemd: Systemd, steps: Steps) -> set[str]:
+    """Make users, group and folders; what is no longer pending."""
+    if not systemd.may_make_users:
+        steps.leave("users, group and folders: systemd makes them when the box starts")
+        return set()
+    steps.ensure("users, group and folders", False, systemd.apply_users_and_folders)
+    return {SYSUSERS, TMPFILES}
 
 
 def _link_to(release: Path) -> str:
