@@ -9,13 +9,17 @@ import json
 import sys
 import threading
 import time
-from typing import Any
+from typing import Any, Final
 
 from phenostream.daemon.client.sender import Sender
 from phenostream.daemon.client.sender_options import SenderSettings
 from phenostream.daemon.wire.ingest import Ack, Start
 from phenostream.engine.errors import PhenostreamError
 from tests.system.small_camera import small_frame
+
+MOST_UNACKED: Final = 16
+"""Frames ahead of the acknowledgements: the end of a run waits for all of them."""
+_LOOK_S: Final = 0.005
 
 
 def _tell(line: str) -> None:
@@ -48,6 +52,8 @@ def main() -> None:
             sender.start(start)
             seq = 0
             while not enough.is_set():
+                while sender.counts.unacked >= MOST_UNACKED and not enough.is_set():
+                    sender.wait(_LOOK_S)
                 sender.send(seq, frame)
                 seq += 1
                 sender.wait(plan["pause_s"])
