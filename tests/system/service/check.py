@@ -30,7 +30,7 @@ class Lap:
 
     Attributes:
         seconds: On the clock.
-        waited_s: Of them, what the daemon's main thread was ready to run and had no core: what others took.
+        waited_s: What the daemon's threads were ready to run meanwhile and had no core: what others took.
     """
 
     seconds: float
@@ -38,12 +38,14 @@ class Lap:
 
     @property
     def own_s(self) -> float:
-        """What it would have taken with a core to itself."""
+        """At least what it would have taken had nobody else been there."""
         return self.seconds - self.waited_s
 
     def __str__(self) -> str:
         return f"{self.seconds:.2f} s" + (
-            f" ({self.waited_s:.2f} s of them waiting for a core)" if self.waited_s >= 0.1 else ""
+            f" (its threads waited {self.waited_s:.2f} s for a core)"
+            if self.waited_s >= 0.1
+            else ""
         )
 
 

@@ -27,8 +27,6 @@ ExecStart=/bin/sh -c 'kill -KILL $$$$'
 
 
 def _ready(box: Box) -> str:
-    box.daemon.must("start")  # fills the engine cache
-
     def restarted() -> Lap:
         box.daemon.must("stop")
         began_s = time.monotonic()

@@ -47,9 +47,9 @@ class Unit:
         return int(self.fact("MainPID"))
 
     def waited_s(self) -> float:
-        """How long its main thread was ready to run and had no core, since it began."""
-        _, waited_ns, _ = self._machine.read(f"/proc/{self.pid}/schedstat").split()
-        return int(waited_ns) / 1e9
+        """How long its threads were ready to run and had no core, all together, since it began."""
+        told = self._machine.must("sh", "-c", f"cat /proc/{self.pid}/task/*/schedstat")
+        return sum(int(line.split()[1]) for line in told.splitlines()) / 1e9
 
     def kill(self, signal_name: str) -> float:
         """Send a signal to the main process; when that was, in seconds of the monotonic clock."""
