@@ -78,6 +78,7 @@ _FRAME_COLUMNS: Final = (
     RowColumn(
         "degraded", "text", "", "faults of the daemon that were open then; empty without one"
     ),
+    RowColumn("drift", "text", "", "alarms of drift that the run had open then; empty without one"),
     RowColumn("four_shot_residual", "f32", "1", "how far light fails to add in the whole frame"),
     *(RowColumn(name, "bool", "", meaning) for name, meaning in _FLAGS.items()),
     RowColumn(
@@ -246,7 +247,8 @@ def _frame_rows(meta: Mapping[str, Any], offset: int, found: int) -> Rows:
         "model_sha256": model.get("sha256"),
         "backend": model.get("backend"),
         "precision": model.get("precision"),
-        "degraded": _faults(meta),
+        "degraded": _names(meta.get("degraded")),
+        "drift": _names(meta.get("drift")),
         "four_shot_residual": np.nan if residual is None else residual,
         **{name: flags.get(name) is True for name in _FLAGS},
         "orientation": flags.get("orientation"),
@@ -260,9 +262,8 @@ def _frame_rows(meta: Mapping[str, Any], offset: int, found: int) -> Rows:
     return rows
 
 
-def _faults(meta: Mapping[str, Any]) -> str | None:
-    """Names of the faults; None for a record that tells of none."""
-    told = meta.get("degraded")
+def _names(told: object) -> str | None:
+    """A list of names as one text; None for a record that tells of none."""
     return ", ".join(map(str, told)) or None if isinstance(told, list) else None
 
 

@@ -41,6 +41,24 @@ def test_vectors_are_split_by_name_and_cells_say_what_they_are(make_record: Reco
     assert np.isnan(rows["y_um"]).all()
 
 
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"degraded": ["engine", "cells"], "drift": ["training:rejected"]}, ("engine, cells", "training:rejected")),
+        ({"degraded": [], "drift": []}, (None, None)),
+        ({}, (None, None)),
+    ],
+)  # fmt: skip
+def test_what_was_amiss_or_has_drifted_is_named_in_every_row(
+    make_record: RecordMaker, told: dict[str, list[str]], expected: tuple[str | None, str | None]
+) -> None:
+    rows = RowMaker().take(5, make_record(9, **told))
+    assert rows is not None
+    assert (rows["degraded"].tolist(), rows["drift"].tolist()) == tuple(
+        [one] * 2 for one in expected
+    )
+
+
 def test_a_cell_without_a_score_is_not_said_to_be_like_the_training_cells(
     make_record: RecordMaker,
 ) -> None:
