@@ -42,7 +42,7 @@ def frame_line(frame: "FrameRecord") -> str:
     return (
         f"{place}  {counts['found']:>4} cells: {shares}  {rejected}"
         f"  {counts['edge']:>2} at edge  {_trust(frame)}  {meta['timing_ms']['total']:>6.1f} ms"
-        f"{'  synthetic' if meta['synthetic'] else ''}{_flags(meta)}{_faults(meta)}"
+        f"{'  synthetic' if meta['synthetic'] else ''}{_flags(meta)}{_faults(meta)}{_drifted(meta)}"
     )
 
 
@@ -62,6 +62,12 @@ def _faults(meta: dict[str, Any]) -> str:
     return (f"  {failed} FAILED" if failed else "") + (
         f"  DEGRADED ({', '.join(faults)})" if faults else ""
     )
+
+
+def _drifted(meta: dict[str, Any]) -> str:
+    """How many alarms of drift the run has open; nothing where it has none."""
+    alarms = meta.get("drift") or ()
+    return f"  DRIFT ({len(alarms)})" if alarms else ""
 
 
 def _source(facts: dict[str, Any]) -> str:

@@ -43,6 +43,12 @@ def test_failed_cells_and_a_degraded_daemon_are_told_in_capitals() -> None:
     assert line.endswith("  1 FAILED  DEGRADED (engine, journal)")
 
 
+def test_a_run_that_has_drifted_is_told_to_have_in_every_line() -> None:
+    line = frame_line(a_frame(drift=["training:feature/3", "training:rejected"]))
+    assert line.endswith("  DRIFT (2)")
+    assert "DRIFT" not in frame_line(a_frame(drift=[]))
+
+
 def test_a_model_that_cannot_decide_is_not_said_to_have_found_nothing() -> None:
     bare = {"calibrated": False, "ood_threshold": None, "reject_threshold": None}
     frame = a_frame()
