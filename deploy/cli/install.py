@@ -42,7 +42,9 @@ _READABLE_BY_ALL = 0o022
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "--instance", default="", metavar="NAME", help="one of several daemons on this box"
+        "--instance",
+        metavar="NAME",
+        help="one of several daemons on this box (default: those that are there; at first the one without a name)",
     )
     software = parser.add_mutually_exclusive_group()
     software.add_argument("--wheel", type=Path, metavar="FILE", help="a wheel of phenostream")
@@ -153,7 +155,7 @@ def _order(args: argparse.Namespace, systemd: "Systemd", *, starts: bool) -> "Or
     from phenostream.deploy.install.places import checked_instance
     from phenostream.deploy.install.python import find_python
 
-    instance = checked_instance(args.instance)
+    instance = None if args.instance is None else checked_instance(args.instance)
     listen = Listen.parsed(args.listen) if args.listen is not None else None
     software = None if args.units_only else _software(args, systemd.places)
     python = find_python(args.python, systemd.run) if software is not None else None

@@ -7,7 +7,7 @@ that no file of somebody else is in the way, and that the new release accepts th
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -54,7 +54,7 @@ class Order:
     """What is wanted.
 
     Attributes:
-        instance: Its name; empty for the one without.
+        instance: Its name; empty for the one without; None: those that are there, and at first the one without.
         backend: None: as it was, or what the box has.
         listen: Where other machines reach it; None: not said.
         software: What a release is made of; None: the one that runs.
@@ -63,7 +63,7 @@ class Order:
         starts: Services are started; else only put in place.
     """
 
-    instance: str
+    instance: str | None
     backend: Backend | None
     listen: Listen | None
     software: Software | None
@@ -86,16 +86,17 @@ def install(
     with _alone(places, steps):
         before = read_record(places)
         carried = _carried(order, places)
-        choice = Choice(
-            order.backend or _usual_backend(before, order.instance),
-            network_for(places, order.instance, order.listen),
-        )
-        after = Record({**before.instances, order.instance: choice}, before.files)
+        asked = _asked(order, before)
+        listens = dict.fromkeys(asked, order.listen)
+        after = replace(before, instances=_instances(order, asked, before, places))
         refuse_strangers(places, before, wanted_files(carried, after.instances))
         _refuse_other_program(places)
         release, extras = _release(order, systemd, steps, on_line)
-        values = configure(carried, places, order.instance, order.listen, steps)
-        target = Target(release, carried, extras, {order.instance: values})
+        configs = {
+            name: configure(carried, places, name, listens.get(name), steps)
+            for name in after.instances
+        }
+        target = Target(release, carried, extras, configs)
         if not steps.dry:
             _check_accepted(target.release, after, systemd)
         go_over(target, before, after, systemd, steps, starts=order.starts)
@@ -164,6 +165,27 @@ def _release(
     extras = ", ".join(order.software.extras) or "none"
     steps.ensure(f"release {release.name} (extras: {extras}) with {order.python.path}", whole, make)
     return release, order.software.extras
+
+
+def _asked(order: Order, before: Record) -> list[str]:
+    """Whom the order is for: the one that was named, or all that are there."""
+    if order.instance is not None:
+        return [order.instance]
+    asked = list(before.instances) or [""]
+    if order.listen is not None and len(asked) > 1:
+        raise BadConfig(f"--listen {order.listen}: allowed for one instance, --instance NAME")
+    return asked
+
+
+def _instances(order: Order, asked: list[str], before: Record, places: Places) -> dict[str, Choice]:
+    """All that shall be, each with what its unit may do."""
+    return {
+        name: Choice(
+            (order.backend if name in asked else None) or _usual_backend(before, name),
+            network_for(places, name, order.listen if name in asked else None),
+        )
+        for name in {**before.instances, **dict.fromkeys(asked)}
+    }
 
 
 def _usual_backend(record: Record, instance: str) -> Backend:

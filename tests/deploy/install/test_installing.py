@@ -139,6 +139,27 @@ def test_another_instance_leaves_the_first_alone(box: ToyBox, tmp_path: Path) ->
     assert same[0].read_text() == same[1].read_text()
 
 
+def test_an_upgrade_is_one_of_the_instances_that_are_there_and_adds_none(
+    box: ToyBox, tmp_path: Path
+) -> None:
+    for name in ("scope1", "scope2"):
+        installed(box, order(tmp_path, instance=name))
+    box.ran.clear()
+    upgrade = replace(order(tmp_path, "1.1"), instance=None)
+    installed(box, upgrade)
+    started = [unit for unit in box.starts() if unit.startswith("phenostream@")]
+    assert started == ["phenostream@scope1", "phenostream@scope2"]
+    assert not (box.root / "etc/phenostream").exists()
+    assert not (box.root / "etc/systemd/system/phenostream.service").exists()
+    with pytest.raises(BadConfig, match=r"--listen \*: allowed for one instance, --instance NAME"):
+        installed(box, replace(upgrade, listen=Listen("*")))
+
+
+def test_at_first_it_is_the_instance_without_a_name(box: ToyBox, tmp_path: Path) -> None:
+    installed(box, replace(order(tmp_path), instance=None))
+    assert "phenostream" in box.active
+
+
 def test_an_upgrade_keeps_configuration_and_the_release_before(box: ToyBox, tmp_path: Path) -> None:
     installed(box, order(tmp_path))
     config = box.root / "etc/phenostream/config.toml"
