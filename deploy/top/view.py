@@ -3,7 +3,6 @@
 The only module, with `screen`, that knows rich. Everything shown comes from a status and what `reading` makes of it.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -15,13 +14,11 @@ from rich.text import Text
 from phenostream.daemon.monitor.reading import rows, table, tables
 from phenostream.deploy.cli.record_lines import short_run
 from phenostream.deploy.cli.terminal import printable
-from phenostream.deploy.top.reading import STAGES, Readings, Share, Times, Told
+from phenostream.deploy.top import figures
+from phenostream.deploy.top.reading import STAGES, Readings, Times, Told
 from phenostream.deploy.top.watch import Shown
 
 _COLOURS: Final = {"ready": "green", "degraded": "red", "starting": "yellow", "draining": "yellow"}
-_BAR: Final = 8
-_THOUSANDS: Final = ("", "k", "M", "G", "T", "P", "E")
-_EIGHTHS: Final = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 _MOST_SOURCES: Final = 2
 _MOST_FAULTS: Final = 2
 _SUMMARY_LINES: Final = 3
@@ -37,7 +34,7 @@ _OF_STAGES: Final[tuple[_Column, ...]] = (
 )
 _OF_CELLS: Final[tuple[_Column, ...]] = (
     ("cells found", "left", 12),
-    ("", "left", _BAR),
+    ("", "left", figures.BAR),
     ("now", "right", 7),
     ("ever", "right", 7),
 )
@@ -72,10 +69,12 @@ def _head(shown: Shown, width: int) -> Text:
     """State and uptime at the left, the address at the right, in the colour of the state."""
     status = shown.readings.newest
     state = str(status.get("state", "asked"))
-    said = f" phenostream  {state.upper()}  up {_duration(float(status.get('uptime_s', 0)))} "
+    said = (
+        f" phenostream  {state.upper()}  up {figures.duration(float(status.get('uptime_s', 0)))} "
+    )
     colour = _COLOURS.get(state, "white")
     if shown.away_s is not None:
-        said = f" phenostream  NO ANSWER for {_duration(shown.away_s)}; below, what it said last "
+        said = f" phenostream  NO ANSWER for {figures.duration(shown.away_s)}; below, what it said last "
         colour = "red"
     address = printable(shown.url)[-max(1, width - len(said) - 1) :]
     line = Text(said + address.rjust(width - len(said)), style=f"black on {colour}")
@@ -121,14 +120,14 @@ def _flow(readings: Readings) -> Table:
     """How much goes through, and what waits where."""
     rates, status = readings.rates(), readings.newest
     grid = _table((f"over {readings.over_s:.0f} s", "left", 15), ("", "right", 9))
-    _row(grid, "frames/s", _number(rates.frames))
-    _row(grid, "cells/s", _number(rates.cells))
-    _row(grid, "journal KiB/s", _number(rates.journal_bytes / 1024))
+    _row(grid, "frames/s", figures.number(rates.frames))
+    _row(grid, "cells/s", figures.number(rates.cells))
+    _row(grid, "journal KiB/s", figures.number(rates.journal_bytes / 1024))
     queues = table(status, "queues")
     for name in ("frames", "batches", "entries"):
-        _row(grid, f"{name} queued", _count(queues.get(name)))
+        _row(grid, f"{name} queued", figures.count(queues.get(name)))
     credit = table(status, "meters", "credit")
-    _row(grid, "unacknowledged", _mebibytes(credit.get("outstanding_bytes")))
+    _row(grid, "unacknowledged", figures.mebibytes(credit.get("outstanding_bytes")))
     return grid
 
 
@@ -148,7 +147,11 @@ def _cells(readings: Readings) -> Table:
     for share in readings.shares():
         if share.name in _ONLY_IF_ANY and not share.all_along > 0:
             continue
-        shown = _bar(share), _percent(share.lately), _percent(share.all_along)
+        shown = (
+            figures.bar(share.lately),
+            figures.percent(share.lately),
+            figures.percent(share.all_along),
+        )
         _row(grid, printable(share.name), *shown)
     return grid
 
@@ -160,7 +163,7 @@ def _beyond(shown: Shown, most: int) -> RenderableType:
     grid = _table(*_OF_RUNS)
     for run in list(shown.runs)[::-1][: max(1, most - len(lines))]:
         counts = table(run, "counts")
-        of = f"{_count(counts.get('published'))}/{_count(counts.get('received'))}"
+        of = f"{figures.count(counts.get('published'))}/{figures.count(counts.get('received'))}"
         name, instrument = short_run(run.get("run")), str(run.get("instrument"))
         _row(grid, printable(name), printable(instrument), of)
     if not shown.runs:
@@ -173,7 +176,7 @@ def _sources(status: Told) -> Iterator[Text]:
     sources = table(status, "sources")
     for name in list(sources)[:_MOST_SOURCES]:
         told = table(sources, name)
-        said = f"{_count(told.get('messages'))} messages, {_count(told.get('malformed'))} malformed"
+        said = f"{figures.count(told.get('messages'))} messages, {figures.count(told.get('malformed'))} malformed"
         yield _line("", f"source {name}: {said}")
 
 
@@ -183,7 +186,7 @@ def _words(status: Told) -> Iterator[Text]:
     if told.get("heard_s") is None:
         return
     who = table(told, "llm").get("name") or "no language model"
-    counts = ", ".join(f"{_count(told.get(key))} {key}" for key in ("worded", "refused"))
+    counts = ", ".join(f"{figures.count(told.get(key))} {key}" for key in ("worded", "refused"))
     yield _line("", f"words of {who}: {counts}")
 
 
@@ -192,10 +195,10 @@ def _account(status: Told) -> Text:
     total = table(status, "ledger", "total")
     line = Text(" since this journal began: ", style="dim", no_wrap=True, overflow="ellipsis")
     for key in ("received", "published"):
-        line.append(f"{_count(total.get(key, 0))} {key}  ", style="not dim")
+        line.append(f"{figures.count(total.get(key, 0))} {key}  ", style="not dim")
     for key in ("quarantined", "failed", "dropped", "missing"):
         if total.get(key):
-            line.append(f"{_count(total[key])} {key}  ", style="bold red not dim")
+            line.append(f"{figures.count(total[key])} {key}  ", style="bold red not dim")
     return line
 
 
@@ -219,60 +222,11 @@ def _summary(status: Told, most_lines: int, width: int) -> Iterator[Text]:
 
 
 def _times(times: Times) -> tuple[str, str, str]:
-    return _number(1e3 * times.mean_s), _bound(times.p50_s), _bound(times.p99_s)
-
-
-def _bound(seconds: float) -> str:
-    """The bound of a bucket, ms."""
-    if math.isnan(seconds):
-        return "-"
-    return "over" if math.isinf(seconds) else f"{1e3 * seconds:g}"
-
-
-def _number(value: float) -> str:
-    if math.isnan(value):
-        return "-"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def _percent(share: float) -> str:
-    return "-" if math.isnan(share) else f"{100 * share:.1f} %"
-
-
-def _bar(share: Share) -> str:
-    """As long as the share is large, to an eighth of a character."""
-    if math.isnan(share.lately):
-        return ""
-    eighths = round(8 * _BAR * min(1.0, max(0.0, share.lately)))
-    whole, rest = divmod(eighths, 8)
-    return "█" * whole + _EIGHTHS[rest]
-
-
-def _mebibytes(size: object) -> str:
-    return f"{size / 2**20:,.1f} MiB" if isinstance(size, int) else "-"
-
-
-def _count(value: object) -> str:
-    """Exact as long as it is short."""
-    if not isinstance(value, int):
-        return "-"
-    if abs(value) < 100_000:
-        return f"{value:,}"
-    power = min((len(str(abs(value))) - 1) // 3, len(_THOUSANDS) - 1)
-    return f"{value / 1000**power:.4g}{_THOUSANDS[power]}"
-
-
-def _duration(seconds: float) -> str:
-    """As people say it: 12 s, 3 min 20 s, 2 h 13 min, 4 d 1 h."""
-    whole = int(seconds)
-    parts = (
-        (whole // 86400, "d"),
-        (whole // 3600 % 24, "h"),
-        (whole // 60 % 60, "min"),
-        (whole % 60, "s"),
+    return (
+        figures.number(1e3 * times.mean_s),
+        figures.bound(times.p50_s),
+        figures.bound(times.p99_s),
     )
-    first = next((i for i, (n, _) in enumerate(parts) if n), len(parts) - 1)
-    return " ".join(f"{n} {unit}" for n, unit in parts[first : first + 2])
 
 
 def _line(lead: str, text: str, style: str = "") -> Text:
