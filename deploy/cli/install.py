@@ -126,7 +126,7 @@ def the_systemd(args: argparse.Namespace) -> "Systemd":
     from phenostream.deploy.install.places import Places
     from phenostream.deploy.install.systemd import Systemd
 
-    return Systemd(Places(args.root))
+    return Systemd(Places(args.root.absolute()))
 
 
 def the_steps(args: argparse.Namespace) -> "Steps":
@@ -158,7 +158,11 @@ def _order(args: argparse.Namespace, systemd: "Systemd", *, starts: bool) -> "Or
     instance = None if args.instance is None else checked_instance(args.instance)
     listen = Listen.parsed(args.listen) if args.listen is not None else None
     software = None if args.units_only else _software(args, systemd.places)
-    python = find_python(args.python, systemd.run) if software is not None else None
+    python = (
+        find_python(args.python and args.python.absolute(), systemd.run)
+        if software is not None
+        else None
+    )
     return Order(instance, args.backend, listen, software, python, args.units_only, starts)
 
 

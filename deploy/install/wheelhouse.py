@@ -6,8 +6,10 @@ itself tells, if it came by another way.
 
 import json
 import re
+import shutil
 import sys
 import sysconfig
+import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -94,8 +96,24 @@ def wheel_at_hand(named: Path | None, run: Run, scratch: Path) -> Wheel:
         raise BadConfig(
             "--wheel: missing: the wheel that this program was installed from is not where it was"
         )
-    run(_pip("wheel", "--no-deps", "--wheel-dir", str(scratch), str(tree)))
+    run(
+        _pip(
+            "wheel", "--no-deps", "--wheel-dir", str(scratch), str(_copied(tree, scratch / "tree"))
+        )
+    )
     return read_wheel(next(scratch.glob("phenostream-*.whl")))
+
+
+def _copied(tree: Path, to: Path) -> Path:
+    """What a wheel is built of, away from the checkout: a build leaves files behind, and takes in what one left."""
+    config = tomllib.loads((tree / "pyproject.toml").read_text())
+    to.mkdir()
+    for path in tree.iterdir():
+        if path.is_file():
+            shutil.copy(path, to)
+    for folder in config["tool"]["setuptools"]["package-dir"].values():
+        shutil.copytree(tree / folder, to / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return to
 
 
 def make_wheelhouse(
@@ -116,7 +134,7 @@ def make_wheelhouse(
     """
     if folder.exists() and any(folder.iterdir()):
         raise BadConfig(f"{folder}: not empty, allowed a new folder")
-    wanted = checked_extras(wheel, extras)
+    wanted, folder = checked_extras(wheel, extras), folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="phenostream-") as scratch:
         pins = Path(scratch) / "constraints.txt"

@@ -15,6 +15,7 @@ from phenostream.deploy.install.wheelhouse import (
     Wheelhouse,
     make_wheelhouse,
     read_wheelhouse,
+    wheel_at_hand,
 )
 from phenostream.deploy.install.wheels import read_wheel, wheel_name
 from phenostream.engine.errors import BadConfig
@@ -37,6 +38,22 @@ def house(tmp_path: Path) -> Wheelhouse:
     """A folder with two wheels."""
     wheel = read_wheel(toy_wheel(tmp_path))
     return make_wheelhouse(tmp_path / "wheels", wheel, ["monitor"], gather, compiles=False)
+
+
+def test_programs_are_given_the_whole_path_of_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given: list[str] = []
+
+    def noted(command: Sequence[str], on_line: Callable[[str], None] = lambda line: None) -> str:
+        given.append(command[command.index("--wheel-dir") + 1])
+        return gather(command)
+
+    wheel = read_wheel(toy_wheel(tmp_path))
+    house = make_wheelhouse(Path("wheels"), wheel, [], noted, compiles=False)
+    assert given == [str(tmp_path / "wheels")]
+    assert house.folder == tmp_path / "wheels"
 
 
 def test_a_folder_is_read_as_it_was_made(house: Wheelhouse) -> None:
@@ -90,6 +107,29 @@ def test_a_folder_that_is_not_as_it_was_made_is_refused(
     spoil(house.folder)
     with pytest.raises(BadConfig, match=told):
         read_wheelhouse(house.folder)
+
+
+def test_a_checkout_is_built_away_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree, scratch = tmp_path / "tree", tmp_path / "scratch"
+    (tree / "deploy" / "cli").mkdir(parents=True)
+    (tree / "build" / "lib").mkdir(parents=True)
+    (tree / "pyproject.toml").write_text('[tool.setuptools.package-dir]\n"p.deploy" = "deploy"\n')
+    scratch.mkdir()
+    monkeypatch.setattr("phenostream.deploy.install.wheelhouse.own_wheel", lambda: None)
+    monkeypatch.setattr("phenostream.deploy.install.wheelhouse.own_checkout", lambda: tree)
+    built: list[Path] = []
+
+    def build(command: Sequence[str], on_line: Callable[[str], None] = lambda line: None) -> str:
+        built.append(Path(command[-1]))
+        toy_wheel(scratch)
+        return ""
+
+    assert wheel_at_hand(None, build, scratch).version == "1.0"
+    assert built == [scratch / "tree"]
+    assert sorted(path.name for path in built[0].iterdir()) == ["deploy", "pyproject.toml"]
+    monkeypatch.setattr("phenostream.deploy.install.wheelhouse.own_checkout", lambda: None)
+    with pytest.raises(BadConfig, match="--wheel: missing"):
+        wheel_at_hand(None, build, scratch)
 
 
 def test_a_folder_is_never_mixed_with_what_is_there(house: Wheelhouse) -> None:
