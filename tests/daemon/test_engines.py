@@ -156,3 +156,24 @@ def test_the_next_rows_of_the_table_come_before_those_that_are_better_on_paper()
     assert fallbacks("fake") == ()
     assert fallbacks("openvino", "none") == ()
     assert fallbacks("openvino", "fake") == ("fake",)
+
+
+def test_engines_hang_where_no_row_is_left_and_a_call_has_not_come_back() -> None:
+    engines = Engines(checked(FakeBackend(), "first"), FakeOpener(second=FakeBackend), ("second",))
+    first = engines.choose()
+    assert first is not None
+    engines.put_down(first, "first: no answer for 10 s", stuck=True)
+    assert not engines.hung  # the second is there, and not opened yet
+    second = engines.choose()
+    assert second is not None
+    engines.put_down(second, "second: gone")
+    assert engines.hung
+    engines.returned(first)
+    assert not engines.hung  # what only fails is tried again: a new process could do no better
+    engines.close()
+
+
+def test_the_longest_call_is_that_of_a_row_that_is_open() -> None:
+    engines = Engines(checked(FakeBackend(), "first"), FakeOpener(), batch_s=0.5)
+    assert engines.longest_call_s == 50.0
+    engines.close()

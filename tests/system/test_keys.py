@@ -203,6 +203,8 @@ def test_roles_open_their_own_sockets_only(site: Site, small_start: Callable[...
         assert control.status()["state"] == "ready"
         with pytest.raises(Refusal, match="drain: the key of a subscriber, allowed an operator's"):
             control.drain()
+        with pytest.raises(Refusal, match="reload: the key of a subscriber, allowed an operator's"):
+            control.reload()
         with pytest.raises(Refusal, match="model_load: the key of a subscriber, allowed an op"):
             control.load_model("/models/other")
         with pytest.raises(Refusal, match="model_cancel: the key of a subscriber, allowed an op"):
@@ -265,8 +267,10 @@ def test_a_list_that_cannot_be_read_leaves_the_old_one_and_says_so(site: Site) -
         while "allow_list" not in control.status()["faults"]:
             pass
         assert "notes.txt: allowed NAME.pub" in control.status()["faults"]["allow_list"]
+        with pytest.raises(Refusal, match=r"the allow-list stays as it was: .*notes.txt"):
+            control.reload()
         bad.unlink()
-        site.reload()
+        assert control.reload() == {"keys": True, "allowed": 4, "reloads": 1}
         assert control.status()["faults"] == {}
 
 
