@@ -11,6 +11,7 @@ from phenostream.daemon.monitor.http import MOST_HEAD_BYTES, Request, Response
 from phenostream.daemon.monitor.server import LOOPBACK_NAMES, MOST_CONNECTIONS, Server
 from phenostream.engine.errors import BadConfig
 
+PATIENCE_S = 40.0
 GET = b"GET /any HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 Act = Callable[[int], Awaitable[object]]
 
@@ -26,7 +27,7 @@ async def _asked(port: int, said: bytes = GET) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(said)
     try:
-        return await asyncio.wait_for(reader.read(), 5)
+        return await asyncio.wait_for(reader.read(), PATIENCE_S)
     finally:
         writer.close()
 
@@ -84,7 +85,7 @@ def test_a_head_that_never_ends_is_given_its_time_and_no_more() -> None:
                 await asyncio.sleep(0.02)
 
         saying = asyncio.create_task(say())
-        assert _code(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)) == 408
+        assert _code(await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_S)) == 408
         saying.cancel()
         writer.close()
 
