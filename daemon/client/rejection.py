@@ -53,7 +53,7 @@ class Rejection:
             key = "" if self._keys is None else f" (public {self._keys.pair.public.decode()})"
             return (
                 f"the daemon does not let our key{key} in there: not in its list, removed, or of another "
-                "role (`phenostream keys list DIR` on its box, then SIGHUP)"
+                "role (`phenostream keys list DIR` on its box, then `phenostream reload`)"
             )
         spoken = mechanism(self._url)
         if spoken is None:

@@ -1,8 +1,8 @@
 """Keys for tcp, and keys that sign bundles: make them, let them in, list them, sign. Secrets are never printed.
 
 `server` makes the folder that the daemon's configuration names as `[security] keys`. `client` makes a folder to hand
-over, for --keys of the other commands, and lets it in. To shut somebody out, remove DIR/allowed/ROLE/NAME.pub and send
-the daemon SIGHUP.
+over, for --keys of the other commands, and lets it in. To shut somebody out, remove DIR/allowed/ROLE/NAME.pub and have
+the daemon look: `phenostream reload`.
 
 `signing` makes a pair of keys for whoever releases models, and `sign` signs a bundle with the secret one. A daemon
 whose configuration names the public file in `[model] trusted_keys` serves no bundle that was not signed so.
@@ -94,7 +94,7 @@ def _client(args: argparse.Namespace) -> int:
         say(f"{args.role} {args.name} is let in, public {public}")
         use = "[summary] keys" if args.role == "summariser" else "--keys"
         say(
-            f"next: hand over {out}, by a way nobody else reads, for {use}; a running daemon: SIGHUP"
+            f"next: hand over {out}, by a way nobody else reads, for {use}; a running daemon: phenostream reload"
         )
     return 0
 
