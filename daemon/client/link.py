@@ -6,9 +6,11 @@ answers no heartbeat for `HEARTBEAT_TIMEOUT_MS`, or when it refuses our key. Mad
 """
 
 import contextlib
+import os
 import struct
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import zmq
@@ -63,6 +65,7 @@ class Link:
         keys: ClientKeys | None = None,
         max_message_bytes: int = MAX_HEADER_BYTES,
     ) -> None:
+        self._url = url
         self._lost: tuple[str, int] | None = None
         self._socket = context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
@@ -116,6 +119,23 @@ class Link:
             ready = dict(self._poller.poll(max(0, int(remaining * 1000 + 0.999))))
             if self._monitor in ready:
                 event, _ = _EVENT.unpack(self._monitor.recv_multipart()[0])
-                self._lost = self._lost or (_LOST.get(event, f"monitor event {event}"), event)
+                self._lost = self._lost or (self._why(event), event)
             elif not ready and remaining <= 0:
                 return None
+
+    def _why(self, event: int) -> str:
+        shut = shut_out(self._url) if event == zmq.Event.CLOSED else None
+        return shut or _LOST.get(event, f"monitor event {event}")
+
+
+def shut_out(url: str) -> str | None:
+    """Why this user cannot open an ipc socket, which libzmq takes for one where nobody listens; None if he can."""
+    scheme, _, name = url.partition("://")
+    if scheme != "ipc":
+        return None
+    path = Path(name)
+    with contextlib.suppress(OSError, KeyError):  # not to be looked at; a group without a name
+        for place, needed in ((path.parent, os.X_OK), (path, os.W_OK)):
+            if place.exists() and not os.access(place, needed):
+                return f"{place} is closed to this user, open to its owner and, if at all, to group {place.group()}"
+    return None

@@ -1,5 +1,6 @@
 """The connection that dies once."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -42,6 +43,24 @@ def test_an_address_without_a_listener_is_lost_at_once(tmp_path: Path) -> None:
         zmq.Context() as context,
         Link(context, f"ipc://{tmp_path}/none.sock") as link,
         pytest.raises(LinkLost, match="nothing listens there"),
+    ):
+        link.receive(5)
+
+
+@pytest.mark.parametrize("closed", ["folder", "socket"])
+def test_a_user_who_is_kept_out_of_an_ipc_socket_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: str
+) -> None:
+    path = tmp_path / "ingest"
+    path.touch()  # a socket that cannot be opened looks like this to libzmq
+    place, needed = (tmp_path, os.X_OK) if closed == "folder" else (path, os.W_OK)
+    monkeypatch.setattr(os, "access", lambda where, how: (where, how) != (place, needed))
+    with (
+        zmq.Context() as context,
+        Link(context, f"ipc://{path}") as link,
+        pytest.raises(
+            LinkLost, match=f"{place} is closed to this user, open to .* {place.group()}"
+        ),
     ):
         link.receive(5)
 

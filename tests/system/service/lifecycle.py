@@ -53,6 +53,7 @@ def _strangers(box: Box) -> str:
         told = refusal(box.machine, "ipc:///run/phenostream/ingest", "stranger")
     finally:
         member.finish()
+    assert "is closed to this user" in told, f"the reason is another one: {told}"
     return f"a user outside the group is told: {told}"
 
 
