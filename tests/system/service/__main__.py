@@ -16,7 +16,12 @@ from tests.system.service.check import Check
 from tests.system.service.container import lacking
 from tests.system.service.software import release
 
-CHECKS = (*lifecycle.CHECKS, *sandbox.CHECKS, *examined.CHECKS, *instances.CHECKS)
+CHECKS = (
+    *lifecycle.CHECKS,
+    *sandbox.CHECKS,
+    *examined.CHECKS,
+    *instances.CHECKS,
+)
 GOOD, FAILED, NOT_HERE = 0, 1, 2
 
 

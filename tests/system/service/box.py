@@ -20,6 +20,8 @@ UNITS: Final = "/etc/systemd/system"
 COMMAND: Final = "/opt/phenostream/current/bin/phenostream"
 IPC: Final = "ipc:///run/{name}/{section}"
 PORTS: Final = {"ingest": 5555, "results": 5556, "control": 5557}
+INSTANCES: Final = ("scope1", "lan")
+MONITOR: Final = "127.0.0.1:9750"
 CONFIG: Final = """
 [ingest]
 endpoint = "{ingest}"
@@ -40,6 +42,9 @@ measure = false
 {security}
 [summary]
 start = false
+[monitor]
+start = false
+address = "{monitor}"
 """
 
 
@@ -78,7 +83,9 @@ class Box:
             for section, port in PORTS.items()
         }
         security = f'keys = "/etc/{name}/keys"' if keys else 'ipc_group = "phenostream"'
-        text = CONFIG.format(name=name, model=model, security=security, **endpoints)
+        text = CONFIG.format(
+            name=name, model=model, security=security, monitor=MONITOR, **endpoints
+        )
         self.machine.write(f"/etc/{name}/config.toml", text)
 
 
@@ -87,11 +94,7 @@ def installed_box(without: str | None = None) -> Iterator[Box]:
     """Boot and install; `without` is a setting that is taken out of the installed unit, to see who notices."""
     for path in ("/etc/phenostream", "/opt/phenostream"):
         assert not Path(path).exists(), f"{path}: phenostream is installed on this machine itself"
-    shown = {
-        release(): PLACE,
-        ROOT / "tests": f"{TESTS}/tests",
-        ROOT / "systemd": f"{TESTS}/systemd",
-    }
+    shown = {release(): PLACE, ROOT / "tests": f"{TESTS}/tests"}
     with Container(shown) as machine:
         _install(machine)
         if without is not None:
@@ -106,18 +109,14 @@ def installed_box(without: str | None = None) -> Iterator[Box]:
 
 
 def _install(machine: Container) -> None:
-    """As docs/install.md has it, by hand."""
+    """As `sudo phenostream install` does it, but for the release, which is there already."""
+    machine.must("ln", "-s", PLACE, "/opt/phenostream/current")
+    units = (COMMAND, "install", "--units-only", "--no-start", "--backend", "cpu")
+    machine.must(*units)
+    for name in INSTANCES:
+        machine.must(*units, "--instance", name)
     script = f"""
     set -e
-    ln -s {PLACE} /opt/phenostream/current
-    cp {TESTS}/systemd/*.service {UNITS}/
-    cp {TESTS}/systemd/phenostream.service {UNITS}/phenostream@.service
-    mkdir {UNITS}/phenostream.service.d
-    cp {TESTS}/systemd/drop-ins/cpu.conf {TESTS}/systemd/drop-ins/local.conf {UNITS}/phenostream.service.d/
-    cp {TESTS}/systemd/sysusers.conf /usr/lib/sysusers.d/phenostream.conf
-    cp {TESTS}/systemd/tmpfiles.conf /usr/lib/tmpfiles.d/phenostream.conf
-    systemd-sysusers
-    systemd-tmpfiles --create phenostream.conf
     useradd --create-home --groups phenostream microscope
     useradd --create-home stranger
     mkdir -p {" ".join(HOLES)}

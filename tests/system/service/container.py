@@ -87,8 +87,12 @@ class Container:
     def __enter__(self) -> Self:
         """Wait for our turn, boot, and wait until systemd has started what it wants to start."""
         self._lock = LOCK.open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._folder = Path(tempfile.mkdtemp(prefix="service-"))
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        except BaseException:
+            self._end()
+            raise
+        self._folder = Path(tempfile.mkdtemp(prefix="service-box-"))
         self._keeper = subprocess.Popen(
             [
                 sys.executable,

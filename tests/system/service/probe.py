@@ -1,8 +1,8 @@
 """What a process can do here: run inside a unit's sandbox it must be nothing, outside of it much.
 
-`python3 probe.py FILE` tries everything and writes one JSON map of probe to ``through`` or the error's name. Standard
-library only: the system's Python runs it in the place of the daemon, by the unit's own ExecStartPre. The folders called
-`hole` are made by the harness, open to everybody: who cannot write there is kept out by the sandbox alone.
+`python3 probe.py` tries everything and prints one JSON map of probe to ``through`` or the error's name. It knows the
+standard library only: the system's Python runs it in the place of the daemon, by the unit's ExecStartPre. The folders
+called `hole` are made by the harness, open to everybody: who cannot write there is kept out by the sandbox alone.
 """
 
 import ctypes
@@ -196,4 +196,4 @@ def tried(probes: dict[str, Callable[[], None]]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(json.dumps({"denied": tried(DENIED), "allowed": tried(ALLOWED)}))
+    sys.stdout.write(json.dumps({"denied": tried(DENIED), "allowed": tried(ALLOWED)}) + "\n")

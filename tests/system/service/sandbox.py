@@ -1,13 +1,17 @@
 """Checks of the sandbox, by a probe that runs in it: what must not work does not, what a daemon needs does."""
 
 import json
+import time
 from dataclasses import dataclass
 from typing import Final
 
 from tests.system.service.box import Box
 from tests.system.service.check import Check
 from tests.system.service.microscope import TESTS
+from tests.system.service.unit import Unit
 
+COMPANIONS: Final = ("phenostream-summariser.service", "phenostream-monitor.service")
+_LONG_S: Final = 60.0
 _PROBE: Final = f"{TESTS}/tests/system/service/probe.py"
 _DENIALS: Final = ("EPERM", "EACCES", "EROFS", "ENOENT", "ENOSYS", "EAFNOSUPPORT", "ESRCH")
 _NOT_IN_A_CONTAINER: Final = (
@@ -33,18 +37,19 @@ class Caught:
 
 def outside(box: Box) -> dict[str, str]:
     """What root can do of what a sandbox must deny: a probe that gets through nowhere shows nothing."""
-    box.machine.must("/usr/bin/python3", _PROBE, "/root/probe.json")
-    told: dict[str, dict[str, str]] = json.loads(box.machine.read("/root/probe.json"))
+    told: dict[str, dict[str, str]] = json.loads(box.machine.must("/usr/bin/python3", _PROBE))
     return told["denied"]
 
 
-def inside(box: Box) -> Caught:
-    """The same in the place of the daemon, with all that its unit says."""
-    name = "/var/lib/phenostream/probe.json"
-    probe = f"[Service]\nExecStartPre=/usr/bin/python3 {_PROBE} {name}\n"
-    with box.daemon.overridden(probe):
-        box.daemon.fresh()
-    return Caught(**json.loads(box.machine.read(name)))
+def inside(unit: Unit) -> Caught:
+    """The same in the place of a service, with all that its unit says; it is stopped before and started after."""
+    unit.tell("stop")
+    unit.tell("reset-failed")
+    began_s = time.monotonic()
+    with unit.overridden(f"[Service]\nExecStartPre=/usr/bin/python3 {_PROBE}\n"):
+        unit.tell("start")
+        _, record = unit.until_said('{"denied"', _LONG_S, began_s)
+    return Caught(**json.loads(record["MESSAGE"]))
 
 
 def leaks(denied: dict[str, str]) -> list[str]:
@@ -62,7 +67,7 @@ def _denied(box: Box) -> str:
     blind = [name for name, outcome in free.items() if outcome != "through"]
     unexpected = [name for name in blind if name not in _NOT_IN_A_CONTAINER]
     assert not unexpected, f"outside of the sandbox too: {_told(free, unexpected)}"
-    caught = inside(box)
+    caught = inside(box.daemon)
     through = leaks(caught.denied)
     assert not through, f"from inside: {_told(caught.denied, through)}"
     needed = unmet(caught.allowed)
@@ -78,4 +83,20 @@ def _told(outcome: dict[str, str], names: list[str]) -> str:
     return ", ".join(f"{name}: {outcome[name]}" for name in names)
 
 
-CHECKS: Final = (Check("sandbox", "the sandbox lets nothing out", _denied),)
+def _companions(box: Box) -> str:
+    told = []
+    for name in COMPANIONS:
+        unit = Unit(box.machine, name)
+        caught = inside(unit)
+        unit.tell("stop")
+        unit.tell("reset-failed")
+        through = leaks(caught.denied)
+        assert not through, f"from inside {name}: {_told(caught.denied, through)}"
+        told.append(f"{name}: {len(caught.denied)} denied")
+    return "; ".join(told)
+
+
+CHECKS: Final = (
+    Check("sandbox", "the daemon's sandbox lets nothing out", _denied),
+    Check("companions", "nor do those of the processes beside it", _companions),
+)

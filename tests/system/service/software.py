@@ -16,6 +16,7 @@ from tests.system.daemon_process import ROOT
 
 CACHE: Final = ROOT / "work" / "service"
 PLACE: Final = "/opt/phenostream/releases/test"
+EXTRAS: Final = ("monitor",)
 SYSTEM_PYTHON: Final = "/usr/bin/python3"
 _OURS: Final = ("daemon", "deploy", "engine", "trainer", "systemd")
 _QUIET: Final = ("--quiet", "--disable-pip-version-check", "--no-input")
@@ -26,13 +27,14 @@ _EPOCH: Final = "315532800"
 def wheels() -> Path:
     """A folder with our wheel and all that it needs, for an installation without a network."""
     folder, wheel = CACHE / "wheels", _wheel()
-    needed = _digest((ROOT / "pyproject.toml", ROOT / "constraints.txt"))
+    needed = f"{_digest((ROOT / 'pyproject.toml', ROOT / 'constraints.txt'))} {EXTRAS}"
     mark = folder / "complete"
     if not mark.exists() or mark.read_text() != needed:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         pins = ("-c", str(ROOT / "constraints.txt"))
-        _pip(sys.executable, "wheel", *pins, "--wheel-dir", str(folder), str(wheel))
+        wanted = f"{wheel}[{','.join(EXTRAS)}]"
+        _pip(sys.executable, "wheel", *pins, "--wheel-dir", str(folder), wanted)
         mark.write_text(needed)
     for old in folder.glob("phenostream-*.whl"):
         old.unlink()
@@ -56,7 +58,7 @@ def release() -> Path:
     mark.unlink(missing_ok=True)
     (wheel,) = found.glob("phenostream-*.whl")
     offline = ("install", "--no-index", "--find-links", str(found))
-    _pip(str(python), *offline, str(wheel))
+    _pip(str(python), *offline, f"{wheel}[{','.join(EXTRAS)}]")
     _pip(str(python), *offline, "--no-deps", "--force-reinstall", str(wheel))
     script = folder / "bin" / "phenostream"
     script.write_text(script.read_text().replace(str(folder), PLACE))  # pip knows only where it ran
