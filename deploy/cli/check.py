@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from phenostream.daemon.drift_config import DriftConfig
     from phenostream.daemon.model import ServedModel
     from phenostream.daemon.monitor_config import MonitorConfig
+    from phenostream.deploy.doctor.account import Account
     from phenostream.engine.manifest import Manifest
 
 
@@ -49,10 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check everything and say what was found."""
     from phenostream.deploy.bundles import load_site_config
+    from phenostream.deploy.doctor.patient import daemon_account
 
     if args.migrate is not None:
         return _migrate(args.config, args.migrate, args.json)
-    found, manifest, code = _check(load_site_config(args.config))
+    found, manifest, code = _check(load_site_config(args.config), daemon_account(args.config))
     if args.json:
         figures = [metric.model_dump(mode="json") for metric in manifest.metrics]
         say_json({"config": str(args.config), "good": True, "found": found, "metrics": figures})
@@ -99,8 +101,11 @@ def _migrate(path: Path, out: str, as_json: bool) -> int:
     return 0
 
 
-def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
-    """What stands behind each key, what the model says, and the exit code; raises what `run` would end with."""
+def _check(config: "Config", account: "Account") -> tuple[dict[str, str], "Manifest", int]:
+    """What stands behind each key, what the model says, and the exit code; raises what `run` would end with.
+
+    What the daemon writes in is looked at and locked as its own user: what root leaves there he could not open.
+    """
     from phenostream.daemon.backgrounds import read_backgrounds
     from phenostream.daemon.claims import claimed, claimed_endpoint
     from phenostream.daemon.clock import clock_fault
@@ -112,6 +117,7 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
     from phenostream.daemon.recovery import Recovery
     from phenostream.daemon.sources.runs import RunBook
     from phenostream.daemon.surroundings import check_surroundings, space_fault
+    from phenostream.deploy.doctor.account import acting_as
     from phenostream.deploy.doctor.inference import readable
     from phenostream.deploy.narrator import who_words
     from phenostream.engine.backends.registry import fallbacks
@@ -120,8 +126,10 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
     faults = [fault for fault in (clock_fault(), space_fault(config)) if fault is not None]
     with ExitStack() as held:
         directory = config.journal.directory
-        check_surroundings(config)
-        held.enter_context(claimed(directory / "lock", f"journal.directory: {directory}"))
+        with acting_as(account):
+            check_surroundings(config)
+            held.enter_context(claimed(directory / "lock", f"journal.directory: {directory}"))
+            kept = Quarantine(config.quarantine.directory, config.quarantine.max_bytes)
         ledger = Ledger()
         runs = RunBook(config.ingest.max_open_runs, ledger.in_flight)
         journal = inspect(directory, Recovery(ledger, runs).replay)
@@ -129,7 +137,6 @@ def _check(config: "Config") -> tuple[dict[str, str], "Manifest", int]:
             f"{directory}, {journal.records} whole records, {_free(directory)}"
             f"{f'; DEGRADED: {describe_losses(journal.losses)}' if journal.losses else ''}"
         )
-        kept = Quarantine(config.quarantine.directory, config.quarantine.max_bytes)
         found["quarantine.directory"] = f"{config.quarantine.directory}, {len(kept)} frames in it"
         for key, url in config.listening():
             held.enter_context(claimed_endpoint(url, key, config.security.ipc_group))

@@ -7,7 +7,7 @@ from typing import Final
 
 from phenostream.daemon.config import Config
 from phenostream.deploy.bundles import load_site_config
-from phenostream.deploy.doctor.account import Account
+from phenostream.deploy.doctor.account import Account, may_look
 from phenostream.deploy.doctor.unit_file import UnitFile, UnitName
 from phenostream.engine.errors import BadConfig
 
@@ -67,6 +67,16 @@ def admitted(path: Path | None, root: Path = Path("/")) -> Patient:
     user = None if unit_file is None else unit_file.value("User")
     account = Account.ours() if user is None else Account.named(user)
     return Patient(path, config, lacks, unit, unit_file, account, root)
+
+
+def daemon_account(path: Path, root: Path = Path("/")) -> Account:
+    """Who the daemon of a configuration is; us, where we can be nobody else.
+
+    Raises:
+        BadConfig: See `admitted`.
+    """
+    account = admitted(path, root).account
+    return account if may_look(account) else Account.ours()
 
 
 def unit_of(path: Path, root: Path = Path("/")) -> UnitName | None:

@@ -1,8 +1,10 @@
 """`check`: what is behind the configuration, the few figures that matter, and numbers for programs."""
 
 import json
+import os
 import re
 import socket
+import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +21,8 @@ from phenostream.deploy.bundles import demo_bundle
 from phenostream.deploy.child import child_settings
 from phenostream.deploy.cli.check import free_text, who_serves_http
 from phenostream.deploy.cli.main import main
+from phenostream.deploy.doctor import patient
+from phenostream.deploy.doctor.account import Account
 from phenostream.deploy.narrator import who_words
 from phenostream.engine.bundle import load_bundle
 from phenostream.engine.summary.reference import Reference
@@ -233,3 +237,21 @@ def test_a_configuration_with_a_wrong_key_is_not_migrated(
     assert main(["check", "--config", str(config), "--migrate", str(new)]) == 2
     assert "model.max_bach: unknown key" in capsys.readouterr().err
     assert not new.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_root_checks_as_the_daemons_user_and_leaves_nothing_that_he_cannot_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nobody = Account("nobody", 65534, 65534, ())
+    monkeypatch.setattr(patient, "daemon_account", lambda path: nobody)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "c.toml").write_text(child_settings("demo"))
+        for one in ("journal", "quarantine"):
+            (folder / one).mkdir(mode=0o700)
+            os.chown(folder / one, 65534, 65534)
+        assert main(["check", "--config", str(folder / "c.toml")]) == 0
+        assert {path.stat().st_uid for path in (folder / "journal").iterdir()} == {65534}
+    assert os.geteuid() == 0
