@@ -3,7 +3,11 @@
 Not a parser: a wrong expression is not found by it. `promtool` is asked as well where it is installed.
 """
 
+import os
 import re
+import shutil
+import sys
+from pathlib import Path
 
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'')
 _LABELS = re.compile(r"\{[^{}]*\}")
@@ -13,6 +17,12 @@ _WORD = re.compile(r"(?<![\w.$])[a-zA-Z_:][\w:]*")
 _OPERATORS = frozenset(
     ("and", "or", "unless", "bool", "offset", "group_left", "group_right", "inf", "nan")
 )
+
+
+def found_promtool() -> str | None:
+    """Prometheus' own judge of rules: on the path, or beside our interpreter."""
+    beside = str(Path(sys.executable).parent)
+    return shutil.which("promtool", path=f"{os.environ.get('PATH', '')}:{beside}")
 
 
 def metrics_in(expression: str) -> set[str]:

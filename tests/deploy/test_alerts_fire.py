@@ -1,7 +1,6 @@
 """Each alert fires when what it is named for happens, and none while all is well: Prometheus' own judgement."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from tests.deploy.promql import found_promtool
 
 ALERTS = Path(__file__).parents[2] / "deploy/dashboards/alerts.yml"
 Series = dict[str, str]
@@ -116,7 +117,7 @@ def _groups() -> Iterator[dict[str, Any]]:
 
 @pytest.mark.timeout(300)  # ten seconds of a quiet core
 def test_each_fires_when_it_should_and_none_while_all_is_well(tmp_path: Path) -> None:
-    promtool = shutil.which("promtool")
+    promtool = found_promtool()
     if promtool is None:
         pytest.skip("promtool is not installed (Debian: prometheus): no alert was made to fire")
     path = tmp_path / "tests.yml"

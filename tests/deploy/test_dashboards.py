@@ -3,7 +3,6 @@
 import ast
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from phenostream.daemon.monitor.inquiry import Answer
 from phenostream.daemon.monitor.site import Site
 from phenostream.deploy.cli.main import BAD_USAGE, DEGRADED, FAILED, GOOD, TERMINATED
 from tests.daemon.monitor.told import STATUS
-from tests.deploy.promql import labels_in, metrics_in
+from tests.deploy.promql import found_promtool, labels_in, metrics_in
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy/dashboards"
@@ -187,7 +186,7 @@ def test_no_two_panels_lie_on_each_other() -> None:
 
 
 def test_promtool_takes_the_rules() -> None:
-    promtool = shutil.which("promtool")
+    promtool = found_promtool()
     if promtool is None:
         pytest.skip(
             "promtool is not installed (Debian: prometheus): the rules were read by tests/deploy/promql.py alone"
