@@ -27,6 +27,8 @@ from phenostream.engine.errors import EngineFault
 
 INSIDE: Final = "--inside"
 """Argument of `phenostream doctor` in that process."""
+CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"
+"""Set by systemd for a unit that is handed secrets."""
 _CRASHED: Final = "Fatal Python error"
 """How Python's own report of a crash begins; what a library says before it ends the process stands above it."""
 LONGEST_S: Final = 300.0
@@ -71,12 +73,12 @@ class Inferred:
 
 
 def infer_once(config: Config) -> dict[str, Any]:
-    """Load the configured model as a daemon does, infer, and read the secret key where one is configured.
+    """Load the configured model as a daemon does, infer, and in a unit read the secret key that it is handed.
 
     Raises:
         PhenostreamError: As a daemon's start would.
     """
-    if config.security.keys is not None:
+    if config.security.keys is not None and CREDENTIALS in os.environ:  # outside it is root's alone
         KeyPair.read(config.security.keys, SERVER_PAIR)
     _open_sockets(config)
     began_s = time.monotonic()

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from phenostream.daemon.security.key_folder import make_server
 from phenostream.deploy.doctor import sandbox, units
 from phenostream.deploy.doctor.finding import Finding
-from phenostream.deploy.doctor.inference import Inferred, answer_of
+from phenostream.deploy.doctor.inference import CREDENTIALS, Inferred, answer_of, infer_once
 from phenostream.deploy.doctor.patient import Patient
 from phenostream.deploy.doctor.unit_file import UnitName
-from phenostream.engine.errors import EngineFault
+from phenostream.engine.errors import BadConfig, EngineFault
 from tests.deploy.doctor.patients import installed, patient, the
 
 UNIT = "[Service]\nType=notify\nUser=\nExecStart=/opt/x/phenostream run\nProtectSystem=strict\n"
@@ -223,3 +224,19 @@ def test_a_process_that_does_not_infer_says_why(script: str, says: str) -> None:
 def test_a_program_that_is_not_there_is_told() -> None:
     with pytest.raises(EngineFault, match=r"it cannot begin: /no/where: No such file"):
         answer_of(["/no/where"])
+
+
+def test_the_secret_key_is_read_where_systemd_hands_it_over_and_left_alone_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_server(tmp_path / "keys")
+    secret = tmp_path / "keys/server.key"
+    secret.write_text("no key")
+    settings = 'backend = "fake"\n[security]\nkeys = "../keys"\n'
+    config = patient(tmp_path / "p", settings).config
+    assert config is not None
+    monkeypatch.delenv(CREDENTIALS, raising=False)
+    assert infer_once(config)["backend"] == "fake"
+    monkeypatch.setenv(CREDENTIALS, str(tmp_path / "keys"))
+    with pytest.raises(BadConfig, match="allowed a file with a public-key and a secret-key"):
+        infer_once(config)
