@@ -51,16 +51,33 @@ def claimed(lock: Path, what: str) -> Iterator[None]:
 
 
 def holder(lock: Path) -> int | None:
-    """The process that holds a lock file of `claimed`; None where nobody does, or it cannot be read."""
+    """The process that holds a lock file of `claimed`; None where nobody does, or it cannot be read.
+
+    Whoever owns the file may write any number into it: a process of another user than its owner's is not believed.
+    """
     try:
-        with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        said = lock.read_text("ascii", "replace")[:20].strip()
-        return int(said) if said.isdigit() else None
+        fd = os.open(lock, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        said = os.pread(fd, 20, 0).decode("ascii", "replace").strip()
+        pid = int(said) if said.isascii() and said.isdigit() else None
+        return pid if pid is not None and _is_of(pid, os.fstat(fd).st_uid) else None
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
     return None
+
+
+def _is_of(pid: int, uid: int) -> bool:
+    """Whether a process is there and a user's; a lock of root's says what root wrote."""
+    try:
+        return uid == 0 or Path(f"/proc/{pid}").stat().st_uid == uid
+    except OSError:
+        return False
 
 
 def _note_owner(fd: int) -> None:

@@ -70,7 +70,11 @@ class AllowList:
         Raises:
             BadConfig: A folder is missing or others may write in it, or a file is no public key.
         """
-        return cls(_grants(directory / FOLDER))
+        try:
+            return cls(_grants(directory / FOLDER))
+        except OSError as err:  # such as a folder that we may not look into, or no free descriptor
+            where = err.filename or directory / FOLDER
+            raise BadConfig(f"{where}: {(err.strerror or str(err)).lower()}") from err
 
     def user(self, public: bytes, place: Place) -> str | None:
         """Who a key is at a socket, see `Grant.user`; None for whoever may not speak there."""

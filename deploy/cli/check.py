@@ -17,7 +17,8 @@ import argparse
 import errno
 import os
 import socket
-from contextlib import ExitStack
+import stat
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,7 @@ def _migrate(path: Path, out: str, as_json: bool) -> int:
         return 0
     try:
         with Path(out).open("x", encoding="utf-8") as file:
+            _as_readable_as(path, file.fileno())
             file.write(formatted.text)
     except FileExistsError as err:
         raise BadConfig(f"--migrate {out}: there already, allowed a new file") from err
@@ -99,6 +101,14 @@ def _migrate(path: Path, out: str, as_json: bool) -> int:
         say(f"format {number} to {number + 1}: {what}")
     say(f"{out}: format {FORMAT}" + ("" if steps else f", as {path} was"))
     return 0
+
+
+def _as_readable_as(path: Path, fd: int) -> None:
+    """Give a file that takes another's place its group and mode: the daemon must be able to read it, and nobody new."""
+    facts = path.stat()
+    if os.geteuid() == 0:
+        os.fchown(fd, facts.st_uid, facts.st_gid)
+    os.fchmod(fd, stat.S_IMODE(facts.st_mode))
 
 
 def _check(config: "Config", account: "Account") -> tuple[dict[str, str], "Manifest", int]:
@@ -139,7 +149,8 @@ def _check(config: "Config", account: "Account") -> tuple[dict[str, str], "Manif
         )
         found["quarantine.directory"] = f"{config.quarantine.directory}, {len(kept)} frames in it"
         for key, url in config.listening():
-            held.enter_context(claimed_endpoint(url, key, config.security.ipc_group))
+            with _looking_at(url, account):
+                held.enter_context(claimed_endpoint(url, key, config.security.ipc_group))
             _try_tcp(url, key)
             found[key] = f"{url}, free"
         for source in config.sources:
@@ -185,6 +196,15 @@ def _check(config: "Config", account: "Account") -> tuple[dict[str, str], "Manif
         found["model.fallback"] = f"{' or '.join(others) or 'none'}, opened when needed"
         found.update({f"FAULT {number}": fault for number, fault in enumerate(faults, 1)})
     return found, model.manifest, 3 if journal.losses or faults else 0
+
+
+def _looking_at(url: str, account: "Account") -> AbstractContextManager[None]:
+    """Who looks at an endpoint: the daemon's user, unless its folder is one that its unit makes at the start."""
+    from phenostream.deploy.doctor.account import acting_as
+
+    scheme, _, name = url.partition("://")
+    is_there = scheme == "ipc" and Path(name).parent.is_dir()
+    return acting_as(account) if is_there else nullcontext()
 
 
 def _cache(directory: Path) -> str:

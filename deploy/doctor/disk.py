@@ -16,6 +16,8 @@ from phenostream.deploy.doctor.patient import Patient
 _LEAST_FREE: Final = 16 << 20
 """Less is as good as full: a few seconds of results."""
 _COMFORT_FREE: Final = 1 << 30
+_LEAST_TRIED: Final = 256 << 20
+"""What is tried takes 66 MiB for a moment, and a daemon that works here must not find its disk full."""
 _FEW_INODES: Final = 1000
 _SLOW_P50_MS: Final = 10.0
 _SLOW_P99_MS: Final = 100.0
@@ -94,6 +96,9 @@ def _speed(folder: Path, account: Account) -> Finding:
         with acting_as(account):
             if not may_write_in(there):
                 return not_run(what, f"user {account.name} may not write in {there}")
+            space = os.statvfs(there)
+            if space.f_bavail * space.f_frsize < _LEAST_TRIED:
+                return not_run(what, "the disk is too full to be tried without filling it up")
             speed = measured(there)
     except OSError as err:
         return refused(what, err, "see the line of journal.directory")

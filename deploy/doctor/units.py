@@ -89,6 +89,8 @@ def _state(name: str, known: Mapping[str, str], *, optional: bool) -> Finding:
         told += f", {known.get('Result')}, exit status {known.get('ExecMainStatus')}"
         todo = f"journalctl -u {name} -n 20; then systemctl reset-failed {name}: docs/operate.md"
         return fail(name, told, todo)
+    if sub == "auto-restart":
+        return warn(name, f"down, about to be started again: {told}", f"journalctl -u {name}: why")
     if active not in ("active", "reloading", "activating"):
         if optional and known.get("UnitFileState") == "disabled":
             return ok(name, f"{told}: not wanted here")

@@ -24,6 +24,7 @@ from phenostream.deploy.install.steps import Steps
 from phenostream.deploy.install.switch import current_release
 from phenostream.deploy.install.systemd import Systemd
 from phenostream.deploy.install.unit_files import bring, differing, wanted_files
+from phenostream.engine.errors import BadConfig
 
 
 def uninstall(instance: str, systemd: Systemd, steps: Steps, *, purge: bool) -> None:
@@ -36,7 +37,7 @@ def uninstall(instance: str, systemd: Systemd, steps: Steps, *, purge: bool) -> 
         purge: Its configuration, keys, journal, quarantine and engine cache are removed too.
 
     Raises:
-        BadConfig: It may not be done here, or somebody else is installing.
+        BadConfig: It may not be done here, or somebody else is installing; what is to be purged is in use.
         InstallFailed: systemd refused.
     """
     places = systemd.places
@@ -46,6 +47,9 @@ def uninstall(instance: str, systemd: Systemd, steps: Steps, *, purge: bool) -> 
     else:
         with only_one(places):
             _take_off(instance, systemd, steps)
+    unit = unit_name(instance)
+    if purge and not steps.dry and systemd.is_running and not systemd.is_inactive(unit):
+        raise BadConfig(f"--purge: {unit}.service runs: allowed once it is stopped")
     for path in (config_folder(instance), *data_folders(instance)):
         at = places.at(path)
         if purge:
@@ -60,7 +64,11 @@ def _take_off(instance: str, systemd: Systemd, steps: Steps) -> None:
     others = {name: choice for name, choice in record.instances.items() if name != instance}
     left = replace(record, instances=others)
     units = (companion("summariser", instance), companion("monitor", instance), unit_name(instance))
-    for unit in units if instance in record.instances else ():
+    # A template's instance can also have been started without us.
+    is_ours = instance in record.instances or (
+        bool(instance) and f"{UNITS}/{NAME}@.service" in record.files
+    )
+    for unit in units if is_ours else ():
         if systemd.is_running:
             is_down = systemd.is_inactive(unit)
             steps.ensure(f"stop {unit}.service", is_down, partial(systemd.stop, unit))

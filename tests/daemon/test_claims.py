@@ -30,6 +30,14 @@ def test_who_holds_a_claim_is_known_while_he_does(tmp_path: Path) -> None:
     assert holder(tmp_path / "lock") is None
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_process_that_is_not_the_locks_owners_is_not_believed(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with claimed(lock, "journal.directory: x"):
+        os.chown(lock, 65534, 65534)
+        assert holder(lock) is None
+
+
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (

@@ -229,6 +229,18 @@ def test_a_configuration_is_written_in_todays_format_with_its_comments(
     assert not (config.parent / "journal").exists()
 
 
+def test_a_migrated_configuration_is_readable_by_whom_the_old_one_was(config: Path) -> None:
+    config.chmod(0o640)
+    new = config.with_name("new.toml")
+    before = os.umask(0o077)
+    try:
+        assert main(["check", "--config", str(config), "--migrate", str(new)]) == 0
+    finally:
+        os.umask(before)
+    assert new.stat().st_mode & 0o777 == 0o640
+    assert (new.stat().st_uid, new.stat().st_gid) == (config.stat().st_uid, config.stat().st_gid)
+
+
 def test_a_configuration_with_a_wrong_key_is_not_migrated(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -252,6 +264,10 @@ def test_root_checks_as_the_daemons_user_and_leaves_nothing_that_he_cannot_open(
         for one in ("journal", "quarantine"):
             (folder / one).mkdir(mode=0o700)
             os.chown(folder / one, 65534, 65534)
+        sockets = folder / "run"
+        sockets.mkdir(mode=0o750)
+        os.chown(sockets, 65534, 65534)
         assert main(["check", "--config", str(folder / "c.toml")]) == 0
         assert {path.stat().st_uid for path in (folder / "journal").iterdir()} == {65534}
+        assert {path.stat().st_uid for path in sockets.iterdir()} == {65534}
     assert os.geteuid() == 0

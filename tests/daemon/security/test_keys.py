@@ -1,5 +1,6 @@
 """Key files: what is written is read back, and what others can read or change is refused."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -217,6 +218,22 @@ def test_every_reload_that_fails_is_logged_and_the_old_list_stays(
     assert len(told) == 2
     assert "stray.txt" in told[0]
     assert "mode 0777" in told[1]
+    assert len(guard.current().grants) == 1
+    assert "allow_list" in health.snapshot()["faults"]
+    guard.close()
+
+
+def test_a_folder_that_cannot_be_looked_into_does_not_end_the_daemon(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = Guard(SecurityConfig(keys=folder), health := Health())
+
+    def denied(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(BadConfig, match=r"allowed/source: permission denied"):
+        guard.reload()
     assert len(guard.current().grants) == 1
     assert "allow_list" in health.snapshot()["faults"]
     guard.close()

@@ -112,6 +112,9 @@ def test_little_space_few_inodes_and_a_read_only_disk_are_told(
 ) -> None:
     monkeypatch.setattr(disk, "mount_of", lambda path: Mount("/", "ext4", "dev"))
     monkeypatch.setattr(os, "statvfs", lambda path: space)
-    found = the(looked(tmp_path, monkeypatch, DiskSpeed(900.0, 1.0, 8.0, 200)), "journal.directory")
+    told = looked(tmp_path, monkeypatch, DiskSpeed(900.0, 1.0, 8.0, 200))
+    found = the(told, "journal.directory")
     assert found.verdict == verdict
     assert says in found.todo
+    is_full = space.f_bavail * space.f_frsize < 1 << 28
+    assert (the(told, "journal speed").verdict == "not run") == is_full

@@ -55,6 +55,7 @@ def test_a_unit_that_runs_as_it_is_shipped_is_well(tmp_path: Path, shipped: dict
         ),
         ({"ActiveState": "inactive", "SubState": "dead"}, "warn", "systemctl start"),
         ({"UnitFileState": "disabled"}, "warn", "systemctl enable"),
+        ({"ActiveState": "activating", "SubState": "auto-restart"}, "warn", "journalctl"),
     ],
 )
 def test_a_unit_that_does_not_run_says_what_to_do(

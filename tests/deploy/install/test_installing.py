@@ -409,6 +409,31 @@ def test_uninstalling_keeps_what_the_site_wrote_and_what_was_found_out(
     assert not again.changed
 
 
+def test_an_instance_that_was_started_without_us_is_stopped_before_it_is_purged(
+    box: ToyBox, tmp_path: Path
+) -> None:
+    installed(box, order(tmp_path, instance="scope1"))
+    journal = box.root / "var/lib/phenostream@scope2/journal/0"
+    journal.parent.mkdir(parents=True)
+    journal.write_text("results")
+    box.active.add("phenostream@scope2")
+    uninstall("scope2", toy_systemd(box), Steps(dry=False), purge=True)
+    assert "stop phenostream@scope2.service" in box.ran
+    assert "phenostream@scope2" not in box.active
+    assert not journal.exists()
+
+
+def test_nothing_is_purged_under_somebody_elses_service_that_runs(box: ToyBox) -> None:
+    journal = box.root / "var/lib/phenostream/journal/0"
+    journal.parent.mkdir(parents=True)
+    journal.write_text("results")
+    box.active.add("phenostream")
+    with pytest.raises(BadConfig, match=r"--purge: phenostream\.service runs"):
+        uninstall("", toy_systemd(box), Steps(dry=False), purge=True)
+    assert journal.exists()
+    assert box.ran == []
+
+
 def test_one_at_a_time(box: ToyBox, tmp_path: Path) -> None:
     from phenostream.deploy.install.record import only_one
 
