@@ -9,9 +9,9 @@ from tests.system.chaos import (
     drains,
     hostile,
     kills,
-    not_here,
     power_cut,
     resources,
+    sandboxed,
     soak,
     stopped,
     wrong_bundle,
@@ -30,5 +30,5 @@ PROMISES: Final = (
     Promise(9, "a wrong bundle is refused before a runtime sees it", wrong_bundle.run),
     Promise(10, "a full disk, jumping clocks, missing descriptors: no wrong data", resources.run),
     Promise(11, "memory, descriptors and threads stay", soak.run),
-    Promise(12, "the sandbox lets nothing out", not_here.run),
+    Promise(12, "the sandbox lets nothing out", sandboxed.run),
 )

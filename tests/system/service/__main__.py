@@ -10,7 +10,7 @@ import json
 import sys
 import time
 
-from tests.system.service import examined, instances, lifecycle, sandbox
+from tests.system.service import examined, instances, lifecycle, sandbox, watching
 from tests.system.service.box import Box, installed_box
 from tests.system.service.check import Check
 from tests.system.service.container import lacking
@@ -21,6 +21,7 @@ CHECKS = (
     *sandbox.CHECKS,
     *examined.CHECKS,
     *instances.CHECKS,
+    *watching.CHECKS,
 )
 GOOD, FAILED, NOT_HERE = 0, 1, 2
 

@@ -48,7 +48,7 @@ pid=$(show MainPID)
 kill -USR1 "$pid"
 wait_for '[ "$(show NRestarts)" != 0 ] && [ "$(show ActiveState)" = active ]'
 tell restarts "$(show NRestarts)"
-tell killed "$(journalctl -u phenostream -o cat | grep -c oom-kill)"
+tell killed "$(journalctl -u phenostream -o cat | grep -c 'OOM killer')"
 mkdir -p /etc/systemd/system/phenostream.service.d
 cp /opt/lan.conf /etc/systemd/system/phenostream.service.d/
 systemctl daemon-reload
