@@ -66,7 +66,7 @@ def _handler(form: Form, name: str) -> logging.Handler:
         except OSError:  # out of reach of this sandbox: standard error leads there too
             pass
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if form == "json" else logging.Formatter(_TEXT))
+    handler.setFormatter(JsonLines() if form == "json" else TextLines(_TEXT))
     return handler
 
 
@@ -78,6 +78,15 @@ def _stderr_is_the_journals() -> bool:
     except (OSError, ValueError, AttributeError):  # closed, or none of the kernel's
         return False
     return (device, inode) == (str(stderr.st_dev), str(stderr.st_ino))
+
+
+class TextLines(logging.Formatter):
+    """Text for a person: a message is one line, and nothing that a stranger wrote in it moves a terminal's cursor."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's
+        """The line; a traceback comes behind it."""
+        line = super().formatMessage(record)
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 class JsonLines(logging.Formatter):

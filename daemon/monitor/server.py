@@ -1,7 +1,7 @@
 """An HTTP server that stays up: every wait has an end, every length a bound, and a newcomer is never kept out.
 
-One event loop. Where `MOST_CONNECTIONS` are open, the one that has been without a whole request for longest gives way
-to the next, so that those who connect and say nothing hold up only each other.
+One event loop. Where `MOST_CONNECTIONS` are open, the one whose client has let us wait for longest, for a whole request
+or for taking its answer, gives way to the next, so that those who say nothing or read nothing hold up only each other.
 """
 
 import asyncio
@@ -103,13 +103,15 @@ class Server:
         except (OSError, asyncio.IncompleteReadError):  # TimeoutError is one of the former
             self._counts["given_up"] += 1
             writer.transport.abort()
+        except asyncio.CancelledError:  # the loop ends; asyncio would log that as a fault of ours
+            writer.transport.abort()
         finally:
             self._waiting.pop(writer, None)
             self._open -= 1
             writer.close()
 
     def _make_room(self) -> None:
-        """Have the connection that waits for its request for longest give way; it may be the newest."""
+        """Have the connection that waits for its client for longest give way; it may be the newest."""
         oldest = next(iter(self._waiting))
         del self._waiting[oldest]
         oldest.transport.abort()
@@ -123,6 +125,7 @@ class Server:
         except Unfit as err:
             response = Response.of_error(err.code, str(err))
         self._counts[str(response.code)] += 1
+        self._waiting.setdefault(writer)
         writer.write(
             response.as_bytes(without_body=request is not None and request.method == "HEAD")
         )

@@ -17,6 +17,8 @@ LAST: Final = "commit"
 _STAGES: Final = ("queue", "prepare", "wait", "infer")
 _ONE_AFTER_ANOTHER: Final = 60_000_000_000
 """Longest time, ns, by which a record may be late here and its frame still be timed by both clocks."""
+_LARGEST: Final = 2**63 - 1
+"""OpenTelemetry's; a source may count further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ def _attributes(meta: Mapping[str, Any], offset: int) -> Iterator[tuple[str, Val
         "source_utc_ns": meta.get("source_utc_ns"),
     }
     for name, value in told.items():
+        if isinstance(value, int) and value > _LARGEST:
+            continue
         if isinstance(value, Value) and value != "":
             yield f"phenostream.{name}", value
 

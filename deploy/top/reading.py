@@ -17,6 +17,12 @@ STAGES: Final = ("queue", "prepare", "wait", "infer", "commit", "total")
 _OF_NO_CLASS: Final = ("rejected", "edge", "over_limit", "failed", "ood")
 _KEPT: Final = ("uptime_s", "meters")
 """Of a status that is not the newest any more."""
+_COUNTED: Final = (
+    ("meters", "commit", "records"),
+    ("meters", "frames_by_reason", "published"),
+    ("meters", "stages", "total", "count"),
+)
+"""Of a process, that never fall."""
 _NOTHING: Final[Told] = {}
 
 
@@ -70,7 +76,7 @@ class Readings:
     def add(self, status: Told) -> None:
         """Take the newest status; one of another process than those before begins anew."""
         uptime_s = _uptime_s(status)
-        if self._statuses and uptime_s <= _uptime_s(self._statuses[-1]):
+        if self._statuses and _began_anew(self._statuses[-1], status):
             self._statuses.clear()
         if self._statuses:
             before = self._statuses.pop()
@@ -156,6 +162,12 @@ def _so_far(histogram: Told) -> list[tuple[float, int]]:
 def _quantile(buckets: Sequence[tuple[float, int]], count: int, q: float) -> float:
     """The least bound that holds for a share `q` of them."""
     return next((bound_s for bound_s, n in buckets if n >= q * count), math.inf)
+
+
+def _began_anew(before: Told, now: Told) -> bool:
+    """Whether another process tells: it may be up for longer than the one before ever was."""
+    fewer = any(_count(now, *path) < _count(before, *path) for path in _COUNTED)
+    return fewer or _uptime_s(now) <= _uptime_s(before)
 
 
 def _uptime_s(status: Told) -> float:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from phenostream.daemon import logs
-from phenostream.daemon.logs import JournalHandler, JsonLines, about, encode_entry
+from phenostream.daemon.logs import JournalHandler, JsonLines, TextLines, about, encode_entry
 
 RUN = "01a0b1c2-0000-7000-8000-000000000001"
 
@@ -162,6 +162,21 @@ def test_it_finds_journald_again_after_a_restart(journald: Journald) -> None:
         logger.info("back")
         assert again.entry()["PHENOSTREAM_LOST_BEFORE"] == "1"
         again.socket.close()
+
+
+def test_what_a_stranger_wrote_makes_no_line_of_text_and_moves_no_cursor() -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(TextLines("%(levelname)s %(message)s"))
+    with logger_to(handler) as logger:
+        logger.warning("refused: %s: µm", "a\nCRITICAL the disk failed\x1b[2J\r")
+        try:
+            raise ValueError("planted")
+        except ValueError:
+            logger.exception("it broke")
+    first, *rest = stream.getvalue().splitlines()
+    assert first == r"WARNING refused: a\nCRITICAL the disk failed\x1b[2J\r: µm"
+    assert (rest[0], rest[-1]) == ("ERROR it broke", "ValueError: planted")
 
 
 def test_a_json_line_holds_its_subject() -> None:

@@ -17,6 +17,8 @@ Act = Callable[[int], Awaitable[object]]
 
 
 async def _handle(request: Request) -> Response:
+    if request.path == "/long":
+        return Response(200, "text/plain", bytes(1 << 24))
     if request.path == "/broken":
         raise RuntimeError("planted")
     return Response.of_json({"path": request.path})
@@ -108,6 +110,39 @@ def test_the_silent_hold_up_only_each_other() -> None:
     counts = _served(act)
     assert counts["200"] == 10
     assert counts["given_up"] >= 9 * MOST_CONNECTIONS
+
+
+def test_those_who_ask_and_read_nothing_hold_up_only_each_other() -> None:
+    async def act(port: int) -> None:
+        deaf = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MOST_CONNECTIONS)]
+        for reader, writer in deaf:
+            writer.transport.pause_reading()  # type: ignore[attr-defined]  # a socket's has it
+            writer.write(b"GET /long HTTP/1.1\r\n\r\n")
+            await writer.drain()
+            assert not reader.at_eof()
+        for _ in range(10):
+            assert _code(await _asked(port)) == 200
+        for _, writer in deaf:
+            writer.transport.abort()
+
+    assert _served(act)["200"] == MOST_CONNECTIONS + 10
+
+
+def test_connections_that_are_open_at_the_end_are_no_errors(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clients = []
+
+    async def act(port: int) -> None:
+        for said in (b"", b"GET /long HTTP/1.1\r\n\r\n"):
+            clients.append(socket.create_connection(("127.0.0.1", port)))
+            clients[-1].sendall(said)
+        assert _code(await _asked(port)) == 200
+
+    _served(act)
+    for client in clients:
+        client.close()
+    assert caplog.records == []
 
 
 def test_a_client_that_goes_away_is_nobodys_trouble() -> None:

@@ -54,6 +54,13 @@ def test_stages_lie_one_after_another_within_the_frame() -> None:
     assert len({span.id for span in (whole, *stages)}) == 6
 
 
+def test_a_number_that_a_collector_cannot_take_is_left_out() -> None:
+    told = record(source_utc_ns=2**63, frame_seq=2**63 - 1)
+    attributes = spans(told, 9, RECEIVED_NS)[0].attributes
+    assert "phenostream.source_utc_ns" not in attributes
+    assert attributes["phenostream.frame_seq"] == 2**63 - 1
+
+
 def test_a_frame_says_what_it_was() -> None:
     attributes = spans(record(degraded=["engine"]), 9, RECEIVED_NS)[0].attributes
     assert attributes == {

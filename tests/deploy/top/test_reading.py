@@ -40,6 +40,12 @@ def test_another_process_begins_anew() -> None:
     assert made.rates().frames == 3.0
 
 
+def test_another_process_begins_anew_also_where_it_is_up_for_longer() -> None:
+    made = readings(status(4.0, 1000), status(20.0, 6), status(21.0, 9))
+    assert made.over_s == 1.0
+    assert made.rates().frames == 3.0
+
+
 def test_times_are_those_of_the_frames_in_between() -> None:
     before, after = status(10.0), status(20.0)
     before["meters"]["stages"] = {"total": histogram(9.0, 9.0)}

@@ -21,7 +21,7 @@ _GERMAN_AWAY: Final = (
 
 
 def _drifted(context: Context, match: re.Match[str]) -> bool:
-    """So many of those that were watched; without a number, none."""
+    """So many of those that were watched; without a number, none is shown to, which is not that none has."""
     said = match["other"]
     of = next(name for name, words in _POPULATIONS.items() if said in words)
     known = [one for one in context.facts.drift if one.against == of]
@@ -29,7 +29,8 @@ def _drifted(context: Context, match: re.Match[str]) -> bool:
     return (
         len(known) == 1
         and context.count(match, "tested", known[0].tested)
-        and (known[0].beyond == 0 if beyond is None else context.count(match, "n", known[0].beyond))
+        and (beyond is None) == (known[0].beyond == 0)
+        and (beyond is None or context.count(match, "n", known[0].beyond))
     )
 
 

@@ -1,6 +1,6 @@
 """Drift: how many of the watched quantities lie further away than allowed, as their tests show, and from what.
 
-That none is shown to is no claim that none does: no rule reads "no drift" or "stable".
+That none is shown to is no claim that none does: no rule reads "no drift", "stable" or "0 have drifted".
 """
 
 from typing import Final
@@ -27,7 +27,9 @@ def _drift(r: Reading, phrase: Phrase) -> None:
         r.refuse("comparison", phrase, "drift from what was watched")
         return
     r.count(phrase, "n2", found.tested, "quantities watched")
-    if phrase.has("n"):
+    if phrase.has("n") and not found.beyond:
+        r.refuse("comparison", phrase, "none is shown to have drifted")
+    elif phrase.has("n"):
         r.count(phrase, "n", found.beyond, "quantities that have drifted")
     else:
         r.true(found.beyond == 0, "count", phrase, f"{found.beyond:,} quantities that have drifted")

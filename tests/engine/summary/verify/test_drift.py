@@ -45,6 +45,10 @@ def test_what_the_watch_found_may_be_said(said: str) -> None:
         "3 of 25 watched quantities have drifted from the training population. None of 29 watched quantities has "
         "drifted from the previous run.",
         "3 of 25 watched quantities have drifted from the training population. Nothing drifted from the previous run.",
+        "3 of 25 watched quantities have drifted from the training population. 0 of 29 watched quantities have drifted "
+        "from the previous run.",
+        "3 of 25 watched quantities have drifted from the training population. Of 29 watched quantities, zero have "
+        "drifted from the previous run.",
         "3 granulocytes have drifted from the training population.",
         "79 granulocytes were found.",
     ],
