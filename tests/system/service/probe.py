@@ -47,6 +47,13 @@ def _write(path: str) -> None:
     Path(path).write_text("x")
 
 
+def _write_new(folder: str) -> None:
+    """A file that nobody else has made: one of another user would keep us out, and not the sandbox."""
+    path = Path(folder, f"probe-{os.getpid()}-{os.getuid()}")
+    path.write_text("x")
+    path.unlink()
+
+
 def _in_child(action: Callable[[], None]) -> None:
     """Do in a child what would change us; its errno comes back as ours."""
     child = os.fork()
@@ -144,7 +151,7 @@ def _thread() -> None:
 
 
 DENIED: dict[str, Callable[[], None]] = {
-    **{f"write {hole}": partial(_write, f"{hole}/x") for hole in HOLES},
+    **{f"write {hole}": partial(_write_new, hole) for hole in HOLES},
     "read /root": lambda: _checked(len(os.listdir("/root"))),
     "AF_PACKET": _socket(17, socket.SOCK_RAW),
     "AF_NETLINK": _socket(16, socket.SOCK_RAW),

@@ -85,6 +85,7 @@ def test_killed_the_harness_leaves_nothing_behind() -> None:
     ("setting", "check", "said"),
     [
         ("WatchdogSec", "stopped", "no WatchdogSec"),
+        ("ProtectSystem", "sandbox", "write /usr/hole: through"),
         ("OnFailure", "crashes", "no OnFailure="),
         ("RestartPreventExitStatus", "refuses", "restart"),
     ],
