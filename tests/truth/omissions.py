@@ -27,3 +27,6 @@ def omissions(context: Context) -> Iterator[str]:
     lossy = account is not None and account.published != account.announced
     if lossy and "frames of those announced" not in said:
         yield "that frames of the run are not in it"
+    for fate in ("dropped", "quarantined", "failed", "missing"):
+        if account is not None and getattr(account, fate) and f"frames {fate}" not in said:
+            yield f"that frames are {fate}"

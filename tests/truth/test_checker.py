@@ -6,8 +6,16 @@ from typing import Final
 
 import pytest
 
-from phenostream.engine.summary.facts import ClassFacts, Facts, MarkerFacts, wilson_interval
+from phenostream.engine.summary.facts import (
+    ClassFacts,
+    Facts,
+    FrameAccount,
+    MarkerFacts,
+    wilson_interval,
+)
+from phenostream.engine.summary.template import write_summary
 from phenostream.engine.summary.verify import faults
+from tests.engine.summary.populations import population
 from tests.truth.checker import falsehoods
 from tests.truth.lies import lies
 from tests.truth.survey import survey_lies
@@ -150,3 +158,13 @@ def test_a_lie_of_each_kind_can_be_planted() -> None:
         "a false majority",
         "a verb negated",
     } <= kinds
+
+
+def test_frames_told_of_twice_in_the_place_of_others_are_found_to_be_missing() -> None:
+    plain = population(7)
+    account = FrameAccount(plain.frames + 2, plain.frames, 1, 0, 0, 1)
+    facts = replace(plain, scope="run", account=account, by_other_models=0)
+    text = write_summary(facts, "line")
+    assert falsehoods(text, facts) == []
+    lie = text.replace("1 missing", "1 dropped")
+    assert [one.words for one in falsehoods(lie, facts)] == ["that frames are missing"]
