@@ -93,6 +93,7 @@ class Ledger:
         self._runs: dict[str, _Account] = {}
         self._nobodys: Counter[str] = Counter()
         self._forgotten: Counter[str] = Counter()
+        self._came: Counter[str] = Counter()
         self._ends: dict[tuple[Fate, str | None], tuple[Fate, str | None]] = {}
 
     def open(self, run: str, n_expected: int | None) -> None:
@@ -119,6 +120,7 @@ class Ledger:
         """A frame whose standing is ``new`` is taken and owes a fate."""
         with self._lock:
             self._runs[run].in_flight.add(frame_seq)
+            self._came["received"] += 1
 
     def withdraw(self, run: str, frame_seq: int) -> None:
         """A received frame gets no fate from this process, and is as if it had not come: it will be sent again."""
@@ -166,6 +168,7 @@ class Ledger:
         with self._lock:
             account = self._runs.get(run) if run is not None else None
             (account.counts if account else self._nobodys)[incident] += times
+            self._came[incident] += times
 
     def end(self, run: str, n_frames: int) -> str | None:
         """END arrived: from now on every new frame of the run is late.
@@ -277,6 +280,14 @@ class Ledger:
                 total.update(account.snapshot())
         empty = _Account().snapshot()
         return {**empty, **{key: min(n, _MOST_TOLD) for key, n in total.items()}}
+
+    def came(self) -> dict[str, int]:
+        """Frames that were received, and messages that became none, since this process began: no number ever falls.
+
+        Those of an account may: what a process had received without a fate is not received any more in the next.
+        """
+        with self._lock:
+            return {name: self._came[name] for name in ("received", *INCIDENTS)}
 
     def runs(self) -> list[str]:
         """Every run, oldest first."""

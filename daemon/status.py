@@ -80,7 +80,11 @@ class Status:
             },
             "queues": {name: len(queue) for name, queue in self.queues.items()},
             "assembling": self.desk.assembling(),
-            "meters": {**self.meters.told(), "credit": self.desk.credit()},
+            "meters": {
+                **self.meters.told(),
+                "arrivals": self.ledger.came(),
+                "credit": self.desk.credit(),
+            },
             "quarantine": {
                 "held": len(self.quarantine),
                 "removed": self.quarantine.removed,

@@ -274,3 +274,17 @@ def test_the_latest_runs_are_told_whole_and_which_of_them_ended() -> None:
     assert list(accounts) == ["b", "c"]
     assert accounts["b"] == ledger.run("b")
     assert ended == ["b"]
+
+
+def test_what_came_is_counted_by_the_process_and_never_falls() -> None:
+    ledger = Ledger()
+    ledger.open("run-a", None)
+    for frame in range(3):
+        ledger.receive("run-a", frame)
+    ledger.withdraw("run-a", 2)
+    ledger.count("duplicates", "run-a")
+    ledger.count("malformed", times=2)
+    ledger.go_on()
+    assert (ledger.total()["received"], ledger.total()["duplicates"]) == (2, 0)
+    came = {name: n for name, n in ledger.came().items() if n}
+    assert came == {"received": 3, "duplicates": 1, "malformed": 2}

@@ -188,7 +188,7 @@ def test_the_ledgers_keys_are_those_of_the_code(a_passage: Passage) -> None:
 
 
 def test_the_meters_keys_are_those_that_are_told() -> None:
-    told = {**Meters().told(), "credit": Peers(1).told()}
+    told = {**Meters().told(), "arrivals": Ledger().came(), "credit": Peers(1).told()}
     assert words("### The meters of a status") == list(told)
     for row, value in zip(table("### The meters of a status"), told.values(), strict=True):
         assert all(f"`{key}`" in row for key in value)

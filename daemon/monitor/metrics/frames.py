@@ -1,4 +1,8 @@
-"""The exact account of frames and cells, over the life of the journal; runs are never a label."""
+"""Frames and cells, by what became of them; runs are never a label.
+
+Fates and cells are those of the ledger, over the life of the journal. What came is counted by the process: an account
+takes back what has no fate when a process dies, and Prometheus would take a count that falls for one that began anew.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,13 +16,15 @@ from phenostream.daemon.monitor.reading import number, numbers, rows, table
 
 def of_frames(status: Mapping[str, Any]) -> Iterator[Metric]:
     """Fates, reasons, gaps, messages that became no frame, and open runs."""
-    total = table(status, "ledger", "total")
+    total, came = table(status, "ledger", "total"), table(status, "meters", "arrivals")
     yield from counter(
-        "frames_received", "Distinct frames whose first part came.", number(total, "received")
+        "frames_received",
+        "Frames whose first part came, since the daemon began.",
+        number(came, "received"),
     )
     yield from counters(
         "frames",
-        "Frames by what became of them; their sum and those in flight are the received.",
+        "Frames by what became of them.",
         ("fate",),
         (((fate,), number(total, fate) or 0) for fate in FATES),
     )
@@ -41,9 +47,9 @@ def of_frames(status: Mapping[str, Any]) -> Iterator[Metric]:
     )
     yield from counters(
         "messages",
-        "Messages that became no frame, by why.",
+        "Messages that became no frame, by why, since the daemon began.",
         ("why",),
-        (((incident,), number(total, incident) or 0) for incident in INCIDENTS),
+        (((incident,), number(came, incident) or 0) for incident in INCIDENTS),
     )
     runs, ended = table(status, "ledger", "runs"), set(rows(status, "ledger", "ended"))
     yield from gauge(
