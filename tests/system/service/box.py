@@ -115,6 +115,8 @@ def _install(machine: Container) -> None:
     machine.must(*units)
     for name in INSTANCES:
         machine.must(*units, "--instance", name)
+    # It was installed for ipc, and is to listen on the loopback.
+    machine.must("rm", f"{UNITS}/phenostream@lan.service.d/50-network.conf")
     script = f"""
     set -e
     useradd --create-home --groups phenostream microscope
