@@ -22,6 +22,7 @@ Examples:
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,7 +135,10 @@ def the_steps(args: argparse.Namespace) -> "Steps":
     from phenostream.deploy.install.steps import Steps
 
     def tell(step: "Step") -> None:
-        say(f"{step.state:10}  {step.what}")
+        try:
+            say(f"{step.state:10}  {step.what}")
+        except BrokenPipeError:  # that nobody reads on is no reason to stop halfway
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     return Steps(args.dry_run, (lambda step: None) if args.json else tell)
 
@@ -188,8 +192,6 @@ def _software(args: argparse.Namespace, places: "Places") -> "Software | None":
 
 def _is_installed() -> bool:
     """Whether the program that runs is that of a release."""
-    import sys
-
     from phenostream.deploy.install.places import RELEASES
 
     return Path(sys.prefix).resolve().is_relative_to(RELEASES)

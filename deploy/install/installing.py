@@ -92,6 +92,8 @@ def install(
         refuse_strangers(places, before, wanted_files(carried, after.instances))
         _refuse_other_program(places)
         release, extras = _release(order, systemd, steps, on_line)
+        if release is not None and not steps.dry:
+            carried = carried_by(release)  # what was verified, whatever has become of the wheel
         configs = {
             name: configure(carried, places, name, listens.get(name), steps)
             for name in after.instances

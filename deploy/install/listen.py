@@ -62,7 +62,9 @@ class Listen:
         if self.address is None:
             return ingest.startswith("ipc://")
         begins = f"tcp://{self.address}:"
-        return ingest.startswith(begins) and self.port in (None, int(ingest.removeprefix(begins)))
+        if self.port is None:
+            return ingest.startswith(begins)
+        return ingest == f"{begins}{self.port}"
 
 
 def free_ports(first: int, count: int, taken: set[int]) -> int:

@@ -12,6 +12,8 @@ from phenostream.deploy.install.record import Network
 
 Values = dict[str, Any]
 """Section → key → value, as a file says it."""
+BESIDE: Final = ("monitor", "summariser")
+"""Whatever may stand beside a daemon."""
 _MOST_BYTES: Final = 1 << 20
 
 
@@ -38,9 +40,9 @@ def services_of(configs: Mapping[str, Values], extras: tuple[str, ...]) -> list[
     daemons = [Service(unit_name(name), True) for name in configs]
     beside = []
     for name, values in configs.items():
-        if "monitor" in extras and _table(values, "monitor").get("address"):
+        if "monitor" in extras and table(values, "monitor").get("address"):
             beside.append(Service(companion("monitor", name), False))
-        if _table(values, "summary").get("llm"):
+        if table(values, "summary").get("llm"):
             beside.append(Service(companion("summariser", name), False))
     return daemons + beside
 
@@ -56,7 +58,7 @@ def config_values(path: Path) -> Values:
 
 def network_of(values: Values) -> Network:
     """From where a daemon with this configuration is reached, or reaches out."""
-    tables = [_table(values, name) for name in ("ingest", "results", "control")]
+    tables = [table(values, name) for name in ("ingest", "results", "control")]
     sources = values.get("sources", ())
     tables += [one for one in sources if isinstance(one, dict)]
     urls = [str(one["endpoint"]) for one in tables if "endpoint" in one]
@@ -65,6 +67,7 @@ def network_of(values: Values) -> Network:
     return "box" if all(is_local(url) for url in urls) else "lan"
 
 
-def _table(values: Values, name: str) -> Values:
+def table(values: Values, name: str) -> Values:
+    """A section of what a configuration says; empty, where it is none: its own daemon says so."""
     found = values.get(name)
     return found if isinstance(found, dict) else {}

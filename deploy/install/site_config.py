@@ -4,12 +4,14 @@ It is written once; then it is the site's, and no installation changes it again.
 """
 
 import re
+import shutil
 import tomllib
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
-from phenostream.daemon.security.allow_list import Role
+from phenostream.daemon.security.allow_list import FOLDER, SUFFIX, Role
 from phenostream.daemon.security.key_folder import make_client, make_server
 from phenostream.daemon.security.keys import SERVER_PAIR
 from phenostream.deploy.install.carried import Carried
@@ -23,7 +25,7 @@ from phenostream.deploy.install.places import (
     unit_name,
 )
 from phenostream.deploy.install.record import Network
-from phenostream.deploy.install.services import Values, config_values, network_of
+from phenostream.deploy.install.services import Values, config_values, network_of, table
 from phenostream.deploy.install.settings import Value, has_key, with_settings
 from phenostream.deploy.install.steps import Steps
 from phenostream.engine.errors import BadConfig
@@ -46,7 +48,7 @@ def network_for(places: Places, instance: str, listen: Listen | None) -> Network
     if not path.exists():
         return (listen or Listen()).network
     values = config_values(path)
-    ingest = str(values.get("ingest", {}).get("endpoint", ""))
+    ingest = str(table(values, "ingest").get("endpoint", ""))
     if listen is not None and not listen.agrees_with(ingest):
         raise BadConfig(
             f"--listen {listen}: {path} is there already, with ingest at {ingest}: change its endpoints, "
@@ -73,7 +75,7 @@ def configure(
         steps.ensure(f"write {path}", False, partial(write_whole, at, text))
         values = tomllib.loads(text)
     keys = f"{config_folder(instance)}/keys"
-    if values.get("security", {}).get("keys") == keys:
+    if table(values, "security").get("keys") == keys:
         _make_keys(keys, places, instance, steps)
     return values
 
@@ -119,11 +121,36 @@ def _endpoints(name: str, listen: Listen, taken: set[int]) -> dict[str, str]:
 
 def _make_keys(keys: str, places: Places, instance: str, steps: Steps) -> None:
     at = places.at(keys)
-    steps.ensure(f"keys in {keys}", (at / SERVER_PAIR).exists(), partial(make_server, at))
+    steps.ensure(f"keys in {keys}", (at / SERVER_PAIR).exists(), partial(_make_server, at))
     for beside, (_, role) in _BESIDE.items():
         out = f"{config_folder(instance)}/{beside}.keys"
-        make = partial(make_client, at, beside, role, places.at(out))
+        make = partial(_make_client, at, beside, role, places.at(out))
         steps.ensure(f"key of the {beside} in {out}", places.at(out).exists(), make)
+
+
+def _make_server(at: Path) -> None:
+    """Whole or not at all: a kill leaves a folder of another name."""
+    if at.exists():
+        make_server(at)
+        return
+    unfinished = _unfinished(at)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    make_server(unfinished)
+    unfinished.replace(at)
+
+
+def _make_client(keys: Path, name: str, role: Role, out: Path) -> None:
+    """Whole or not at all: what a kill left, and the entry of a key that nobody was given, is made again."""
+    unfinished = _unfinished(out)
+    if unfinished.exists():
+        shutil.rmtree(unfinished)
+        (keys / FOLDER / role / f"{name}{SUFFIX}").unlink(missing_ok=True)
+    make_client(keys, name, role, unfinished)
+    unfinished.replace(out)
+
+
+def _unfinished(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.partial")
 
 
 def _taken_ports(places: Places, instance: str) -> Iterator[int]:

@@ -23,12 +23,13 @@ from phenostream.deploy.install.places import (
     TMPFILES,
     UNITS,
     Places,
+    companion,
     config_file,
     unit_name,
 )
 from phenostream.deploy.install.record import Record, keep_record, read_record
 from phenostream.deploy.install.release import extras_of, is_whole, releases
-from phenostream.deploy.install.services import Service, Values, config_values, services_of
+from phenostream.deploy.install.services import BESIDE, Service, Values, config_values, services_of
 from phenostream.deploy.install.steps import Steps
 from phenostream.deploy.install.systemd import Systemd
 from phenostream.deploy.install.unit_files import bring, differing, wanted_files
@@ -94,7 +95,7 @@ def go_over(
     old, older = _last_ready(systemd.places), leads_to(systemd.places.at(PREVIOUS))
     try:
         _put_and_start(target, after, systemd, steps, starts=starts)
-    except InstallFailed as err:
+    except (InstallFailed, OSError) as err:
         if not starts or old is None or target.release is None or old == target.release:
             raise
         runs = _go_back(old, before, after, systemd, steps)
@@ -144,6 +145,8 @@ def _put_and_start(
     configs = {name: config_values(places.at(config_file(name))) for name in record.instances}
     services = services_of(configs | target.configs, target.extras)
     _enable(services, systemd, steps)
+    if target.release is not None:
+        _disable(services, record, systemd, steps, stops=starts)
     if starts:
         _start(services, pending, systemd, steps)
         pending.clear()
@@ -189,6 +192,19 @@ def _enable(services: list[Service], systemd: Systemd, steps: Steps) -> None:
             steps.leave(f"{unit}.service: not enabled, there is no systemctl here")
 
 
+def _disable(
+    services: list[Service], record: Record, systemd: Systemd, steps: Steps, *, stops: bool
+) -> None:
+    """No longer start what the configuration or the release has no more use for: it would only fail."""
+    wanted = {service.unit for service in services}
+    act = systemd.drop if stops and systemd.is_running else systemd.disable
+    for unit in (companion(which, name) for name in record.instances for which in BESIDE):
+        if unit not in wanted and systemd.may_enable and systemd.is_enabled(unit):
+            steps.ensure(
+                f"disable {unit}.service, which has nothing to do", False, partial(act, unit)
+            )
+
+
 def _start(services: list[Service], changed: set[str], systemd: Systemd, steps: Steps) -> None:
     """Start what is down and what something changed for, one after another, each until it is ready."""
     for service in services:
@@ -215,9 +231,9 @@ def _files_of(service: Service) -> Iterable[str]:
 
 def _go_back(old: Path, before: Record, after: Record, systemd: Systemd, steps: Steps) -> str:
     """Put the release in place that ran before; what runs now, for a person."""
-    target = Target.of(old)
-    record = Record(before.instances, read_record(systemd.places).files)
     try:
+        target = Target.of(old)
+        record = Record(before.instances, read_record(systemd.places).files)
         for name in after.instances.keys() - before.instances.keys():
             steps.ensure(
                 f"stop {unit_name(name)}.service", False, partial(systemd.drop, unit_name(name))
@@ -225,6 +241,8 @@ def _go_back(old: Path, before: Record, after: Record, systemd: Systemd, steps: 
         _put_and_start(target, record, systemd, steps, starts=True)
     except InstallFailed as err:
         return f"went back to {old.name}, and {err}"
+    except (BadConfig, OSError) as err:
+        return f"going back to {old.name} failed as well: {err}"
     ready = ", ".join(unit_name(name) for name in before.instances)
     return f"went back to {old.name}, on which {ready} is ready"
 

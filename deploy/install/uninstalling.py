@@ -3,15 +3,20 @@
 import shutil
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from phenostream.deploy.install.carried import carried_by, our_own
 from phenostream.deploy.install.files import leads_to
 from phenostream.deploy.install.installing import check_box
 from phenostream.deploy.install.places import (
     CURRENT,
+    LOCK,
     NAME,
     OPT,
+    PREVIOUS,
     PROGRAM,
+    RECORD,
+    RELEASES,
     UNITS,
     Places,
     companion,
@@ -20,6 +25,7 @@ from phenostream.deploy.install.places import (
     unit_name,
 )
 from phenostream.deploy.install.record import only_one, read_record
+from phenostream.deploy.install.release import releases
 from phenostream.deploy.install.steps import Steps
 from phenostream.deploy.install.switch import current_release
 from phenostream.deploy.install.systemd import Systemd
@@ -42,7 +48,7 @@ def uninstall(instance: str, systemd: Systemd, steps: Steps, *, purge: bool) -> 
     """
     places = systemd.places
     check_box(systemd, steps, starts=False)
-    if not places.at(OPT).exists() or steps.dry:
+    if not places.at(LOCK).exists() or steps.dry:
         _take_off(instance, systemd, steps)
     else:
         with only_one(places):
@@ -90,8 +96,29 @@ def _remove_programs(places: Places, steps: Steps) -> None:
     program, opt = places.at(PROGRAM), places.at(OPT)
     if program.is_symlink() and leads_to(program) == f"{CURRENT}/bin/{NAME}":
         steps.ensure(f"remove {PROGRAM}", False, program.unlink)
-    if opt.exists():
-        steps.ensure(f"remove {OPT}", False, partial(shutil.rmtree, opt))
+    if any(one.exists() or one.is_symlink() for one in _of_ours(places)):
+        steps.ensure(f"remove {OPT}", False, partial(_remove_ours, places))
+        if opt.exists() and not steps.dry:
+            steps.leave(f"{OPT}: kept, something else is in it")
     steps.leave(
         f"user and group {NAME}: kept, for the files of theirs that are left (userdel {NAME})"
     )
+
+
+def _of_ours(places: Places) -> list[Path]:
+    """What installations have made in the folder of the programs, the lock last."""
+    opt = places.at(OPT)
+    names = (CURRENT, PREVIOUS, RECORD, LOCK)
+    return [*releases(places), *opt.glob(".*.partial"), *(places.at(name) for name in names)]
+
+
+def _remove_ours(places: Places) -> None:
+    """No more than that: a site may keep its own in a folder of that name."""
+    for path in _of_ours(places):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    for folder in (places.at(RELEASES), places.at(OPT)):
+        if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+            folder.rmdir()

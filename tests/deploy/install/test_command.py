@@ -1,11 +1,14 @@
 """`install`, `uninstall` and `bundle-wheels` as they are typed."""
 
 import json
+import os
+import subprocess
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from phenostream.deploy.child import PROGRAM
 from phenostream.deploy.cli.main import main
 from phenostream.deploy.install.wheels import file_sha256, own_checkout, own_wheel
 from tests.deploy.install.toy_box import toy_wheel
@@ -36,6 +39,17 @@ def test_nothing_to_do_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
     for _ in range(2):
         assert main(["install", "--units-only", "--root", str(tmp_path)]) == 0
     assert "nothing to do: everything is so already" in capsys.readouterr().out
+
+
+def test_whoever_reads_no_further_does_not_stop_it_halfway(tmp_path: Path) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    words = [*PROGRAM, "install", "--units-only", "--root", str(tmp_path)]
+    done = subprocess.run(words, stdout=writes, stderr=subprocess.PIPE, check=False)
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "etc/phenostream/config.toml").is_file()
+    assert (tmp_path / "etc/systemd/system/phenostream.service").is_file()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """Installing an instance: once, again, newer, back; and nothing that runs is touched by what cannot be."""
 
+import errno
 import json
 import os
+import re
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,7 +12,11 @@ from pathlib import Path
 import pytest
 
 from phenostream.daemon.config import load_config
+from phenostream.daemon.security.allow_list import AllowList
+from phenostream.daemon.security.keys import ClientKeys
+from phenostream.deploy.install import unit_files
 from phenostream.deploy.install.errors import InstallFailed
+from phenostream.deploy.install.files import write_whole
 from phenostream.deploy.install.installing import Order, check_box, install, roll_back
 from phenostream.deploy.install.listen import Listen
 from phenostream.deploy.install.places import Places
@@ -363,6 +369,61 @@ def test_tcp_comes_with_keys_and_its_own_ports(box: ToyBox, tmp_path: Path) -> N
     assert secret.read_bytes() == before
 
 
+@pytest.mark.parametrize("at", range(1, 9))
+def test_keys_that_a_kill_left_half_made_are_made_again(
+    box: ToyBox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    writes, link = iter(range(1, 100)), os.link
+
+    def killed(source: Path, target: Path) -> None:
+        if next(writes) == at:
+            raise KeyboardInterrupt
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", killed)
+    what = replace(order(tmp_path), listen=Listen("10.0.0.5"))
+    with pytest.raises(KeyboardInterrupt):
+        installed(box, what)
+    installed(box, what)
+    folder = box.root / "etc/phenostream"
+    assert len(AllowList.read(folder / "keys").grants) == 2
+    for beside in ("monitor", "summariser"):
+        ClientKeys.read(folder / f"{beside}.keys")
+    assert list(folder.glob(".*")) == []
+
+
+def test_a_companion_that_the_configuration_has_no_more_use_for_is_no_longer_started(
+    box: ToyBox, tmp_path: Path
+) -> None:
+    installed(box, order(tmp_path))
+    assert "phenostream-monitor" in box.enabled & box.active
+    config = box.root / "etc/phenostream/config.toml"
+    config.write_text(re.sub(r"(?m)^address = .*$", 'address = ""', config.read_text()))
+    installed(box, order(tmp_path))
+    assert "phenostream-monitor" not in box.enabled | box.active
+    assert "phenostream" in box.enabled & box.active
+    assert not installed(box, order(tmp_path)).changed
+
+
+def test_a_disk_that_fills_while_units_are_written_brings_the_release_before_back(
+    box: ToyBox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(box, order(tmp_path, unit="# of 1.0\n"))
+    full = iter([True])
+
+    def write(path: Path, content: str) -> None:
+        if path.name == "phenostream.service" and next(full, False):
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write_whole(path, content)
+
+    monkeypatch.setattr(unit_files, "write_whole", write)
+    with pytest.raises(InstallFailed, match=r"No space left.*went back to 1\.0-.* is ready"):
+        installed(box, order(tmp_path, "1.1", unit="# of 1.1\n"))
+    assert running(box) == "1.0"
+    unit = box.root / "etc/systemd/system/phenostream.service"
+    assert unit.read_text().endswith("# of 1.0\n")
+
+
 def test_what_is_asked_for_must_not_contradict_the_configuration_that_is_there(
     box: ToyBox, tmp_path: Path
 ) -> None:
@@ -421,6 +482,22 @@ def test_an_instance_that_was_started_without_us_is_stopped_before_it_is_purged(
     assert "stop phenostream@scope2.service" in box.ran
     assert "phenostream@scope2" not in box.active
     assert not journal.exists()
+
+
+def test_a_folder_of_that_name_that_somebody_else_made_is_not_removed(
+    box: ToyBox, tmp_path: Path
+) -> None:
+    theirs = box.root / "opt/phenostream/checkout/notes.txt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("theirs")
+    before = Steps(dry=False)
+    uninstall("", toy_systemd(box), before, purge=False)
+    assert not before.changed
+    installed(box, order(tmp_path))
+    uninstall("", toy_systemd(box), steps := Steps(dry=False), purge=False)
+    assert theirs.read_text() == "theirs"
+    assert [path.name for path in (box.root / "opt/phenostream").iterdir()] == ["checkout"]
+    assert any("something else is in it" in step.what for step in steps.taken)
 
 
 def test_nothing_is_purged_under_somebody_elses_service_that_runs(box: ToyBox) -> None:
