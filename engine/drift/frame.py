@@ -37,9 +37,13 @@ class Projection:
     axes: F32
 
     def of(self, feature: F32) -> F64:
-        """(N, 8) float64 of N features, cut off at ± 8."""
-        projected = (feature - self.centre) @ self.axes
-        return np.clip(projected, -LIMIT, LIMIT).astype(np.float64)
+        """(N, 8) float64 of N features, cut off at ± 8; 0 where they lie further out than can be told.
+
+        Always finite: sums that are not would be refused when they are read again.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            projected = (feature - self.centre) @ self.axes
+        return np.clip(np.nan_to_num(projected), -LIMIT, LIMIT).astype(np.float64)
 
 
 def principal_projection(feature: F32) -> Projection:

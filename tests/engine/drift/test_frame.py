@@ -7,11 +7,11 @@ import numpy.typing as npt
 import pytest
 
 from phenostream.engine.drift.earlier import sums_of
-from phenostream.engine.drift.frame import frame_values, principal_projection
+from phenostream.engine.drift.frame import Projection, frame_values, principal_projection
 from phenostream.engine.drift.quantities import AXES, quantities_of
 from phenostream.engine.drift.sums import F64, Sums
 from phenostream.engine.postprocess import CLASSIFIED, EDGE, NO_CLASS, REJECTED
-from phenostream.engine.summary.histogram import STEP
+from phenostream.engine.summary.histogram import LIMIT, STEP
 from phenostream.engine.summary.window import WindowStatistics
 from phenostream.engine.types import SHOTS
 from tests.engine.drift.toy_frames import CONTEXT, ROWS, Sample, columns_of
@@ -21,6 +21,14 @@ CODES = [one.code for one in quantities_of(CONTEXT)]
 
 def ratios(x: F64, n: F64) -> dict[str, tuple[float, float]]:
     return {code: (float(a), float(b)) for code, a, b in zip(CODES, x, n, strict=True)}
+
+
+def test_a_feature_beyond_all_measure_is_projected_to_a_number() -> None:
+    axes = np.tile(np.array([[1e3], [-1e3]], np.float32), (128, AXES))
+    feature = np.full((2, 256), 3e38, np.float32)
+    feature[1, 1::2] = 0
+    projected = Projection(np.zeros(256, np.float32), axes).of(feature)
+    assert projected.tolist() == [[0.0] * AXES, [LIMIT] * AXES]
 
 
 def test_every_quantity_of_a_frame_is_counted() -> None:
