@@ -4,6 +4,7 @@ Written once, after the segment is complete; a segment in which something is los
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -59,13 +60,14 @@ def read_footer(segment: Path) -> Footer | None:
         return None
 
 
-def hash_file(path: Path, size: int) -> str:
-    """SHA-256 of the first `size` bytes, hex."""
+def hash_file(path: Path, size: int, step: Callable[[], None] = lambda: None) -> str:
+    """SHA-256 of the first `size` bytes, hex; `step` is called for each MiB."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while size > 0 and (chunk := file.read(min(_CHUNK, size))):
             digest.update(chunk)
             size -= len(chunk)
+            step()
     return digest.hexdigest()
 
 

@@ -108,7 +108,7 @@ class Keeper:
         try:
             for segment in self._journal.sealed():
                 if not segment.has_footer:
-                    self._seal(segment)
+                    self._seal(segment, beat)
                     beat()
             if snapshot is not None:
                 plain, one = snapshot.state(), snapshot.checkpoint
@@ -116,7 +116,7 @@ class Keeper:
                     self._directory, Checkpoint(one.end, one.segments, one.index, plain)
                 )
                 self._covered = remembered(self._directory)
-            self._remove_old()
+            self._remove_old(beat)
         except OSError as err:
             if not is_full(err):
                 raise
@@ -127,23 +127,24 @@ class Keeper:
             logger.warning("journal: footers and checkpoints are written again")
         return True
 
-    def _seal(self, segment: Segment) -> None:
+    def _seal(self, segment: Segment, beat: Callable[[], None]) -> None:
         if segment.damaged or segment.path.stat().st_size != segment.size:
             segment.has_footer = True  # what is damaged has none, ever
             return
         written = segment.digest
-        sha256 = written.hexdigest() if written else hash_file(segment.path, segment.size)
+        sha256 = written.hexdigest() if written else hash_file(segment.path, segment.size, beat)
         index = tuple(segment.index)
         write_footer(segment.path, Footer(segment.first, segment.end, segment.size, sha256, index))
         segment.digest, segment.has_footer = None, True
 
-    def _remove_old(self) -> None:
+    def _remove_old(self, beat: Callable[[], None]) -> None:
         before = removable(self._journal.facts()[1], self._directory, self._limits, self._covered)
         if before is None:
             return
         mark_removed(self._directory, before)
         for segment in self._journal.remove_oldest(before):
             remove_segment(segment.path)
+            beat()  # the first time under a lower limit there may be a thousand
             logger.warning(
                 "journal: retention removed offsets %d to %d (%d bytes, %s)",
                 segment.first,

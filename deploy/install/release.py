@@ -154,6 +154,7 @@ def make_release(
         said = run((str(release / "bin" / NAME), "--version")).strip()
         note = {"version": software.wheel.version, "said": said, "extras": software.extras}
         note |= {"wheel": software.wheel.sha256, "python": python.version}
+        run(("sync", "--file-system", str(release)))  # no note beside files that a power cut takes
         write_whole(release / NOTE, json.dumps(note, indent=1) + "\n")
     except OSError as err:
         shutil.rmtree(release, ignore_errors=True)

@@ -34,6 +34,7 @@ class Life:
         self.journal = Journal(directory, SEGMENT, known=known)
         self.health = Health()
         self.keeper = Keeper(directory, self.journal, Limits(max_bytes), self.health)
+        self.beats = 0
 
     def write(self, payload: bytes, acked: dict[int, bytes]) -> None:
         (record,) = self.journal.append([("result", payload)])
@@ -43,7 +44,10 @@ class Life:
     def keep(self) -> bool:
         end, segments, index = self.journal.facts()
         snapshot = Snapshot(Checkpoint(end, segments, index, {}), lambda: {"upto": end})
-        return self.keeper._tried(snapshot, lambda: None)
+        return self.keeper._tried(snapshot, self._beat)
+
+    def _beat(self) -> None:
+        self.beats += 1
 
 
 def payload(number: int) -> bytes:
@@ -224,6 +228,27 @@ def test_retention_removes_the_oldest_sealed_segments_and_says_so(
     life.journal.close()
     again = Life(tmp_path, max_bytes=1000)
     assert (again.journal.oldest, again.journal.losses) == (12, ())
+
+
+def test_long_work_of_the_keeper_shows_life_for_each_file_and_each_mib(tmp_path: Path) -> None:
+    acked: dict[int, bytes] = {}
+    life = Life(tmp_path)
+    for number in range(20):
+        life.write(payload(number), acked)
+        if number in (17, 19):
+            life.keep()
+    life.journal.close()
+    again = Life(tmp_path, max_bytes=1000)
+    files = len(again.journal.sealed())
+    again.keep()
+    removed = files - len(again.journal.sealed())
+    assert removed >= 4
+    assert again.beats >= removed
+    long = tmp_path / "long"
+    long.write_bytes(bytes(3 << 20))
+    steps: list[None] = []
+    hash_file(long, 3 << 20, lambda: steps.append(None))
+    assert len(steps) == 3
 
 
 def test_age_removes_but_never_the_newest_and_never_when_the_clock_jumped(tmp_path: Path) -> None:
