@@ -190,7 +190,7 @@ class Drifting:
 
     def _previous(self, start: Start, model: ServedModel, rows: int) -> DriftBaseline:
         ended = self.history.newest(start.instrument)
-        if ended is None:
+        if ended is None or ended.run == start.run:  # a crash may keep its sums and lose its end
             why = f"no run of instrument {start.instrument} has ended yet"
             return DriftBaseline("previous_run", "", None, why)
         same = ended.model_sha256 == model.sha256 and len(ended.sums.table) == rows

@@ -195,6 +195,18 @@ def test_the_first_run_of_an_instrument_has_none_before_it(
     assert "no run of instrument" in told[1]["obstacle"]
 
 
+def test_a_run_whose_end_was_lost_behind_its_sums_is_not_compared_with_itself(
+    trained: ServedModel, make_start: StartMaker
+) -> None:
+    history, start = DriftHistory(), make_start()
+    assert trained.population is not None
+    history.ended(start.instrument, EndedRun(start.run, trained.sha256, trained.population.sums))
+    drifting = Drifting(PREVIOUS, history, 4)
+    Microscope(start, trained).feed(drifting, 5)
+    told = drifting.told()["instruments"][start.instrument]["against"]
+    assert told[1]["obstacle"] is not None
+
+
 def test_another_models_run_is_not_compared_with(
     trained: ServedModel, make_start: StartMaker
 ) -> None:
