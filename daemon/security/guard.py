@@ -126,15 +126,20 @@ class Guard:
     def reload(self) -> dict[str, Any]:
         """Read the allow-list again, in any thread, while systemd is told so; what is allowed from now on.
 
+        A daemon that is not ready yet must not say so by that: then nobody is told.
+
         Raises:
             BadConfig: It cannot be read: the old one stays, and health says so.
         """
         with self._reloading:
-            notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+            tells = self._health.snapshot()["state"] != "starting"
+            if tells:
+                notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
             try:
                 self._read_again()
             finally:
-                notify("READY=1")
+                if tells:
+                    notify("READY=1")
             told = self.told()
             return {key: told[key] for key in ("keys", "allowed", "reloads")}
 

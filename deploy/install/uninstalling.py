@@ -58,7 +58,11 @@ def uninstall(instance: str, systemd: Systemd, steps: Steps, *, purge: bool) -> 
         raise BadConfig(f"--purge: {unit}.service runs: allowed once it is stopped")
     for path in (config_folder(instance), *data_folders(instance)):
         at = places.at(path)
-        if purge:
+        if purge and at.is_symlink():
+            steps.leave(
+                f"{path}: a link to {at.readlink()}, where what is kept is not ours to remove"
+            )
+        elif purge:
             steps.ensure(f"remove {path}", not at.exists(), partial(shutil.rmtree, at))
         elif at.exists():
             steps.leave(f"{path}: kept (--purge removes it)")

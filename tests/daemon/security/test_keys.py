@@ -237,3 +237,17 @@ def test_a_folder_that_cannot_be_looked_into_does_not_end_the_daemon(
     assert len(guard.current().grants) == 1
     assert "allow_list" in health.snapshot()["faults"]
     guard.close()
+
+
+def test_a_reload_does_not_tell_systemd_that_a_daemon_is_ready_before_it_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("phenostream.daemon.security.guard.notify", said.append)
+    guard = Guard(SecurityConfig(keys=folder), health := Health())
+    guard.reload()
+    assert said == []
+    health.enter("ready")
+    guard.reload()
+    assert [one.split("=")[0] for one in said] == ["RELOADING", "READY"]
+    guard.close()

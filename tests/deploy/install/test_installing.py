@@ -500,6 +500,20 @@ def test_a_folder_of_that_name_that_somebody_else_made_is_not_removed(
     assert any("something else is in it" in step.what for step in steps.taken)
 
 
+def test_what_a_site_keeps_on_another_disk_is_not_purged_and_the_rest_is(
+    box: ToyBox, tmp_path: Path
+) -> None:
+    installed(box, order(tmp_path))
+    disk = tmp_path / "disk"
+    (disk / "journal").mkdir(parents=True)
+    (box.root / "var/lib").mkdir(parents=True, exist_ok=True)
+    (box.root / "var/lib/phenostream").symlink_to(disk)
+    uninstall("", toy_systemd(box), steps := Steps(dry=False), purge=True)
+    assert (disk / "journal").is_dir()
+    assert not (box.root / "etc/phenostream").exists()
+    assert any(f"a link to {disk}" in step.what for step in steps.taken)
+
+
 def test_nothing_is_purged_under_somebody_elses_service_that_runs(box: ToyBox) -> None:
     journal = box.root / "var/lib/phenostream/journal/0"
     journal.parent.mkdir(parents=True)
