@@ -4,7 +4,9 @@ The claim is not that something differs (in the end everything does) but that it
 difference d with standard error e, from the spread between frames, is tested against the tolerance T: the tails of
 Welch's t beyond (|d| - T) / e on the one side and (|d| + T) / e on the other, which is how often a true difference of T
 looks as large. While the true difference is within T that alarms at most as often as the level says, whatever the
-number of frames; all tests of one comparison are adjusted together (Holm 1979). Frames are taken as independent.
+number of frames, as far as t tests hold: of few frames, shares near 0 or 1 have an error that is small by chance where
+the share is (docs/measurements/drift.md). All tests of one comparison are adjusted together (Holm 1979). Frames are
+taken as independent.
 """
 
 from collections.abc import Sequence
