@@ -199,12 +199,16 @@ def _check(config: "Config", account: "Account") -> tuple[dict[str, str], "Manif
 
 
 def _looking_at(url: str, account: "Account") -> AbstractContextManager[None]:
-    """Who looks at an endpoint: the daemon's user, unless its folder is one that its unit makes at the start."""
+    """Who looks at an endpoint: the daemon's user where its folder is his, else us.
+
+    A folder of another owner is one that his unit makes, or makes his with all that is in it, at the start.
+    """
     from phenostream.deploy.doctor.account import acting_as
 
     scheme, _, name = url.partition("://")
-    is_there = scheme == "ipc" and Path(name).parent.is_dir()
-    return acting_as(account) if is_there else nullcontext()
+    folder = Path(name).parent
+    is_his = scheme == "ipc" and folder.is_dir() and folder.stat().st_uid == account.uid
+    return acting_as(account) if is_his else nullcontext()
 
 
 def _cache(directory: Path) -> str:
