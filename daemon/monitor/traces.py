@@ -23,6 +23,8 @@ _SEND_S: Final = 2.0
 """Spans are sent so often, all that there are then."""
 _MOST_SPANS: Final = 6000
 """That wait to be sent: a thousand frames."""
+_END_S: Final = 6.0
+"""Longer than a collector has for its answer, shorter than systemd waits for the monitor to stop."""
 
 
 class Results(Protocol):
@@ -82,10 +84,10 @@ class Traces:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        """End; what was not sent is let go."""
+        """End; what was not sent is let go, and so is a collector that never ends its answer."""
         self._stop.set()
         self._collector.close()
-        self._thread.join()
+        self._thread.join(_END_S)
 
     def _run(self) -> None:
         try:

@@ -67,6 +67,23 @@ def frames(*numbers: int, **changes: Any) -> Heard:
     return [(number, record(frame_seq=number, **changes)) for number in numbers]
 
 
+def test_a_collector_that_never_ends_its_answer_does_not_keep_the_monitor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(traces, "_END_S", 0.1)
+    stream, basket, answered = Stream(frames(0)), Basket(), threading.Event()
+
+    def send(spans: Sequence[Span]) -> None:
+        basket.asked.release()
+        answered.wait(60)
+
+    monkeypatch.setattr(basket, "send", send)
+    with Traces(stream.opened, basket, 1) as running:
+        assert basket.asked.acquire(timeout=20)
+    assert running.spans == {"sent": 0, "lost": 0}
+    answered.set()
+
+
 def test_one_frame_in_so_many_goes_to_the_collector() -> None:
     stream, basket = Stream(frames(*range(20))), Basket()
     with Traces(stream.opened, basket, 10) as running:
