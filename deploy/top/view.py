@@ -68,7 +68,7 @@ def picture(shown: Shown, width: int = 80) -> RenderableType:
 def _head(shown: Shown, width: int) -> Text:
     """State and uptime at the left, the address at the right, in the colour of the state."""
     status = shown.readings.newest
-    state = str(status.get("state", "asked"))
+    state = printable(str(status.get("state", "asked")))
     said = (
         f" phenostream  {state.upper()}  up {figures.duration(float(status.get('uptime_s', 0)))} "
     )

@@ -88,6 +88,7 @@ def test_the_worst_fits(width: int) -> None:
 def test_what_a_stranger_wrote_moves_no_cursor_and_is_no_markup() -> None:
     told = status(1.0, newest_summary=summary("\x1b[2J\x07[bold red]alarm[/]"))
     told["model"]["name"] = "\x1b]0;owned\x07"
+    told["state"] = "ready\x1b[8m"
     text = "\n".join(lines(told, runs=[{**RUN, "instrument": "[blink]\x1b[5m"}]))
     assert "\x1b" not in text
     assert "\x07" not in text
