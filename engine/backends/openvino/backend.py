@@ -20,8 +20,8 @@ from phenostream.engine.backends.openvino.compiling import (
     import_model,
 )
 from phenostream.engine.backends.openvino.library import import_openvino, openvino_core
-from phenostream.engine.backends.openvino.pieces import Piece, cut, most_pieces, padded_sizes
-from phenostream.engine.backends.openvino.stream import Stream
+from phenostream.engine.backends.openvino.pieces import cut, most_pieces, padded_sizes
+from phenostream.engine.backends.openvino.stream import Stream, run_together
 from phenostream.engine.backends.openvino.warm_up import warm_up
 from phenostream.engine.backends.options import BackendOptions
 from phenostream.engine.bundle import Bundle
@@ -140,30 +140,10 @@ def _run(streams: list[Stream], images: F32, background: F32) -> list[F32]:
         return columns
     for at in range(0, len(pieces), len(streams)):
         together = list(zip(streams, pieces[at : at + len(streams)], strict=False))
-        _run_together(together, images, background)
+        run_together(together, images, background)
         for stream, piece in together:
             stream.write(piece, columns)
     return columns
-
-
-def _run_together(together: list[tuple[Stream, Piece]], images: F32, background: F32) -> None:
-    """One piece in each stream at the same time; a fault is raised when all have ended."""
-    started: list[Stream] = []
-    fault: Exception | None = None
-    for stream, piece in together:
-        try:
-            stream.start(piece, images, background)
-            started.append(stream)
-        except Exception as err:  # the runtime raises its own unrelated types
-            fault = err
-            break
-    for stream in started:
-        try:
-            stream.finish()
-        except Exception as err:  # likewise
-            fault = err
-    if fault is not None:
-        raise fault
 
 
 def _line(err: Exception) -> str:

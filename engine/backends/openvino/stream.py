@@ -48,6 +48,26 @@ class Stream:
                 self._request.set_tensor(name, self._tensor(array, shared_memory=True))
 
 
+def run_together(together: Sequence[tuple[Stream, Piece]], images: F32, background: F32) -> None:
+    """Run a piece in each stream at the same time; what the runtime raises is raised when all have ended."""
+    started: list[Stream] = []
+    fault: Exception | None = None
+    for stream, piece in together:
+        try:
+            stream.start(piece, images, background)
+            started.append(stream)
+        except Exception as err:  # the runtime raises its own unrelated types
+            fault = err
+            break
+    for stream in started:
+        try:
+            stream.finish()
+        except Exception as err:  # likewise
+            fault = err
+    if fault is not None:
+        raise fault
+
+
 def _rows(array: F32, piece: Piece) -> F32:
     """The piece's rows, with rows of zeros behind them where it is padded."""
     rows = array[piece.start : piece.stop]

@@ -5,14 +5,14 @@ is compared here. The plugin compiles for itself what a stream runs: with a grap
 gave logits that were 3.8 off while the first one's were right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
 
 from phenostream.engine.backends.openvino.pieces import LARGEST, Piece
-from phenostream.engine.backends.openvino.stream import Stream
-from phenostream.engine.backends.options import Pace
+from phenostream.engine.backends.openvino.stream import Stream, run_together
+from phenostream.engine.backends.options import Pace, full_speed
 from phenostream.engine.errors import EngineFault
 from phenostream.engine.types import F32, OUTPUT_SHAPES, Crops
 
@@ -25,7 +25,7 @@ def warm_up(
     """Run them all.
 
     Args:
-        streams: Nobody else uses them meanwhile.
+        streams: Nobody else uses them meanwhile. At full speed they run at the same time, as they will.
         golden: Crops of the bundle.
         sizes: That a piece can have, in increasing order.
         tolerance: Between two streams, of class_logits and marker_z.
@@ -34,12 +34,11 @@ def warm_up(
     Raises:
         EngineFault: Two streams differ.
     """
-    first: list[list[F32]] = []
-    for number, stream in enumerate(streams, 1):
-        said = [_run(stream, golden, piece, pace) for piece in _pieces(len(golden), sizes)]
-        first = first or said
-        for one, other in zip(first, said, strict=True):
-            _compare(one, other, number, tolerance)
+    together = [streams] if pace is full_speed else [[stream] for stream in streams]
+    for piece in _pieces(len(golden), sizes):
+        said = [one for some in together for one in _run(some, golden, piece, pace)]
+        for number, other in enumerate(said[1:], 2):
+            _compare(said[0], other, number, tolerance)
 
 
 def _pieces(count: int, sizes: Sequence[int]) -> list[Piece]:
@@ -50,13 +49,15 @@ def _pieces(count: int, sizes: Sequence[int]) -> list[Piece]:
     return small + rest
 
 
-def _run(stream: Stream, golden: Crops, piece: Piece, pace: Pace) -> list[F32]:
-    columns = [np.empty((piece.stop, *shape), np.float32) for shape in OUTPUT_SHAPES.values()]
+def _run(streams: Sequence[Stream], golden: Crops, piece: Piece, pace: Pace) -> Iterator[list[F32]]:
+    """What each says of the piece: the compared outputs, its rows only."""
     with pace():
-        stream.run(piece, golden.images, golden.background)
-    stream.write(piece, columns)
+        run_together([(one, piece) for one in streams], golden.images, golden.background)
     places = [list(OUTPUT_SHAPES).index(name) for name in _COMPARED]
-    return [columns[place][piece.start :] for place in places]
+    for stream in streams:
+        columns = [np.empty((piece.stop, *shape), np.float32) for shape in OUTPUT_SHAPES.values()]
+        stream.write(piece, columns)
+        yield [columns[place][piece.start :] for place in places]
 
 
 def _compare(first: list[F32], other: list[F32], number: int, tolerance: float) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from phenostream.engine.backends.openvino.pieces import Piece, padded_sizes
 from phenostream.engine.backends.openvino.stream import Stream
 from phenostream.engine.backends.openvino.warm_up import warm_up
+from phenostream.engine.backends.options import full_speed
 from phenostream.engine.errors import EngineFault
 from phenostream.engine.types import F32, OUTPUT_SHAPES, Crops
 
@@ -19,14 +20,22 @@ GOLDEN = 50
 class Toy:
     """A stream whose outputs are the mean of a crop, but for what is wrong with the outputs of a row of a piece."""
 
+    running: ClassVar[list["Toy"]] = []
+
     def __init__(self, wrong: float = 0.0, row: int = 0, size: int = 0) -> None:
         self.ran: list[Piece] = []
+        self.beside = 0
         self._wrong = wrong, row, size
 
-    def run(self, piece: Piece, images: F32, background: F32) -> None:
+    def start(self, piece: Piece, images: F32, background: F32) -> None:
         assert len(images) == len(background) == GOLDEN
         self.ran.append(piece)
+        self.running.append(self)
+        self.beside = max(self.beside, len(self.running))
         self._mean = images.mean(axis=(1, 2, 3))
+
+    def finish(self) -> None:
+        self.running.remove(self)
 
     def write(self, piece: Piece, columns: Sequence[F32]) -> None:
         wrong, row, size = self._wrong
@@ -74,3 +83,15 @@ def test_a_stream_that_differs_in_one_row_of_one_size_is_refused(
 
 def test_streams_may_differ_by_what_their_precision_may() -> None:
     warmed(Toy(), Toy(0.04, 3, 4))
+
+
+def test_at_full_speed_all_streams_run_at_once_and_beside_another_models_frames_one_after_the_other() -> (
+    None
+):
+    streams = Toy(), Toy(), Toy()
+    sizes = padded_sizes(32)
+    warm_up(cast("list[Stream]", streams), golden(), sizes, 0.05, full_speed)
+    assert max(one.beside for one in streams) == 3
+    paced = Toy(), Toy()
+    warmed(*paced)
+    assert [one.beside for one in paced] == [1, 1]
