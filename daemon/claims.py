@@ -8,23 +8,28 @@ import fcntl
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from phenostream.daemon.journal.durable import is_full
 from phenostream.daemon.security.ipc_folder import make_folder
 from phenostream.daemon.surroundings import NoSpace
 from phenostream.engine.errors import BadConfig
 
+_LOOK_S: Final = 0.05
+
 
 @contextmanager
-def claimed(lock: Path, what: str) -> Iterator[None]:
+def claimed(lock: Path, what: str, patience_s: float = 0.0) -> Iterator[None]:
     """Hold the lock file while in the block.
 
     Args:
         lock: The lock file, made if needed; it stays behind, unlocked.
         what: For the message: key and value.
+        patience_s: How long to wait for who holds it: `phenostream check` does for a moment.
 
     Raises:
         BadConfig: Another process holds it (its id is named), or the file cannot be made.
@@ -39,7 +44,7 @@ def claimed(lock: Path, what: str) -> Iterator[None]:
         raise BadConfig(f"{what}: {lock}: {err.strerror}") from err
     try:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(fd, patience_s)
         except OSError as err:
             owner = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
             raise BadConfig(f"{what}: in use by another daemon (process {owner})") from err
@@ -48,6 +53,22 @@ def claimed(lock: Path, what: str) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+def _take(fd: int, patience_s: float) -> None:
+    """Lock it, by looking again and again: a wait of the kernel's own has no end.
+
+    Raises:
+        OSError: Somebody held it all the while.
+    """
+    deadline_s = time.monotonic() + patience_s
+    while True:
+        try:
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline_s:
+                raise
+        time.sleep(_LOOK_S)
 
 
 def holder(lock: Path) -> int | None:
@@ -90,8 +111,12 @@ def _note_owner(fd: int) -> None:
 
 
 @contextmanager
-def claimed_endpoint(url: str, key: str, group: str | None = None) -> Iterator[None]:
+def claimed_endpoint(
+    url: str, key: str, group: str | None = None, patience_s: float = 0.0
+) -> Iterator[None]:
     """Hold an ipc endpoint while in the block, in a folder of ours; a tcp port is claimed by binding it.
+
+    See `claimed` for `patience_s`.
 
     Raises:
         BadConfig: The path is served by someone or is no socket, or its folder is not safe (`make_folder`).
@@ -102,7 +127,7 @@ def claimed_endpoint(url: str, key: str, group: str | None = None) -> Iterator[N
         return
     path = Path(name)
     make_folder(path.parent, group, key)
-    with claimed(path.with_name(path.name + ".lock"), f"{key}: {url}"):
+    with claimed(path.with_name(path.name + ".lock"), f"{key}: {url}", patience_s):
         if path.exists() and not stat.S_ISSOCK(path.stat().st_mode):
             raise BadConfig(f"{key}: {url}: a file that is no socket is in the way")
         if _is_served(path):

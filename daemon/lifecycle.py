@@ -55,6 +55,8 @@ FAILED: Final = 1
 DEGRADED: Final = 3
 DRAIN_TIMEOUT_S: Final = 30.0
 _STOP_TIMEOUT_S: Final = 5.0
+_CLAIM_S: Final = 3.0
+"""Whoever only checks the configuration gives a lock back sooner; a refusal is final where systemd started us."""
 _TICK_S: Final = 1.0
 _RECORD_S: Final = 60.0
 """Between two records of a journal that is read, on a disk that is in trouble."""
@@ -124,9 +126,10 @@ def _start(
     allow_descriptors()
     directory = config.journal.directory
     check_surroundings(config)
-    stack.enter_context(claimed(directory / "lock", f"journal.directory: {directory}"))
+    what = f"journal.directory: {directory}"
+    stack.enter_context(claimed(directory / "lock", what, _CLAIM_S))
     for key, url in config.listening():
-        stack.enter_context(claimed_endpoint(url, key, config.security.ipc_group))
+        stack.enter_context(claimed_endpoint(url, key, config.security.ipc_group, _CLAIM_S))
     say_what_is_plain(config)
     look_first(config, health)
     warn_of_shortfall(config)

@@ -136,9 +136,10 @@ def _check(config: "Config", account: "Account") -> tuple[dict[str, str], "Manif
     faults = [fault for fault in (clock_fault(), space_fault(config)) if fault is not None]
     with ExitStack() as held:
         directory = config.journal.directory
+        locks = held.enter_context(ExitStack())
         with acting_as(account):
             check_surroundings(config)
-            held.enter_context(claimed(directory / "lock", f"journal.directory: {directory}"))
+            locks.enter_context(claimed(directory / "lock", f"journal.directory: {directory}"))
             kept = Quarantine(config.quarantine.directory, config.quarantine.max_bytes)
         ledger = Ledger()
         runs = RunBook(config.ingest.max_open_runs, ledger.in_flight)
@@ -150,9 +151,10 @@ def _check(config: "Config", account: "Account") -> tuple[dict[str, str], "Manif
         found["quarantine.directory"] = f"{config.quarantine.directory}, {len(kept)} frames in it"
         for key, url in config.listening():
             with _looking_at(url, account):
-                held.enter_context(claimed_endpoint(url, key, config.security.ipc_group))
+                locks.enter_context(claimed_endpoint(url, key, config.security.ipc_group))
             _try_tcp(url, key)
             found[key] = f"{url}, free"
+        locks.close()  # a daemon that starts just now waits for them, but not for a model
         for source in config.sources:
             way = f"{source.socket}, {source.link}"
             found[f"sources.{source.name}"] = f"best-effort ({way}): gaps are possible and counted"

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,32 @@ def test_a_claim_is_sole_and_ends_with_its_block(tmp_path: Path) -> None:
             pass
     with claimed(lock, "journal.directory: x"):
         pass
+
+
+def test_whoever_is_patient_takes_a_claim_when_it_is_given_back(tmp_path: Path) -> None:
+    lock, waiting = tmp_path / "lock", threading.Event()
+    taken = threading.Thread(target=lambda: _claim(lock, waiting))
+    with claimed(lock, "journal.directory: x"):
+        taken.start()
+        assert waiting.wait(10)
+        assert not (tmp_path / "mine").exists()
+    taken.join(10)
+    assert (tmp_path / "mine").exists()
+
+
+def test_patience_has_an_end(tmp_path: Path) -> None:
+    with (
+        claimed(tmp_path / "lock", "journal.directory: x"),
+        pytest.raises(BadConfig, match="in use by another daemon"),
+        claimed(tmp_path / "lock", "journal.directory: x", patience_s=0.1),
+    ):
+        pass
+
+
+def _claim(lock: Path, waiting: threading.Event) -> None:
+    waiting.set()
+    with claimed(lock, "journal.directory: x", patience_s=10):
+        lock.with_name("mine").touch()
 
 
 def test_who_holds_a_claim_is_known_while_he_does(tmp_path: Path) -> None:
