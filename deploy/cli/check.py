@@ -152,7 +152,7 @@ def _check(config: "Config", account: "Account") -> tuple[dict[str, str], "Manif
         for key, url in config.listening():
             with _looking_at(url, account):
                 locks.enter_context(claimed_endpoint(url, key, config.security.ipc_group))
-            _try_tcp(url, key)
+            try_tcp(url, key, account)
             found[key] = f"{url}, free"
         locks.close()  # a daemon that starts just now waits for them, but not for a model
         for source in config.sources:
@@ -161,7 +161,7 @@ def _check(config: "Config", account: "Account") -> tuple[dict[str, str], "Manif
             if source.link == "connect":
                 found[f"sources.{source.name}.endpoint"] = f"{source.endpoint}, not tried"
         if config.monitor.address:
-            found["monitor.address"] = who_serves_http(config.monitor)
+            found["monitor.address"] = who_serves_http(config.monitor, account)
         found.update(_security(config))
         for instrument, own in config.ingest.channel_map.items():
             told = ", ".join(f"{shot} is {truth}" for shot, truth in own if shot != truth)
@@ -229,14 +229,14 @@ def _cache(directory: Path) -> str:
     return f"{directory}, ours alone"
 
 
-def who_serves_http(monitor: "MonitorConfig") -> str:
+def who_serves_http(monitor: "MonitorConfig", account: "Account") -> str:
     """Who serves metrics; whatever keeps the monitor from it does not keep the daemon from its start."""
     from phenostream.deploy.extras import need
 
     try:
         need("prometheus_client", "monitor")
         if monitor.start:
-            _try_tcp(f"tcp://{monitor.address}", "monitor.address")
+            try_tcp(f"tcp://{monitor.address}", "monitor.address", account)
     except (BadConfig, MissingPackage) as err:
         return f"MISSING, nothing speaks HTTP: {err}"
     return f"{monitor.address}, {'started' if monitor.start else 'not started'} by `run`"
@@ -316,12 +316,15 @@ def _security(config: "Config") -> dict[str, str]:
     return found
 
 
-def _try_tcp(url: str, key: str) -> None:
-    """Bind a tcp endpoint for a moment.
+def try_tcp(url: str, key: str, account: "Account") -> None:
+    """Bind a tcp endpoint for a moment, as the daemon's user: root may bind what he may not.
 
     Raises:
-        BadConfig: Its port is taken or its address is not this box's.
+        BadConfig: Its port is taken, or root's alone, or its address is not this box's.
     """
+    from phenostream.deploy.doctor.account import acting_as
+    from phenostream.deploy.doctor.endpoints import first_open_port
+
     scheme, _, rest = url.partition("://")
     host, _, port = rest.rpartition(":")
     if scheme != "tcp" or port == "*":
@@ -331,9 +334,14 @@ def _try_tcp(url: str, key: str) -> None:
     ) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("" if host == "*" else host.strip("[]"), int(port)))
+            with acting_as(account):
+                probe.bind(("" if host == "*" else host.strip("[]"), int(port)))
         except OSError as err:
-            why = "in use by another program" if err.errno == errno.EADDRINUSE else err.strerror
+            told = {
+                errno.EADDRINUSE: "in use by another program",
+                errno.EACCES: f"a port that only root may use, allowed from {first_open_port()} on",
+            }
+            why = told.get(err.errno or 0, err.strerror)
             raise BadConfig(f"{key}: {url}: {why}") from err
 
 

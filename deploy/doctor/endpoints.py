@@ -86,21 +86,27 @@ def _tcp(key: str, address: str, daemon: int | None, patient: Patient) -> Findin
     host, _, port = address.rpartition(":")
     if port == "*":
         return ok(key, f"tcp://{address}, any free port")
-    who = listeners(int(port), patient.root)
+    who = listeners(address, patient.root)
     if daemon is not None and daemon in who:
         return ok(key, f"tcp://{address}, served by it")
     if who:
         told = f"tcp://{address}: in use by {command_of(min(who))}"
         return fail(key, told, _ANOTHER)
-    if tcp_is_bound(int(port), patient.root):
+    if tcp_is_bound(address, patient.root):
         told = f"tcp://{address}: in use by a process that we may not look into"
         return fail(key, told, f"run the doctor as root to see which; {_ANOTHER}")
     if (why := _unfit(host)) is not None:
         return fail(key, f"tcp://{address}: {why}", "an address of this box, or * for all of them")
-    first = number(patient.root / "proc/sys/net/ipv4/ip_unprivileged_port_start")
-    if patient.account.uid != 0 and int(port) < (first if first is not None else 1024):
-        return fail(key, f"tcp://{address}: a port that only root may use", "one from 1024 on")
+    first = first_open_port(patient.root)
+    if patient.account.uid != 0 and int(port) < first:
+        return fail(key, f"tcp://{address}: a port that only root may use", f"one from {first} on")
     return ok(key, f"tcp://{address}, free")
+
+
+def first_open_port(root: Path = Path("/")) -> int:
+    """The lowest port at which others than root may listen."""
+    first = number(root / "proc/sys/net/ipv4/ip_unprivileged_port_start")
+    return 1024 if first is None else first
 
 
 def _unfit(host: str) -> str | None:
@@ -132,10 +138,10 @@ def _monitor(config: Config, root: Path) -> Iterator[Finding]:
     if not monitor.address:
         yield ok(key, "none: nothing speaks HTTP")
         return
-    who = [command_of(pid) for pid in sorted(listeners(monitor.port, root))]
+    who = [command_of(pid) for pid in sorted(listeners(monitor.address, root))]
     if monitor.port and any("monitor" in one for one in who):
         yield ok(key, f"{monitor.address}, served by {who[0]}")
-    elif monitor.port and (who or tcp_is_bound(monitor.port, root)):
+    elif monitor.port and (who or tcp_is_bound(monitor.address, root)):
         told = f"{monitor.address}: in use by {who[0] if who else 'a process that we may not look into'}"
         yield warn(key, told, "see that it is the monitor, or give monitor.address another port")
     elif not monitor.is_local:

@@ -37,6 +37,7 @@ def run(command: Sequence[str], on_line: Callable[[str], None] = lambda line: No
             errors="replace",
             env=env,
             cwd="/",
+            close_fds=False,  # it holds the lock of `only_one` too: all else here is closed by the kernel at its start
         )
     except OSError as err:
         raise InstallFailed(f"{command[0]}: {err.strerror}") from err

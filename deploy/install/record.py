@@ -87,7 +87,9 @@ def sha256(text: str) -> str:
 
 @contextmanager
 def only_one(places: Places) -> Iterator[None]:
-    """Be the only one who installs here while in the block.
+    """Be the only one who installs here while in the block, together with the programs that we `run` in it.
+
+    They have the lock too: where we are killed, one that goes on writing keeps others out until its own end.
 
     Raises:
         BadConfig: Somebody else is at it.
@@ -100,9 +102,11 @@ def only_one(places: Places) -> Iterator[None]:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as err:
             owner = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
-            raise BadConfig(f"{lock}: process {owner} is installing here: wait for it") from err
+            who = f"process {owner}, or a program that it started,"
+            raise BadConfig(f"{lock}: {who} is installing here: wait for it") from err
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        os.set_inheritable(fd, True)
         yield
     finally:
         os.close(fd)

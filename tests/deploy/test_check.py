@@ -20,12 +20,14 @@ from phenostream.daemon.summariser.llm import bindings
 from phenostream.daemon.summary_config import SummaryConfig
 from phenostream.deploy.bundles import demo_bundle
 from phenostream.deploy.child import child_settings
-from phenostream.deploy.cli.check import free_text, who_serves_http
+from phenostream.deploy.cli.check import free_text, try_tcp, who_serves_http
 from phenostream.deploy.cli.main import main
 from phenostream.deploy.doctor import patient
 from phenostream.deploy.doctor.account import Account
+from phenostream.deploy.doctor.endpoints import first_open_port
 from phenostream.deploy.narrator import who_words
 from phenostream.engine.bundle import load_bundle
+from phenostream.engine.errors import BadConfig
 from phenostream.engine.summary.reference import Reference
 from tests.daemon.summariser.llm.gguf_files import chat_model
 from tests.engine.summary.populations import Population
@@ -204,13 +206,13 @@ def test_who_words_summaries_is_told_and_nothing_fails_where_he_is_missing(
 def test_who_serves_metrics_is_told_and_nothing_fails_where_the_port_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         monitor = MonitorConfig(address=f"127.0.0.1:{taken.getsockname()[1]}")
-        told = who_serves_http(monitor)
+        told = who_serves_http(monitor, Account.ours())
         assert told.startswith(
             f"MISSING, nothing speaks HTTP: monitor.address: tcp://{monitor.address}"
         )
         others = monitor.model_copy(update={"start": False})
-        assert who_serves_http(others) == f"{monitor.address}, not started by `run`"
-    assert who_serves_http(monitor) == f"{monitor.address}, started by `run`"
+        assert who_serves_http(others, Account.ours()) == f"{monitor.address}, not started by `run`"
+    assert who_serves_http(monitor, Account.ours()) == f"{monitor.address}, started by `run`"
 
 
 def test_a_configuration_is_written_in_todays_format_with_its_comments(
@@ -274,4 +276,16 @@ def test_root_checks_as_the_daemons_user_and_leaves_nothing_that_he_cannot_open(
         assert main(["check", "--config", str(folder / "c.toml")]) == 0
         assert {path.stat().st_uid for path in (folder / "journal").iterdir()} == {65534}
         assert {path.stat().st_uid for path in sockets.iterdir()} == {65534}
+    assert os.geteuid() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_a_port_that_only_root_may_use_is_refused_to_another_user_by_root() -> None:
+    nobody = Account("nobody", 65534, 65534, ())
+    last = first_open_port() - 1
+    if last < 1:
+        pytest.skip("every port of this box is open to everyone")
+    with pytest.raises(BadConfig, match=f"only root may use, allowed from {last + 1} on"):
+        try_tcp(f"tcp://127.0.0.1:{last}", "ingest.endpoint", nobody)
+    try_tcp(f"tcp://127.0.0.1:{last}", "ingest.endpoint", Account.ours())
     assert os.geteuid() == 0

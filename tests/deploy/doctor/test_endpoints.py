@@ -17,16 +17,42 @@ from phenostream.deploy.doctor.holders import (
     tcp_is_bound,
 )
 from phenostream.deploy.doctor.patient import Patient
-from tests.deploy.doctor.patients import patient, the
+from tests.deploy.doctor.patients import patient, the, tree
 
 
 def test_a_listener_at_a_port_is_found_by_its_process() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
-        assert os.getpid() in listeners(port)
-        assert tcp_is_bound(port)
-    assert not tcp_is_bound(port)
-    assert os.getpid() not in listeners(port)
+        assert os.getpid() in listeners(f"127.0.0.1:{port}")
+        assert tcp_is_bound(f"127.0.0.1:{port}")
+    assert not tcp_is_bound(f"127.0.0.1:{port}")
+    assert os.getpid() not in listeners(f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize(
+    ("table", "taken", "clashes", "frees"),
+    [
+        ("tcp", "0100007F", ["127.0.0.1", "*", "lo"], ["127.0.0.2", "[::1]"]),
+        ("tcp", "00000000", ["127.0.0.1", "*", "10.0.0.1"], ["[::1]"]),
+        ("tcp6", f"{0:024X}01000000", ["[::1]", "[::]", "lo"], ["127.0.0.1", "*", "[::2]"]),
+        ("tcp6", f"{0:016X}FFFF00000100007F", ["127.0.0.1", "*"], ["127.0.0.2", "[::1]"]),
+        ("tcp6", f"{0:032X}", ["[::1]", "127.0.0.1", "*"], []),
+    ],
+)
+def test_a_listener_is_in_the_way_of_its_own_address_and_of_all_addresses(
+    tmp_path: Path, table: str, taken: str, clashes: list[str], frees: list[str]
+) -> None:
+    row = f"0: {taken}:15B3 0:0000 0A 0:0 00:0 0 0 0 1608 1"
+    root = tree(tmp_path, **{f"proc__net__{table}": f"sl local_address\n{row}\n"})
+    assert [one for one in (*clashes, *frees) if tcp_is_bound(f"{one}:5555", root)] == clashes
+    assert not tcp_is_bound("127.0.0.1:5556", root)
+
+
+def test_a_port_is_free_where_another_program_has_it_at_another_address(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port = server.getsockname()[1]
+        of = patient(tmp_path / "p", f'[ingest]\nendpoint = "tcp://127.0.0.2:{port}"\n')
+        assert the(list(endpoints.look(of)), "ingest.endpoint").verdict == "ok"
 
 
 def test_a_listening_unix_socket_is_seen_without_a_connection(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """Installing an instance: once, again, newer, back; and nothing that runs is touched by what cannot be."""
 
 import errno
+import fcntl
 import json
 import os
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,8 +22,9 @@ from phenostream.deploy.install.errors import InstallFailed
 from phenostream.deploy.install.files import write_whole
 from phenostream.deploy.install.installing import Order, check_box, install, roll_back
 from phenostream.deploy.install.listen import Listen
-from phenostream.deploy.install.places import Places
+from phenostream.deploy.install.places import LOCK, Places
 from phenostream.deploy.install.python import Python
+from phenostream.deploy.install.record import only_one
 from phenostream.deploy.install.release import online
 from phenostream.deploy.install.steps import Steps
 from phenostream.deploy.install.systemd import Systemd
@@ -526,10 +530,37 @@ def test_nothing_is_purged_under_somebody_elses_service_that_runs(box: ToyBox) -
 
 
 def test_one_at_a_time(box: ToyBox, tmp_path: Path) -> None:
-    from phenostream.deploy.install.record import only_one
-
-    with only_one(Places(box.root)), pytest.raises(BadConfig, match=rf"process {os.getpid()} is"):
+    with only_one(Places(box.root)), pytest.raises(BadConfig, match=rf"process {os.getpid()}, or"):
         installed(box, order(tmp_path))
+
+
+def test_a_program_that_outlives_a_killed_installation_keeps_others_out_until_its_end(
+    tmp_path: Path,
+) -> None:
+    os.mkfifo(tmp_path / "wait")
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from phenostream.deploy.install.commands import run\n"
+        "from phenostream.deploy.install.places import Places\n"
+        "from phenostream.deploy.install.record import only_one\n"
+        "with only_one(Places(Path(sys.argv[1]))):\n"
+        "    run(('sh', '-c', f'echo at work; cat {sys.argv[1]}/wait'), lambda line: print(line, flush=True))"
+    )
+    words = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == "at work\n"
+        killed.kill()
+    try:
+        told = f"process {killed.pid}, or a program that it started, is installing here"
+        with pytest.raises(BadConfig, match=told), only_one(Places(tmp_path)):
+            pass
+    finally:
+        (tmp_path / "wait").write_text("")  # its end
+    with Places(tmp_path).at(LOCK).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # nobody has it any more, and if it takes a moment
+    with only_one(Places(tmp_path)):
+        pass
 
 
 def test_who_is_not_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
