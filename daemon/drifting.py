@@ -6,8 +6,9 @@ that is another one is not a broken daemon. After a restart a run is watched fro
 """
 
 import logging
+import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -42,6 +43,8 @@ logger = logging.getLogger(__name__)
 
 _UNTOLD: Final = "this bundle has no training statistics"
 _OTHER_MODEL: Final = "another model"
+_QUIET_S: Final = 600.0
+"""A run without a published frame for so long counts as over in the status, alarms and all: its END may never come."""
 
 
 @dataclass(slots=True)
@@ -53,19 +56,27 @@ class _Followed:
     context: SummaryContext
     projection: Projection | None
     watch: Watch
+    heard_s: float
     is_open: bool = True
 
 
 class Drifting:
     """One per daemon."""
 
-    def __init__(self, config: DriftConfig, history: DriftHistory, most_runs: int) -> None:
+    def __init__(
+        self,
+        config: DriftConfig,
+        history: DriftHistory,
+        most_runs: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Nothing is watched yet.
 
         Args:
             config: What to compare with.
             history: Runs that have ended.
             most_runs: Runs that are watched at once; the one that was quiet longest is let go.
+            clock: Seconds.
 
         Raises:
             BadInput: The reference's file is refused.
@@ -74,7 +85,7 @@ class Drifting:
         self._config = config
         self._reference = read_reference(Path(config.against)) if named else None
         self.history = history
-        self._most_runs = most_runs
+        self._most_runs, self._clock = most_runs, clock
         self._runs: OrderedDict[str, _Followed] = OrderedDict()
         self._shown: OrderedDict[str, _Followed] = OrderedDict()
         self._opened = 0
@@ -95,6 +106,7 @@ class Drifting:
             projected = _projected(passage, columns, followed.projection)
             values = frame_values(followed.context, columns, projected, levels)
             changes = followed.watch.add(*values)
+            followed.heard_s = self._clock()
             self._opened += sum(change.opened for change in changes)
         for change in changes:
             _say(start, change)
@@ -146,6 +158,7 @@ class Drifting:
 
     def told(self) -> dict[str, Any]:
         """For the status; plain values. Of every instrument its run that was begun last."""
+        since_s = self._clock() - _QUIET_S
         with self._lock:
             return {
                 "alarms_opened": self._opened,
@@ -155,7 +168,10 @@ class Drifting:
                     "feature_sd": self._config.feature_sd,
                     "brightness_percent": self._config.brightness_percent,
                 },
-                "instruments": {name: _told(one) for name, one in self._shown.items()},
+                "instruments": {
+                    name: _told(one, is_open=one.is_open and one.heard_s > since_s)
+                    for name, one in self._shown.items()
+                },
             }
 
     def _followed(self, start: Start, model: ServedModel) -> _Followed:
@@ -169,7 +185,7 @@ class Drifting:
                 self._shown.popitem(last=False)
         self._runs.move_to_end(start.run)
         while len(self._runs) > self._most_runs:
-            self._runs.popitem(last=False)
+            self._runs.popitem(last=False)[1].is_open = False
         return followed
 
     def _begun(self, start: Start, model: ServedModel) -> _Followed:
@@ -186,7 +202,7 @@ class Drifting:
             baselines.append(_saved(self._reference, model))
         watch = Watch(quantities, baselines, self._config.settings)
         projection = None if known is None else known.projection
-        return _Followed(start, model.sha256, context, projection, watch)
+        return _Followed(start, model.sha256, context, projection, watch, self._clock())
 
     def _previous(self, start: Start, model: ServedModel, rows: int) -> DriftBaseline:
         ended = self.history.newest(start.instrument)
@@ -218,36 +234,40 @@ def _projected(
 
 def _say(start: Start, change: AlarmChange) -> None:
     told = shift_told(change.shift)
+    if change.opened:
+        what = "has drifted from"
+    else:
+        what = "cannot be tested any more against" if change.shift.beyond else "is back at"
     logger.warning(
         "drift: instrument %s, run %s: %s %s the %s: %s (docs/drift.md)",
         start.instrument,
         start.run,
         told["quantity"],
-        "has drifted from" if change.opened else "is back at",
+        what,
         change.against.replace("_", " "),
         in_words(told),
         extra=about(start.run, start.instrument),
     )
 
 
-def _told(followed: _Followed) -> dict[str, Any]:
+def _told(followed: _Followed, *, is_open: bool) -> dict[str, Any]:
     watch = followed.watch
     return {
         "run": followed.start.run,
-        "open": followed.is_open,
+        "open": is_open,
         "frames": watch.whole.frames,
         "windows": watch.windows,
-        "against": [_standing_told(one) for one in watch.standings],
+        "against": [_standing_told(one, is_open=is_open) for one in watch.standings],
     }
 
 
-def _standing_told(standing: Standing) -> dict[str, Any]:
+def _standing_told(standing: Standing, *, is_open: bool) -> dict[str, Any]:
     baseline = standing.baseline
     return {
         "against": baseline.against,
         "name": baseline.name,
         "frames": 0 if baseline.sums is None else baseline.sums.frames,
         "obstacle": baseline.obstacle,
-        "alarms": sorted(standing.alarms),
+        "alarms": sorted(standing.alarms) if is_open else [],
         "shifts": [shift_told(one) for one in standing.last],
     }

@@ -142,7 +142,10 @@ def _drift_text(body: dict[str, Any]) -> str:
     """An alarm of drift, which says nothing of the frames but that they are others than those before."""
     from phenostream.daemon.pipeline.drift_records import in_words
 
-    what = "has drifted from" if body["open"] else "is back at"
+    if body["open"]:
+        what = "has drifted from"
+    else:
+        what = "cannot be tested any more against" if body.get("beyond") else "is back at"
     return (
         f"run {body['run']} of {body['instrument']}: {printable(str(body['quantity']))} {what} the "
         f"{body['against'].replace('_', ' ')}: {in_words(body)}"

@@ -2,7 +2,8 @@
 
 A window is a least number of frames and cells; each is compared as a whole with every baseline (`shifts`). An alarm
 opens when a quantity is beyond its tolerance in the same direction in two windows in a row, and closes when it is not
-in two in a row: one odd window, a clump under the objective, is none. Pure: frames in, alarms out; no clock.
+in two in a row, or was in none of five: one odd window, a clump under the objective, is none. Pure: frames in, alarms
+out; no clock.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from phenostream.engine.summary.drifted import DriftAgainst
 
 CONFIRMED: Final = 2
 """Windows in a row that open an alarm, or close it."""
+FORGOTTEN: Final = 5
+"""Windows in a row in which its quantity cannot be tested, which close an alarm too: nothing more is known of it."""
 LONGEST: Final = 20
 """A window ends after so many times its least frames whatever cells there are: that there are none is worth a look."""
 
@@ -52,7 +55,10 @@ class WatchSettings:
 
 @dataclass(frozen=True, slots=True)
 class AlarmChange:
-    """An alarm that opened or closed, with the shift of the window that decided it."""
+    """An alarm that opened or closed, with the shift of the window that decided it.
+
+    One that closes with a shift that is beyond is forgotten: the last that was seen, before it could not be tested.
+    """
 
     against: DriftAgainst
     shift: Shift
@@ -74,11 +80,25 @@ class Standing:
     alarms: dict[str, Shift] = field(default_factory=dict)
     _streaks: dict[str, int] = field(default_factory=dict)
     _calm: dict[str, int] = field(default_factory=dict)
+    _untested: dict[str, int] = field(default_factory=dict)
 
     def look(self, found: tuple[Shift, ...]) -> list[AlarmChange]:
-        """Take what a window showed; quantities that it could not test stay as they were."""
+        """Take what a window showed; quantities that it could not test stay as they were for `FORGOTTEN` windows."""
         self.last = found
-        return [change for one in found if (change := self._follow(one)) is not None]
+        changes = [change for one in found if (change := self._follow(one)) is not None]
+        return changes + self._forgotten({one.quantity.code for one in found})
+
+    def _forgotten(self, tested: set[str]) -> list[AlarmChange]:
+        """Alarms of which nothing was known for too long; they are closed."""
+        self._untested = {
+            code: self._untested.get(code, 0) + 1 for code in self.alarms if code not in tested
+        }
+        gone = [code for code, windows in self._untested.items() if windows >= FORGOTTEN]
+        for code in gone:
+            self._streaks[code] = 0
+        return [
+            AlarmChange(self.baseline.against, self.alarms.pop(code), opened=False) for code in gone
+        ]
 
     def _follow(self, shift: Shift) -> AlarmChange | None:
         code, against = shift.quantity.code, self.baseline.against

@@ -149,6 +149,26 @@ def test_the_status_tells_the_newest_run_of_each_instrument(
     assert drifting.told()["instruments"][first.instrument]["open"] is False
 
 
+def test_a_run_whose_end_never_comes_is_over_when_it_was_quiet_for_long(
+    trained: ServedModel, make_start: StartMaker
+) -> None:
+    now_s = [0.0]
+    drifting, start = Drifting(CONFIG, DriftHistory(), 4, lambda: now_s[0]), make_start()
+    microscope = Microscope(start, trained)
+    microscope.feed(drifting, 10, raised=2.0)
+
+    def shown() -> tuple[bool, bool]:
+        told = drifting.told()["instruments"][start.instrument]
+        return told["open"], bool(told["against"][0]["alarms"])
+
+    now_s[0] = 599.0
+    assert shown() == (True, True)
+    now_s[0] = 600.0
+    assert shown() == (False, False)
+    microscope.feed(drifting, 1, raised=2.0)
+    assert shown() == (True, True)
+
+
 def test_a_bundle_without_statistics_says_so(
     make_model: Callable[..., ServedModel], make_start: StartMaker
 ) -> None:
@@ -244,6 +264,8 @@ def test_runs_beyond_the_bound_are_let_go(trained: ServedModel, make_start: Star
         Microscope(start, trained).feed(drifting, 10, raised=2.0)
     assert drifting.codes(starts[0].run) == []
     assert drifting.codes(starts[2].run) != []
+    told = drifting.told()["instruments"][starts[2].instrument]
+    assert (told["run"], told["open"]) == (starts[2].run, True)
 
 
 def test_the_record_of_a_run_that_ended_brings_its_sums_back(

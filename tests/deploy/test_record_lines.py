@@ -130,6 +130,8 @@ def test_an_alarm_of_drift_says_what_has_moved_how_far_and_from_what() -> None:
     )
     back = record_line(Record("status", 9, body | {"open": False}))
     assert "rejected is back at the previous run" in back
+    gone = record_line(Record("status", 9, body | {"open": False, "beyond": True}))
+    assert "rejected cannot be tested any more against the previous run" in gone
 
 
 def test_the_end_of_a_run_says_how_much_of_it_has_drifted() -> None:

@@ -8,6 +8,7 @@ from phenostream.engine.drift.quantities import quantities_of
 from phenostream.engine.drift.sums import F64
 from phenostream.engine.drift.watch import (
     CONFIRMED,
+    FORGOTTEN,
     LONGEST,
     AlarmChange,
     DriftBaseline,
@@ -48,6 +49,20 @@ def test_an_alarm_opens_once_and_closes_once() -> None:
     assert feed(watch, stream_of(Sample(), 10, 3)) == []
     assert watch.codes() == ["training:rejected"]
     assert feed(watch, stream_of(Sample(), 10, 4)) == [("rejected", False)]
+    assert watch.codes() == []
+
+
+def test_an_alarm_whose_quantity_cannot_be_tested_any_more_is_closed() -> None:
+    watch = watch_of()
+    feed(watch, stream_of(ODD, 10 * CONFIRMED, 1))
+    untested = [
+        change
+        for x, n in stream_of(Sample(cells=0), 10 * LONGEST * FORGOTTEN, 2)
+        for change in watch.add(x, n)
+    ]
+    assert [(one.shift.quantity.code, one.opened) for one in untested] == [("rejected", False)]
+    assert untested[0].shift.beyond
+    assert watch.windows == CONFIRMED + FORGOTTEN
     assert watch.codes() == []
 
 
