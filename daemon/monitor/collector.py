@@ -4,6 +4,7 @@ The exporter reads the usual environment, such as ``OTEL_EXPORTER_OTLP_HEADERS``
 """
 
 import logging
+import threading
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,7 +21,10 @@ from phenostream.daemon.monitor.spans import Span
 
 _PATH: Final = "/v1/traces"
 _TIMEOUT_S: Final = 5
-"""For all tries to hand over one heap of spans."""
+"""For all tries to hand over one heap of spans; within one try, for each wait of the exporter's."""
+_WHOLE_S: Final = 5.5
+"""For the whole exchange, which a collector that drips its answer would never end."""
+_STILL: Final = "its answer to earlier ones has not ended"
 _UNTOLD: Final = "it said nothing"
 _SCOPE: Final = InstrumentationScope("phenostream")
 
@@ -52,6 +56,7 @@ class OtlpCollector:
         self._exporter = trace_exporter.OTLPSpanExporter(
             endpoint=_endpoint(url), timeout=_TIMEOUT_S
         )
+        self._under_way: threading.Thread | None = None
         self._resource = Resource.create(
             {
                 "service.name": "phenostream",
@@ -61,9 +66,23 @@ class OtlpCollector:
         )
 
     def send(self, spans: Sequence[Span]) -> str | None:
-        """Why it did not take them; None if it did."""
-        said, last = logging.getLogger(trace_exporter.__name__), _LastWords()
+        """Why it did not take them, or not within its time; None if it did. From one thread.
+
+        An exchange that was given up goes on beside us, and nothing else is sent until it has ended.
+        """
+        if self._under_way is not None and self._under_way.is_alive():
+            return _STILL
         told = [_readable(span, self._resource) for span in spans]
+        outcome: list[str | None] = []
+        self._under_way = threading.Thread(
+            target=lambda: outcome.append(self._exchanged(told)), name="collector", daemon=True
+        )
+        self._under_way.start()
+        self._under_way.join(_WHOLE_S)
+        return outcome[0] if outcome else f"no whole answer within {_WHOLE_S:g} s"
+
+    def _exchanged(self, told: Sequence[ReadableSpan]) -> str | None:
+        said, last = logging.getLogger(trace_exporter.__name__), _LastWords()
         said.addFilter(last)
         try:
             taken = self._exporter.export(told) is SpanExportResult.SUCCESS

@@ -1,10 +1,13 @@
 """A collector over HTTP gets the spans as OTLP says; one that is away or refuses is a line that says why."""
 
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
+from phenostream.daemon.monitor import collector as module
 from phenostream.daemon.monitor.collector import OtlpCollector
 from phenostream.daemon.monitor.spans import span_id, spans, trace_id
 from tests.daemon.monitor.test_spans import RECEIVED_NS, RUN, record
@@ -67,3 +70,29 @@ def test_a_collector_that_refuses_says_how(there: ToyCollector) -> None:
     collector.close()
     assert why is not None
     assert "404" in why
+
+
+def test_an_answer_that_drips_for_ever_is_given_up_and_not_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_WHOLE_S", 0.3)
+    over = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        wire, _ = listening.accept()
+        with wire, suppress(OSError):  # who heard enough closes
+            wire.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not over.wait(0.02):
+                wire.sendall(b"y")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        dripping = threading.Thread(target=drip, args=(listening,), daemon=True)
+        dripping.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        collector = OtlpCollector(url, "1.2", "scope1")
+        made = spans(record(), 9, RECEIVED_NS)
+        assert collector.send(made) == "no whole answer within 0.3 s"
+        assert collector.send(made) == "its answer to earlier ones has not ended"
+        collector.close()
+        over.set()
+        dripping.join(20)
