@@ -234,7 +234,7 @@ class Control:
         number = self._send(what, **fields)
         deadline = time.monotonic() + self.timeout_s
         while (left := deadline - time.monotonic()) > 0:
-            self._handshakes.check()
+            await self._handshakes.check_async()
             if (
                 await readable(self._socket, min(left, _SLICE_S))
                 and (answer := self._receive(number)) is not None

@@ -5,9 +5,11 @@ the connection just closes during the handshake, as it does when a daemon stops.
 sends first names its mechanism: it is asked for on a connection of its own.
 """
 
+import asyncio
 import contextlib
 import socket
 import struct
+import time
 from typing import Final
 
 import zmq
@@ -26,13 +28,14 @@ _OPENING: Final = b"\xff" + bytes(8) + b"\x7f\x03"
 _MECHANISM: Final = slice(12, 32)
 _GREETING_BYTES: Final = 64
 _ANSWER_S: Final = 2.0
+"""For the whole greeting."""
 _SURE: Final = 2
 """Failures in a row, each with a greeting after it, until a wrong key is believed: a daemon may have died meanwhile."""
 _EVENT: Final = struct.Struct("=HI")
 
 
 class Rejection:
-    """Judges failed handshakes with one daemon; in the caller's thread."""
+    """Judges failed handshakes with one daemon, one at a time; waits for the peer in the caller's thread."""
 
     def __init__(self, url: str, keys: ClientKeys | None) -> None:
         self._url = url
@@ -92,10 +95,17 @@ class HandshakeWatch:
         Raises:
             Rejected: See `Rejection.check`.
         """
-        with contextlib.suppress(zmq.Again):
-            while True:
-                event, _ = _EVENT.unpack(self._monitor.recv_multipart(zmq.NOBLOCK)[0])
-                self._rejection.check(event)
+        while (event := self._next()) is not None:
+            self._rejection.check(event)
+
+    async def check_async(self) -> None:
+        """Look at one of them; the event loop goes on while the peer is asked what it speaks.
+
+        Raises:
+            Rejected: See `Rejection.check`.
+        """
+        if (event := self._next()) is not None:
+            await asyncio.to_thread(self._rejection.check, event)
 
     def close(self) -> None:
         """Before the socket is closed."""
@@ -103,15 +113,25 @@ class HandshakeWatch:
             self._handle.disable_monitor()
         self._monitor.close(0)
 
+    def _next(self) -> int | None:
+        with contextlib.suppress(zmq.Again):
+            event: int
+            event, _ = _EVENT.unpack(self._monitor.recv_multipart(zmq.NOBLOCK)[0])
+            return event
+        return None
+
 
 def mechanism(url: str) -> str | None:
     """The security mechanism that a ZeroMQ peer on tcp names in its greeting; None where none greets."""
     host, _, port = url.removeprefix("tcp://").rpartition(":")
-    heard = b""
+    heard, deadline = b"", time.monotonic() + _ANSWER_S
     try:
         with socket.create_connection((host.strip("[]"), int(port)), _ANSWER_S) as wire:
             wire.sendall(_OPENING)
-            while len(heard) < _GREETING_BYTES and (piece := wire.recv(_GREETING_BYTES)):
+            while len(heard) < _GREETING_BYTES and (left := deadline - time.monotonic()) > 0:
+                wire.settimeout(left)
+                if not (piece := wire.recv(_GREETING_BYTES)):
+                    break
                 heard += piece
     except (OSError, ValueError):
         pass  # what was heard until then counts

@@ -35,6 +35,7 @@ _HEARD_OUT_BYTES: Final = 1 << 20
 """What a client may go on saying while it is told why not: cut off, it might never hear that."""
 LOOPBACK_NAMES: Final = ("", "localhost", "127.0.0.1", "::1")
 """Whom a request may mean that is for this box alone; some clients do not say."""
+_ANY_LOCAL: Final = "127.0.0.1"
 _HEAD_END: Final = b"\r\n\r\n"
 
 Handle = Callable[[Request], Awaitable[Response]]
@@ -70,15 +71,16 @@ class Server:
         """Listen; the port.
 
         Args:
-            host: An IP address, or ``localhost``.
-            port: 0: any that is free.
+            host: An IP address, or ``localhost``: each of its addresses.
+            port: 0: any that is free; of ``localhost`` at 127.0.0.1 alone, as its addresses would get one each.
 
         Raises:
             BadConfig: It cannot.
         """
+        bound = _ANY_LOCAL if host == "localhost" and port == 0 else host
         try:
             self._server = await asyncio.start_server(
-                self._serve, host, port, limit=MOST_HEAD_BYTES, backlog=_BACKLOG
+                self._serve, bound, port, limit=MOST_HEAD_BYTES, backlog=_BACKLOG
             )
         except OSError as err:
             number = err.errno or 0

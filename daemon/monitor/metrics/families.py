@@ -32,7 +32,7 @@ def gauges_by(
     """One such value for each value of several labels."""
     family = GaugeMetricFamily(_PREFIX + name, meaning, labels=labels)
     for ones, value in values:
-        family.add_metric(ones, value)
+        family.add_metric(list(map(str, ones)), value)
     yield family
 
 
@@ -51,7 +51,7 @@ def counters(
     """One such count for each value of the labels."""
     family = CounterMetricFamily(_PREFIX + name, meaning, labels=labels)
     for ones, value in values:
-        family.add_metric(ones, value)
+        family.add_metric(list(map(str, ones)), value)
     yield family
 
 
@@ -79,12 +79,22 @@ def histograms(
     """
     family = HistogramMetricFamily(_PREFIX + name, meaning, labels=labels)
     for ones, times in told:
-        count, total = number(times, "count"), number(times, "sum_s")
-        if count is None or total is None:
+        count, total, bounds = number(times, "count"), number(times, "sum_s"), _bounds(times)
+        if count is None or total is None or bounds is None:
             continue
-        bounds = [(f"{le:g}", n) for le, n in rows(times, "buckets")]
-        family.add_metric(ones, [*bounds, ("+Inf", count)], total)
+        family.add_metric(list(map(str, ones)), [*bounds, ("+Inf", count)], total)
     yield family
+
+
+def _bounds(times: Mapping[str, object]) -> list[tuple[str, float]] | None:
+    """Upper bounds and counts of a histogram's buckets; None where they are no pairs of numbers."""
+    bounds = []
+    for row in rows(times, "buckets"):
+        pair = [number({"it": one}, "it") for one in row] if isinstance(row, list | tuple) else []
+        if len(pair) != 2 or pair[0] is None or pair[1] is None:
+            return None
+        bounds.append((f"{pair[0]:g}", pair[1]))
+    return bounds
 
 
 def _worded(value: object) -> str:

@@ -51,9 +51,9 @@ def of_frames(status: Mapping[str, Any]) -> Iterator[Metric]:
         ("why",),
         (((incident,), number(came, incident) or 0) for incident in INCIDENTS),
     )
-    runs, ended = table(status, "ledger", "runs"), set(rows(status, "ledger", "ended"))
+    runs, ended = table(status, "ledger", "runs"), rows(status, "ledger", "ended")
     yield from gauge(
-        "runs_open", "Runs without an END, of the newest 64.", len(runs.keys() - ended)
+        "runs_open", "Runs without an END, of the newest 64.", sum(run not in ended for run in runs)
     )
 
 
@@ -87,7 +87,7 @@ def of_classes(status: Mapping[str, Any]) -> Iterator[Metric]:
 
 def _reasons(total: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
     """Fate, reason and count, from entries ``FATE.REASON``."""
-    lost = {key: n for key, n in total.items() if "." in key}
+    lost = {key: n for key, n in total.items() if "." in str(key)}
     for key, count in numbers(lost):
         fate, _, reason = key.partition(".")
         yield fate, reason or "other", count

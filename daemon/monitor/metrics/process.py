@@ -24,7 +24,7 @@ def of_process(status: Mapping[str, Any]) -> Iterator[Metric]:
         ((state, status.get("state") == state) for state in STATES),
     )
     open_now, past = table(status, "faults"), table(status, "fault_history")
-    names = sorted({*open_now, *past})[:MOST_LABELS]
+    names = sorted({*open_now, *past}, key=str)[:MOST_LABELS]
     yield from gauges(
         "fault",
         "Whether a fault is open, of every fault since the daemon began.",

@@ -1,5 +1,6 @@
 """The metrics: what they say of a status, that they cannot grow without bound, and that the page of them is whole."""
 
+import copy
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from phenostream.daemon.monitor.exposition import exposition
 from phenostream.daemon.monitor.inquiry import Answer
+from phenostream.daemon.monitor.page import page
 from phenostream.daemon.monitor.reading import MOST_LABELS
 from phenostream.daemon.monitor.site import Site
 from tests.daemon.monitor.told import RUN, STATUS
@@ -148,6 +150,27 @@ def test_a_status_of_another_version_costs_its_metrics_and_no_more() -> None:
     for status in odd:
         samples = _samples({"uptime_s": 1.0, **status})
         assert samples["phenostream_up", ()] == 1
+
+
+@pytest.mark.parametrize("odd", [3, "ab", [1], [[1]], [["a", 2]], [[None, None]], {"a": 1}])
+def test_a_histogram_of_another_shape_is_left_out_alone(odd: object) -> None:
+    told = copy.deepcopy(STATUS)
+    told["meters"]["stages"]["queue"]["buckets"] = [odd]
+    samples = _samples(told)
+    name = "phenostream_stage_seconds_count"
+    assert (name, (("stage", "queue"),)) not in samples
+    assert samples[name, (("stage", "total"),)] > 0
+
+
+def test_names_that_are_no_text_do_not_break_the_format() -> None:
+    told = copy.deepcopy(STATUS)
+    told["ledger"]["ended"] = [{"a": 1}, [2], 3]
+    for place in (told["ledger"]["total"], told["ledger"]["runs"], told["faults"], told["sources"]):
+        place[b"\xff"] = {"messages": 1}
+    samples = _samples(told)
+    assert samples["phenostream_up", ()] == 1
+    assert samples["phenostream_runs_open", ()] == len(told["ledger"]["runs"])
+    assert b"phenostream" in page(Answer(told, "", 0.01))
 
 
 def test_hostile_names_do_not_break_the_format() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -155,6 +156,27 @@ def test_a_client_that_goes_away_is_nobodys_trouble() -> None:
         assert _code(await _asked(port)) == 200
 
     assert _served(act)["200"] >= 1
+
+
+def test_any_port_of_localhost_is_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    really = socket.getaddrinfo
+
+    def two(host: str, *more: Any, **how: Any) -> list[Any]:
+        hosts = ("127.0.0.1", "127.0.0.2") if host == "localhost" else (host,)
+        return [found for one in hosts for found in really(one, *more, **how)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two)
+
+    async def listen() -> list[str]:
+        server = Server(_handle, Counter())
+        port = await server.start("localhost", 0)
+        assert server._server is not None
+        bound = [one.getsockname()[0] for one in server._server.sockets]
+        assert (await _asked(port)).endswith(b'{"path":"/any"}\n')
+        server.close()
+        return bound
+
+    assert asyncio.run(listen()) == ["127.0.0.1"]
 
 
 def test_a_head_request_gets_the_head_alone() -> None:
