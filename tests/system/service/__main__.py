@@ -19,6 +19,7 @@ from tests.system.service.software import release
 CHECKS = (
     *lifecycle.CHECKS,
     *sandbox.CHECKS,
+    lifecycle.READY,
     *examined.CHECKS,
     *instances.CHECKS,
     *watching.CHECKS,
@@ -58,10 +59,12 @@ def _arguments() -> argparse.Namespace:
 
 
 def _held(box: Box, check: Check, *, as_json: bool) -> bool:
-    """Run one check and print its line; what it broke is mended for the next."""
+    """Run one check and print its line; what it left stopped or broke is mended for the next."""
     began_s, good = time.monotonic(), True
     box.daemon.tell("reset-failed")  # systemd counts starts, and ours are many
     try:
+        if not check.starts:
+            box.daemon.must("start")
         figure = check.run(box)
     except Exception as err:  # a rig that stumbles has shown nothing
         figure, good = (

@@ -16,12 +16,14 @@ class Check:
     Attributes:
         name: One word, to ask for it alone.
         claim: What must be so.
-        run: Shows it and says the figure; raises AssertionError where it is not so. Leaves the daemon running.
+        run: Shows it and says the figure; raises AssertionError where it is not so.
+        starts: It stops and starts the daemon itself; the others find it running.
     """
 
     name: str
     claim: str
     run: Callable[[Box], str]
+    starts: bool = False
 
 
 @dataclass(frozen=True)

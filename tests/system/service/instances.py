@@ -1,10 +1,10 @@
 """Checks of more than one daemon on a box, and of who may come in over tcp, which a reload changes."""
 
-import json
 from typing import Final
 
 from tests.system.service.box import COMMAND, PORTS, Box
 from tests.system.service.check import Check
+from tests.system.service.microscope import Microscope, refusal
 from tests.system.service.unit import Unit
 
 _FRAMES: Final = 40
@@ -39,36 +39,26 @@ def _two_at_once(box: Box) -> str:
 
 
 def _allow_list(box: Box) -> str:
-    unit = Unit(box.machine, f"{_LAN}.service")
+    unit, where = Unit(box.machine, f"{_LAN}.service"), f"tcp://127.0.0.1:{PORTS['ingest']}"
     box.configure(_LAN, keys=True)
     box.machine.must("sh", "-c", _MAKE_KEYS)
     unit.must("start")
     try:
         pid = unit.pid
-        first = _simulated(box)
-        assert first.get("published") == first.get("received") == 3, first
+        scope = Microscope(box.machine, where, keys=_HANDED_OVER)
+        scope.wait_for(_FRAMES)
+        sent = scope.finish()["received"]
         box.machine.must("rm", f"{_KEYS}/allowed/source/scope-1.pub")
         unit.must("reload")
-        refused = _simulated(box)
-        reason = str(refused.get("reason"))
-        assert "does not let our key" in reason, f"after the reload: {refused}"
+        reason = refusal(box.machine, where, "microscope", _HANDED_OVER)
+        assert "does not let our key" in reason, f"after the reload: {reason}"
         assert unit.pid == pid, f"process {pid} became {unit.pid}"
         unit.until_said("allow-list reloaded", 5.0)
     finally:
         unit.tell("stop")
-    return f"in, and after a reload: {reason}; process {pid} before and after"
-
-
-def _simulated(box: Box) -> dict[str, object]:
-    """Three frames of the user of the microscope over tcp with his key; the account, or the reason."""
-    words = ("--frames", "3", "--size", "256", "--cells", "4", "--keys", _HANDED_OVER, "--json")
-    where = f"tcp://127.0.0.1:{PORTS['ingest']}"
-    done = box.machine.run(COMMAND, "simulate", "--to", where, *words, user="microscope")
-    lines = done.stdout.splitlines()
-    assert lines, f"simulate: exit code {done.returncode}: {done.stderr[-500:]}"
-    told: dict[str, object] = json.loads(lines[-1])
-    ledger = told.get("ledger")
-    return {**told, **ledger} if isinstance(ledger, dict) else told
+    return (
+        f"{sent} frames, none missing, and after a reload: {reason}; process {pid} before and after"
+    )
 
 
 CHECKS: Final = (

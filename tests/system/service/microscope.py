@@ -33,6 +33,7 @@ class Microscope:
         *,
         pause_s: float = 0.005,
         patience_s: float = 10.0,
+        keys: str | None = None,
     ) -> None:
         self.acked: dict[int, float] = {}
         self.sent: int | None = None
@@ -45,6 +46,7 @@ class Microscope:
             "start": start.model_dump(mode="json"),
             "pause_s": pause_s,
             "patience_s": patience_s,
+            "keys": keys,
         }
         words = ("env", f"PYTHONPATH={TESTS}", PYTHON, "-m", "tests.system.service.source")
         self._news = threading.Condition()
@@ -133,9 +135,9 @@ class Microscope:
             self.failure = rest
 
 
-def refusal(machine: Container, url: str, user: str) -> str:
+def refusal(machine: Container, url: str, user: str, keys: str | None = None) -> str:
     """Why a user of the box cannot stream to a daemon; fails if he can."""
-    stranger = Microscope(machine, url, user, patience_s=2.0)
+    stranger = Microscope(machine, url, user, patience_s=1.0, keys=keys)
     stranger.end()
     assert stranger.failure is not None, f"{user} streamed {stranger.sent} frames to {url}"
     return stranger.failure

@@ -42,13 +42,15 @@ def outside(box: Box) -> dict[str, str]:
 
 
 def inside(unit: Unit) -> Caught:
-    """The same in the place of a service, with all that its unit says; it is stopped before and started after."""
+    """The same in the place of a service, with all that its unit says, and before it; it is stopped afterwards."""
     unit.tell("stop")
     unit.tell("reset-failed")
     began_s = time.monotonic()
     with unit.overridden(f"[Service]\nExecStartPre=/usr/bin/python3 {_PROBE}\n"):
-        unit.tell("start")
+        unit.begin()
         _, record = unit.until_said('{"denied"', _LONG_S, began_s)
+        unit.tell("stop")
+    unit.tell("reset-failed")
     return Caught(**json.loads(record["MESSAGE"]))
 
 
@@ -88,8 +90,6 @@ def _companions(box: Box) -> str:
     for name in COMPANIONS:
         unit = Unit(box.machine, name)
         caught = inside(unit)
-        unit.tell("stop")
-        unit.tell("reset-failed")
         through = leaks(caught.denied)
         assert not through, f"from inside {name}: {_told(caught.denied, through)}"
         told.append(f"{name}: {len(caught.denied)} denied")
@@ -97,6 +97,6 @@ def _companions(box: Box) -> str:
 
 
 CHECKS: Final = (
-    Check("sandbox", "the daemon's sandbox lets nothing out", _denied),
-    Check("companions", "nor do those of the processes beside it", _companions),
+    Check("sandbox", "the daemon's sandbox lets nothing out", _denied, starts=True),
+    Check("companions", "nor do those of the processes beside it", _companions, starts=True),
 )

@@ -1,18 +1,20 @@
 """A microscope inside the container: one lossless run, with a rest after each frame, until its input ends.
 
-Reads one JSON line with `url`, `start` and `pause_s`. Writes ``ack N AT_S`` (seconds of the monotonic clock, which all
-of this machine shares), at the end ``sent N`` and ``ledger {...}``, or ``failed WHY``. Run by the Python of the
-installed release: it is the product's own client.
+Reads one JSON line with `url`, `start`, `pause_s`, `patience_s` and `keys`, a folder or null. Writes ``ack N AT_S``
+(seconds of the monotonic clock, which all of this machine shares), at the end ``sent N`` and ``ledger {...}``, or
+``failed WHY``. Run by the Python of the installed release: it is the product's own client.
 """
 
 import json
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any, Final
 
 from phenostream.daemon.client.sender import Sender
 from phenostream.daemon.client.sender_options import SenderSettings
+from phenostream.daemon.security.keys import ClientKeys
 from phenostream.daemon.wire.ingest import Ack, Start
 from phenostream.engine.errors import PhenostreamError
 from tests.system.small_camera import small_frame
@@ -45,8 +47,11 @@ def main() -> None:
         small_frame(),
     )
     threading.Thread(target=_wait_for_end_of_input, args=(enough,), daemon=True).start()
-    settings = SenderSettings(connect_timeout_s=plan["patience_s"], reconnect_timeout_s=60)
     try:
+        keys = None if plan["keys"] is None else ClientKeys.read(Path(plan["keys"]))
+        settings = SenderSettings(
+            connect_timeout_s=plan["patience_s"], reconnect_timeout_s=60, keys=keys
+        )
         with Sender(plan["url"], start.instrument, settings) as sender:
             sender.on_ack = _note
             sender.start(start)

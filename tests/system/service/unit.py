@@ -31,6 +31,10 @@ class Unit:
         code = self.tell(verb, timeout_s)
         assert code == 0, f"systemctl {verb} {self.name}: exit code {code}: {self.last_words()}"
 
+    def begin(self) -> None:
+        """Have it started, without a wait until it says READY."""
+        self._machine.must("systemctl", "start", "--no-block", self.name)
+
     def facts(self, *names: str) -> Facts:
         """Properties, all of one instant; an array or number is text."""
         options = [f"--property={','.join(names)}"] if names else []
