@@ -81,13 +81,13 @@ def _hung(box: Box) -> str:
     assert box.watchdog_s, "the installed unit has no WatchdogSec"
 
     def hang() -> float:
+        hung.append(box.microscope(pause_s=0.02))  # it starts while the daemon does
         box.configure(model="call_timeout_s = 3600.0")  # or another backend would take over
         _set_mood(box, "well")
         with box.daemon.overridden(_BREAKABLE):
             box.daemon.fresh()
         box.configure()  # of the daemon that takes its place, which is the installed one again
-        hung.append(box.microscope(pause_s=0.02))
-        hung[-1].wait_for(_FRAMES)
+        hung[-1].wait_for_one_after(time.monotonic())
         return _set_mood(box, "hang")
 
     hung: list[Microscope] = []

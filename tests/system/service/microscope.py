@@ -32,7 +32,7 @@ class Microscope:
         user: str = "microscope",
         *,
         pause_s: float = 0.005,
-        patience_s: float = 10.0,
+        patience_s: float = 30.0,
         keys: str | None = None,
     ) -> None:
         self.acked: dict[int, float] = {}
