@@ -74,7 +74,7 @@ def test_no_acknowledged_frame_is_lost_and_none_has_two_fates(
     assert set(microscope.acked) <= set(fates), seed
     assert sorted(fates) == list(range(microscope.sent)), seed
     assert set(fates.values()) == {1}, seed
-    assert [status["event"] for status in statuses] == ["run_started", "run_ended"]
+    assert [status["event"] for status in statuses] == ["run_started", "run_drift", "run_ended"]
     report = microscope.report
     assert report is not None
     ledger = report.ledger
