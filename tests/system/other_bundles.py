@@ -59,7 +59,11 @@ def write_other(folder: Path, other: Other) -> Path:
     files = {"golden.npz": archive.getvalue(), "model.onnx": model}
     content = json.loads(shipped.text)
     del content[SEAL]
-    content.pop("int8", None)  # its figures, if there are any, are of a graph that is left out
+    for told in (
+        "int8",
+        "training_population",
+    ):  # figures of a graph and of a file that are left out
+        content.pop(told, None)
     content["version"] = other.version
     content["golden"] = {name: content["golden"][name] for name in ("fp32", "bf16")}
     content["files"] = {
