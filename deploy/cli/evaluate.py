@@ -13,8 +13,9 @@ Examples:
 import argparse
 import shlex
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from phenostream.deploy.bundles import bundle_path
 from phenostream.deploy.cli.terminal import note, printable, progress, say, say_json, say_table
@@ -25,22 +26,33 @@ if TYPE_CHECKING:
 
 _PROTOCOLS = ("paper", "clean", "fov", "slide", "condition")
 _NEEDED = ("torch", "sklearn", "jinja2", "matplotlib")
+_OF_PICTURES: Final[dict[str, str]] = {}
+"""Data sets of pictures that no daemon sees, by name, with the module beside this one that judges a model on them."""
+_SPELT: Final = {"model": "MODEL", "out": "--out"}
+_OF_CROPS_ONLY: Final = {
+    "protocol": "clean",
+    "preset": "hard",
+    "crops": 6_000,
+    "backend": "auto",
+    "comparisons": True,
+    "ablations": True,
+}
+"""Options that mean nothing for pictures, with their defaults."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("model", metavar="MODEL", help="folder of a checkpoint or bundle, or demo")
-    parser.add_argument("--dataset", choices=("simulated", "bsccm"), required=True)
-    parser.add_argument("--root", type=Path, metavar="DIR", help="where BSCCM is")
     parser.add_argument(
-        "--protocol", choices=_PROTOCOLS, default="clean", help="of BSCCM (default clean)"
-    )
+        "model", metavar="MODEL", nargs="?",
+        help="folder of a checkpoint or bundle, or demo; of pictures: default the model that comes with the program",
+    )  # fmt: skip
+    parser.add_argument("--dataset", choices=("simulated", "bsccm", *_OF_PICTURES), required=True)
+    parser.add_argument("--root", type=Path, metavar="DIR", help="where the data set is")
+    parser.add_argument("--protocol", choices=_PROTOCOLS, help="of BSCCM (default clean)")
     parser.add_argument(
-        "--preset", choices=("easy", "hard"), default="hard", help="of the simulator (default hard)"
+        "--preset", choices=("easy", "hard"), help="of the simulator (default hard)"
     )
-    parser.add_argument(
-        "--crops", type=int, default=6_000, help="simulated test crops (default 6000)"
-    )
+    parser.add_argument("--crops", type=int, help="simulated test crops (default 6000)")
     parser.add_argument("--seed", type=int, default=1, help="of everything drawn (default 1)")
     parser.add_argument("--resamples", type=int, default=1_000, help="for intervals (default 1000)")
     parser.add_argument("--backend", default="auto", help="that runs a bundle (default auto)")
@@ -52,8 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-ablations", dest="ablations", action="store_false", help="leave out only those"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="of the report")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="of the report")
     parser.add_argument("--json", action="store_true", help="print as JSON")
+    parser.set_defaults(**_OF_CROPS_ONLY)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
 
     for package in _NEEDED:
         need(package, "trainer")
+    if args.dataset in _OF_PICTURES:
+        return _judge_pictures(args)
     from phenostream.trainer.reproduce.assessment import assess
 
     settings = _settings(args)
@@ -79,12 +94,27 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _judge_pictures(args: argparse.Namespace) -> int:
+    """Have the data set's own module do it."""
+    if args.root is None:
+        raise BadConfig(f"--root: needed with --dataset {args.dataset}")
+    for name, default in _OF_CROPS_ONLY.items():
+        if getattr(args, name) != default:
+            raise BadConfig(f"--{name}: not allowed with --dataset {args.dataset}")
+    judge = import_module(f"phenostream.deploy.cli.{_OF_PICTURES[args.dataset]}")
+    exit_code: int = judge.run(args)
+    return exit_code
+
+
 def _settings(args: argparse.Namespace) -> "AssessmentSettings":
     from pydantic import ValidationError
 
     from phenostream.daemon.wire.validation import describe
     from phenostream.trainer.reproduce.assessment import AssessmentSettings
 
+    for name in ("model", "out"):
+        if getattr(args, name) is None:
+            raise BadConfig(f"{_SPELT[name]}: needed with --dataset {args.dataset}")
     if (args.dataset == "bsccm") != (args.root is not None):
         raise BadConfig(f"--root {args.root}: needed with --dataset bsccm, and allowed only there")
     given = {name: value for name, value in vars(args).items() if name in AssessmentSettings.model_fields}  # fmt: skip

@@ -16,8 +16,9 @@ Examples:
 import argparse
 import statistics
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from phenostream.deploy.cli.terminal import say, say_json, say_table
 from phenostream.engine.errors import BadConfig
@@ -57,11 +58,22 @@ _SHAPE = {
 }
 
 
+_OF_PICTURES: Final[dict[str, str]] = {}
+"""Data sets of pictures that no daemon sees, by name, with the module beside this one that trains on them."""
+_ALSO_FOR_PICTURES: Final = ("seed", "epochs", "batch", "peak_rate", "weight_decay", "threads")
+"""Options that a training on pictures knows too; the other ones are of crops."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     from phenostream.trainer.network.network_options import NetworkOptions, Part
     from phenostream.trainer.training.settings import TrainSettings  # light: without torch
 
+    parser.add_argument(
+        "--dataset", choices=("simulated", *_OF_PICTURES), default="simulated",
+        help="what to train on (default simulated)",
+    )  # fmt: skip
+    parser.add_argument("--root", type=Path, metavar="DIR", help="where the data set is")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint folder")
     parser.add_argument(
         "--seeds",
@@ -93,9 +105,14 @@ def _declare(
         f"--{name.replace('_', '-')}",
         type=kind,
         default=None,
-        choices=get_args(field.annotation) if kind is str else None,
+        choices=_choices(name, field) if kind is str else None,
         help=f"{text} (default {field.default})",
     )
+
+
+def _choices(name: str, field: Any) -> tuple[str, ...]:
+    """What an option may be; the network takes other inputs too, which are no crops."""
+    return ("shots", "dpc") if name == "inputs" else get_args(field.annotation)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -105,6 +122,10 @@ def run(args: argparse.Namespace) -> int:
     if args.seeds < 1:
         raise BadConfig(f"--seeds {args.seeds}: allowed 1 or more")
     need("torch", "trainer")
+    if args.dataset in _OF_PICTURES:
+        return _train_on_pictures(args)
+    if args.root is not None:
+        raise BadConfig(f"--root {args.root}: not allowed with --dataset simulated")
     if args.tensorboard:
         need("tensorboard", "trainer")
     from phenostream.trainer.training.distributed import first_process
@@ -114,6 +135,19 @@ def run(args: argparse.Namespace) -> int:
     if first_process():
         _say_figures(folders, args.json)
     return 0
+
+
+def _train_on_pictures(args: argparse.Namespace) -> int:
+    """Have the data set's own module do it."""
+    foreign = [*(set(_OPTIONS) - set(_ALSO_FOR_PICTURES)), *_SHAPE]
+    given = [name for name in foreign if getattr(args, name) is not None]
+    given += [name for name in ("without", "tensorboard") if getattr(args, name)]
+    if given or args.seeds != 1:
+        option = (given or ["seeds"])[0].replace("_", "-")
+        raise BadConfig(f"--{option}: not allowed with --dataset {args.dataset}")
+    train = import_module(f"phenostream.deploy.cli.{_OF_PICTURES[args.dataset]}")
+    exit_code: int = train.run(args)
+    return exit_code
 
 
 def _settings(args: argparse.Namespace) -> Any:

@@ -16,6 +16,7 @@ from tests.trainer.evaluation.report import documents
 @pytest.mark.parametrize(
     ("words", "named"),
     [
+        (["--dataset", "simulated"], "MODEL: needed"),
         (["demo", "--dataset", "bsccm"], "root"),
         (["demo", "--dataset", "simulated", "--root", "."], "root"),
         (["demo", "--dataset", "simulated", "--crops", "3"], "--crops: 3"),

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 Norm = Callable[[int], nn.Module]
 """Makes the normalisation of so many planes."""
+_PATCH_PX: Final = 4
 _DARKEST: Final = 0.02
 """Least sum of two opposite shots, in backgrounds, that their difference is divided by."""
 
@@ -86,7 +87,7 @@ class Inception(nn.Module):
 
 
 class ConvBranch(nn.Module):
-    """Local texture: (B, C, 28, 28) to 196 tokens of 192 numbers."""
+    """Local texture: (B, C, S, S) to (S/2)² tokens of 192 numbers."""
 
     def __init__(self, channels: int, norm: Norm) -> None:
         super().__init__()
@@ -96,7 +97,7 @@ class ConvBranch(nn.Module):
         self.inception2 = Inception(128, 192, norm)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, 28, 28) to (B, 196, 192)."""
+        """(B, C, S, S) to (B, (S/2)², 192)."""
         maps = self.inception2(self.transition(self.inception1(self.stem(x))))
         return torch.flatten(maps, 2).transpose(1, 2)
 
@@ -152,13 +153,13 @@ class Block(nn.Module):
 
 
 class PatchBranch(nn.Module):
-    """Global arrangement: 49 patches of 4x4 pixels and a class token through two blocks."""
+    """Global arrangement: (S/4)² patches of 4x4 pixels and a class token through two blocks."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, side: int) -> None:
         super().__init__()
-        self.patch_embed = nn.Conv2d(channels, 128, 4, stride=4)
+        self.patch_embed = nn.Conv2d(channels, 128, _PATCH_PX, stride=_PATCH_PX)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, 128))
-        self.pos_embed = nn.Parameter(torch.zeros(1, 50, 128))
+        self.pos_embed = nn.Parameter(torch.zeros(1, (side // _PATCH_PX) ** 2 + 1, 128))
         self.pos_drop = nn.Dropout(0.1)
         self.blocks = nn.ModuleList([Block(128, 4, 0.1) for _ in range(2)])
         self.norm = nn.LayerNorm(128)
@@ -166,7 +167,7 @@ class PatchBranch(nn.Module):
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, 28, 28) to (B, 50, 128); token 0 is the class token."""
+        """(B, C, S, S) to (B, (S/4)² + 1, 128); token 0 is the class token."""
         patches = torch.flatten(self.patch_embed(x), 2).transpose(1, 2)
         token = self.cls_token.expand(x.shape[0], -1, -1)
         tokens = self.pos_drop(torch.cat([token, patches], dim=1) + self.pos_embed)
@@ -187,7 +188,7 @@ class Fusion(nn.Module):
         self.norm = nn.LayerNorm(256)
 
     def forward(self, cnn: Tensor, vit: Tensor) -> Tensor:
-        """(B, 196, 192) and (B, 50, 128) to the feature (B, 256)."""
+        """(B, T, 192) and (B, T', 128) to the feature (B, 256)."""
         weight = torch.softmax(self.fusion_weight, dim=0)
         local, globe = self.cnn_proj(cnn.mean(dim=1)), self.vit_proj(vit[:, 0])
         out: Tensor = self.norm(weight[0] * local + weight[1] * globe)
@@ -205,7 +206,7 @@ class GatedFusion(nn.Module):
         self.norm = nn.LayerNorm(256)
 
     def forward(self, cnn: Tensor, vit: Tensor) -> Tensor:
-        """(B, 196, 192) and (B, 50, 128) to the feature (B, 256)."""
+        """(B, T, 192) and (B, T', 128) to the feature (B, 256)."""
         local, globe = self.cnn_proj(cnn.mean(dim=1)), self.vit_proj(vit[:, 0])
         gate = self.gate(torch.cat([local, globe], dim=1))
         out: Tensor = self.norm(gate * local + (1 - gate) * globe)

@@ -73,7 +73,7 @@ class HybridNetwork(nn.Module):
         if options.cnn:
             self.cnn = layers.ConvBranch(options.channels, norm)
         if options.vit:
-            self.vit = layers.PatchBranch(options.channels)
+            self.vit = layers.PatchBranch(options.channels, options.crop_px)
         self.fusion = _fusion(options)
         if options.tasks != "markers":
             self.cls_refinement = layers.Refinement()
@@ -90,7 +90,8 @@ class HybridNetwork(nn.Module):
         """Normalised crops to class logits, marker z and the shared feature.
 
         Args:
-            x: (B, 4, 28, 28), shots in `SHOTS` order, already normalised.
+            x: (B, C, S, S), already normalised; the planes and the side of the options, by default (B, 4, 28, 28) with
+                shots in `SHOTS` order.
 
         Returns:
             class_logits (B, 3), marker_z (B, 4), feature (B, 256); zeros for a task the network has not.
@@ -148,7 +149,7 @@ class Phenotyper(nn.Module):
             bias.fill_(_NEVER)
 
     def forward(self, x: Tensor) -> RawOutputs:
-        """(B, 4, 28, 28) normalised crops to raw outputs."""
+        """Normalised crops, of the options' planes and side, to raw outputs."""
         class_logits, marker_z, feature = self.network(x)
         log_sd = self.spread(feature.detach()).clamp(-LARGEST_LOG_SD, LARGEST_LOG_SD)
         return RawOutputs(class_logits, marker_z, self.reject(feature)[:, 0], feature, log_sd)

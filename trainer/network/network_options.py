@@ -1,12 +1,15 @@
 """What can be chosen about the network's shape; the default is the network as published (SPEC b).
 
-Knows names and what they exclude; `model` builds from them. All take the same crops and give the same outputs.
+Knows names and what they exclude; `model` builds from them. All give the same outputs.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from phenostream.engine.types import CROP_PX
+
+_PLANES: Final = {"shots": 4, "dpc": 6, "single": 1, "rgb": 3}
 Part = Literal["channel_attention", "cnn", "vit", "task_gating"]
 
 
@@ -19,7 +22,9 @@ class NetworkOptions(BaseModel):
         vit: The patch transformer; one of the two branches must stay.
         task_gating: Each task blends its feature with a mix of both; only where there are both.
         tasks: A single task has no weights for the other one, whose output is zero for every cell.
-        inputs: ``dpc`` appends DPC_x and DPC_y, which cancel the illumination's brightness, to the four shots.
+        inputs: The four ``shots``; ``dpc`` appends DPC_x and DPC_y, which cancel the illumination's brightness. Of
+            pictures that no daemon sees: a ``single`` shot, or red, green and blue (``rgb``).
+        crop_px: Side of the input; bundles and their daemons have 28.
         fusion: Of the branches: two learned ``scalars``, or a ``gate`` per cell and number.
         norm: Of the convolutions: ``group`` keeps no statistics of the training cells, for other instruments and days.
     """
@@ -31,7 +36,8 @@ class NetworkOptions(BaseModel):
     vit: bool = True
     task_gating: bool = True
     tasks: Literal["both", "classes", "markers"] = "both"
-    inputs: Literal["shots", "dpc"] = "shots"
+    inputs: Literal["shots", "dpc", "single", "rgb"] = "shots"
+    crop_px: Literal[28, 48, 64, 96, 128] = 28
     fusion: Literal["scalars", "gate"] = "scalars"
     norm: Literal["batch", "group"] = "batch"
 
@@ -50,7 +56,12 @@ class NetworkOptions(BaseModel):
     @property
     def channels(self) -> int:
         """Planes the network sees."""
-        return 6 if self.inputs == "dpc" else 4
+        return _PLANES[self.inputs]
+
+    @property
+    def served(self) -> bool:
+        """A bundle may hold it: its input are the crops that a daemon cuts."""
+        return self.inputs in ("shots", "dpc") and self.crop_px == CROP_PX
 
     @property
     def gated(self) -> bool:

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from phenostream.engine.types import CROP_PX
 from phenostream.trainer.network.network_options import NetworkOptions
 
 PUBLISHED: Final = {"epochs": 200, "batch": 32, "peak_rate": 5e-4, "weight_decay": 0.01}
@@ -65,6 +66,15 @@ class TrainSettings(BaseModel):
         if isinstance(values, dict) and values.get("recipe") == "published":
             return PUBLISHED | values
         return values
+
+    @field_validator("network")
+    @classmethod
+    def _of_crops(cls, network: NetworkOptions) -> NetworkOptions:
+        if not network.served:
+            raise ValueError(
+                f"inputs {network.inputs}, crop_px {network.crop_px}: allowed inputs shots, dpc and crop_px {CROP_PX}"
+            )
+        return network
 
     @model_validator(mode="after")
     def _one_rebalancing(self) -> "TrainSettings":

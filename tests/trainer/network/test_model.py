@@ -11,6 +11,7 @@ from phenostream.trainer.network.layers import DifferentialPhase  # noqa: E402
 from phenostream.trainer.network.model import PARAMETERS, HybridNetwork, Phenotyper  # noqa: E402
 from phenostream.trainer.network.network_options import NetworkOptions  # noqa: E402
 from phenostream.trainer.published.checkpoint_layout import load_published  # noqa: E402
+from phenostream.trainer.training.settings import TrainSettings  # noqa: E402
 
 PARITY = Path(__file__).parents[3] / ".." / "shared" / "parity"
 needs_parity = pytest.mark.skipif(not PARITY.is_dir(), reason="../shared/parity is absent")
@@ -51,6 +52,27 @@ def test_every_option_adds_and_removes_exactly_its_own_weights(
     assert [tuple(out.shape) for out in (logits, z, feature)] == [(2, 3), (2, 4), (2, 256)]
     assert bool((logits == 0).all()) == (changed.get("tasks") == "markers")
     assert bool((z == 0).all()) == (changed.get("tasks") == "classes")
+
+
+@pytest.mark.parametrize(
+    ("changed", "parameters"),
+    [
+        ({"inputs": "rgb", "crop_px": 128}, 1_938_420),  # SPEC e
+        ({"inputs": "single"}, PARAMETERS - 3 * (64 * 9 + 128 * 16)),
+        ({"inputs": "single", "crop_px": 64}, PARAMETERS - 3 * (64 * 9 + 128 * 16) + 207 * 128),
+    ],
+)
+def test_the_same_network_takes_pictures_of_other_planes_and_sides(
+    changed: dict[str, Any], parameters: int
+) -> None:
+    options = NetworkOptions.model_validate(changed)
+    network = HybridNetwork(options).eval()
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+    with torch.inference_mode():
+        logits, _, _ = network(torch.rand(1, options.channels, options.crop_px, options.crop_px))
+    assert tuple(logits.shape) == (1, 3)
+    with pytest.raises(ValueError, match="allowed inputs shots, dpc and crop_px 28"):
+        TrainSettings(out=Path("out"), network=options)
 
 
 def test_a_network_of_nothing_is_refused() -> None:
