@@ -19,6 +19,8 @@ INT8_FILES: Final = frozenset({"model.int8.onnx", "golden.int8.npz"})
 """What a bundle with an int8 graph of this program has: the graph, and what it says of the golden crops."""
 POPULATION_FILE: Final = "population.npz"
 """What the model said of the population that it was trained for."""
+NORMALISATION_FILE: Final = "normalisation.npz"
+"""What the graph's folded batch normalisations were, and what they saw of each kind of cell."""
 SEAL: Final = "seal_sha256"
 """Key of the file that guards the manifest itself: a changed digit is found like a changed byte of a model."""
 
@@ -28,6 +30,7 @@ _PerMarker = tuple[_HalfWidth, _HalfWidth, _HalfWidth, _HalfWidth]
 _Share = Annotated[float, Field(ge=0.001, lt=1)]
 _SetThreshold = Annotated[float, Field(ge=0, le=1 / 3)]
 _Part = Annotated[float, Field(ge=0, le=1)]
+_Count = Annotated[int, Field(ge=0)]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 COVERAGE_METRIC: Final = "interval coverage"
 """Name of a metric, followed by a marker's: share of true values inside the marker's interval."""
@@ -224,6 +227,24 @@ class TrainingPopulation(_Closed):
     precision: Precision
 
 
+class Normalisation(_Closed):
+    """What `normalisation.npz` needs beside it, for a network with live batch normalisations to be made again.
+
+    Attributes:
+        network: Options of the network's shape, by name.
+        preprocess_scale: Of `Manifest.preprocess`, where that is ``affine``.
+        preprocess_offset: Likewise.
+        cells: Held-out cells of each class, and other objects, that the file's statistics by kind were measured on.
+        synthetic: Simulated cells.
+    """
+
+    network: dict[str, JsonValue]
+    preprocess_scale: float
+    preprocess_offset: float
+    cells: tuple[_Count, _Count, _Count, _Count]
+    synthetic: bool
+
+
 class Manifest(_Closed):
     """`manifest.json` of a bundle.
 
@@ -237,6 +258,7 @@ class Manifest(_Closed):
         golden: Tolerances of the self-test per precision; of ``int8`` to what its own graph is to say.
         int8: Of `model.int8.onnx`; None where nothing is known of it, or it is not there.
         training_population: Of `population.npz`; None where there is none, and nothing to compare a stream with.
+        normalisation: Of `normalisation.npz`; None where there is none, and the model cannot be adapted to a site.
         files: Every other file of the directory, no more and no fewer.
         metrics: What was measured, on what, with intervals.
         training: Settings of the training, by name; empty where they are not known.
@@ -265,6 +287,7 @@ class Manifest(_Closed):
     golden: dict[Precision, GoldenTolerance]
     int8: Int8Facts | None = None
     training_population: TrainingPopulation | None = None
+    normalisation: Normalisation | None = None
     metrics: tuple[Metric, ...] = ()
     training: dict[str, JsonValue] = {}
     data_sha256: Sha256
@@ -308,6 +331,7 @@ class Manifest(_Closed):
     def _files_complete(self) -> "Manifest":
         needed = {"model.onnx", "golden.npz"} | (set() if self.int8 is None else INT8_FILES)
         needed |= set() if self.training_population is None else {POPULATION_FILE}
+        needed |= set() if self.normalisation is None else {NORMALISATION_FILE}
         missing = needed - set(self.files)
         if missing:
             raise ValueError(f"files: {', '.join(sorted(missing))} missing")

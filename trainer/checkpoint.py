@@ -1,7 +1,8 @@
 """What training leaves behind: weights as safetensors, and beside them the card that says what they are.
 
 One directory: `model.safetensors` (a `BundleGraph` with its calibration), `card.json`, `golden_inputs.npz`,
-`evidence.npz`, what the model said of its calibration cells, and `population.npz`, what that is as a population.
+`evidence.npz`, what the model said of its calibration cells, `population.npz`, what that is as a population, and
+`norm_reference.npz`, what its batch normalisations saw of them.
 """
 
 import io
@@ -25,6 +26,11 @@ from phenostream.engine.manifest import (
     TrainingPopulation,
 )
 from phenostream.engine.types import F32, Crops
+from phenostream.trainer.adaptation.reference import (
+    NormReference,
+    reference_bytes,
+    reference_of,
+)
 from phenostream.trainer.calibration.evidence import Evidence, load_evidence, save_evidence
 from phenostream.trainer.network.graph import BundleGraph, Preprocess
 from phenostream.trainer.network.network_options import NetworkOptions
@@ -34,6 +40,7 @@ WEIGHTS = "model.safetensors"
 CARD = "card.json"
 GOLDEN_INPUTS = "golden_inputs.npz"
 EVIDENCE = "evidence.npz"
+REFERENCE = "norm_reference.npz"
 _LARGEST_CARD = 1 << 20
 _LARGEST_GOLDEN = 64 << 20
 _UNREADABLE = (
@@ -77,6 +84,8 @@ class Checkpoint:
     Attributes:
         evidence: What it was calibrated to; None where that is not kept, and the model cannot be given another prior.
         population: File of what it said of a population, which the card tells of; None where it tells of none.
+        reference: What its batch normalisations saw of held-out cells; None where that is not kept, and the model
+            cannot be adapted to other cells.
     """
 
     graph: BundleGraph
@@ -84,6 +93,7 @@ class Checkpoint:
     golden: Crops
     evidence: Evidence | None = None
     population: bytes | None = None
+    reference: NormReference | None = None
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
@@ -105,6 +115,9 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
     (folder / POPULATION_FILE).unlink(missing_ok=True)
     if checkpoint.population is not None:
         write_whole(folder / POPULATION_FILE, checkpoint.population)
+    (folder / REFERENCE).unlink(missing_ok=True)
+    if checkpoint.reference is not None:
+        write_whole(folder / REFERENCE, reference_bytes(checkpoint.reference))
     write_whole(folder / CARD, (checkpoint.card.model_dump_json(indent=1) + "\n").encode())
     return folder
 
@@ -128,10 +141,14 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         evidence = load_evidence(folder / EVIDENCE) if kept else None
         told = card.training_population is not None
         population = _limited(folder / POPULATION_FILE, _LARGEST_CARD) if told else None
+        adaptable = (folder / REFERENCE).exists()
+        reference = (
+            reference_of(_limited(folder / REFERENCE, _LARGEST_GOLDEN)) if adaptable else None
+        )
     except _UNREADABLE as err:
         reason = " ".join(str(err).split())[:200]
         raise BadInput(f"{folder}: not a trained checkpoint: {reason}") from err
-    return Checkpoint(graph.eval(), card, crops, evidence, population)
+    return Checkpoint(graph.eval(), card, crops, evidence, population, reference)
 
 
 def _limited(path: Path, most: int) -> bytes:

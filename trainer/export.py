@@ -26,6 +26,7 @@ from phenostream.engine.bundle import MANIFEST
 from phenostream.engine.errors import BadInput, EngineFault
 from phenostream.engine.manifest import (
     COVERAGE_METRIC,
+    NORMALISATION_FILE,
     POPULATION_FILE,
     FileEntry,
     GoldenTolerance,
@@ -41,6 +42,7 @@ from phenostream.engine.types import (
     SHOTS,
     Crops,
 )
+from phenostream.trainer.adaptation.normalisation_file import normalisation_bytes, told_of
 from phenostream.trainer.calibration.population import Shares, for_population
 from phenostream.trainer.checkpoint import Card, Checkpoint, load_checkpoint
 from phenostream.trainer.network.graph import BundleGraph
@@ -107,6 +109,10 @@ def write_bundle(
         del contents["model.fp16.onnx"]
     if checkpoint.population is not None:
         contents[POPULATION_FILE] = checkpoint.population
+    if checkpoint.reference is not None:
+        contents[NORMALISATION_FILE] = normalisation_bytes(
+            checkpoint.graph, checkpoint.reference, contents["model.onnx"]
+        )
     manifest = _manifest(checkpoint, contents, allowed)
     write_folder(contents, manifest, out_dir)
     logger.info("bundle %s: %d KiB", out_dir, sum(map(len, contents.values())) >> 10)
@@ -247,6 +253,9 @@ def _manifest(
         metrics=card.metrics,
         training=card.settings,
         training_population=card.training_population,
+        normalisation=None
+        if checkpoint.reference is None
+        else told_of(checkpoint.graph, checkpoint.reference, synthetic=card.synthetic),
         data_sha256=card.data_sha256,
         parameters=sum(p.numel() for p in checkpoint.graph.phenotyper.network.parameters()),
         files=file_entries(contents),

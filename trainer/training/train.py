@@ -18,6 +18,7 @@ from phenostream.engine.errors import BadInput
 from phenostream.engine.manifest import MarkerTransform, Metric
 from phenostream.engine.optics.presets import PRESETS
 from phenostream.engine.types import MARKERS, Crops
+from phenostream.trainer.adaptation.reference import measure_reference
 from phenostream.trainer.calibration.calibrate import calibrate
 from phenostream.trainer.calibration.evidence import observe
 from phenostream.trainer.checkpoint import Card, Checkpoint, save_checkpoint
@@ -190,16 +191,17 @@ def _checkpoint(
     )
     card = card.model_copy(update={"metrics": measure_card(graph, card, data)})
     evidence = observe(graph, data.calibrate)
+    reference = measure_reference(graph, data.calibrate)
     population = population_of_cells(graph, calibration, data.calibrate)
     if population is None:
         logger.warning(
             "too few cells to calibrate on for a population that streams are compared with"
         )
-        return Checkpoint(graph, card, golden_crops(data.calibrate), evidence)
+        return Checkpoint(graph, card, golden_crops(data.calibrate), evidence, reference=reference)
     told = {"training_population": told_of(population, synthetic=card.synthetic)}
     card = card.model_copy(update=told)
     content = population_bytes(population)
-    return Checkpoint(graph, card, golden_crops(data.calibrate), evidence, content)
+    return Checkpoint(graph, card, golden_crops(data.calibrate), evidence, content, reference)
 
 
 def measure_card(graph: BundleGraph, card: Card, data: TrainingData) -> tuple[Metric, ...]:
