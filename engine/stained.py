@@ -3,7 +3,8 @@
 On a Romanowsky stain (Wright, Giemsa) nuclei take up the blue dye and absorb red light; red cells absorb blue light
 more than red. The difference of the two optical densities is therefore positive in nuclei, platelets and, weakly, in
 the cytoplasm of white cells, and negative in red cells. Smoothed at the scale of a cell it has one maximum per white
-cell; each nucleus is then grown into the stained region around it, which is the cell.
+cell; each nucleus is then grown into the stained region around it, which is the cell. A neighbour that touches can
+hide in the smoothing, so what is left outside the boxes is looked at again.
 
 The clear background between the cells is the white reference, per colour, so the lamp's and camera's colour drop out.
 A picture without colour has no white cells here: both densities are equal.
@@ -12,13 +13,13 @@ Works on a copy at one scale (a white cell is 48 px), so the same settings serve
 Knows arrays; no file and no annotation. Not the path of the daemon, whose frames have no colour.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import cv2
 import numpy as np
 
+from phenostream.engine.boxes import overlap, widened
 from phenostream.engine.errors import BadConfig, BadFrame
 from phenostream.engine.outline import Index
 from phenostream.engine.types import F32, U8, Bool
@@ -33,6 +34,7 @@ _MOST_SIDE: Final = 8192
 _DARKEST: Final = 40
 _CLEAR_SHARE: Final = 0.2
 _SAME_CELL: Final = 0.5
+_LOOKS: Final = 3
 _ALLOWED: Final = {
     "nucleus": (0.01, 2.0),
     "cytoplasm": (0.01, 2.0),
@@ -125,37 +127,23 @@ def find_white_cells(
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     density = _optical_density(small)
     stain = density[..., 0] - density[..., 2]
-    nuclei: Bool = _smoothed(stain, 0.02) > settings.nucleus
-    blobs = _smoothed(np.clip(stain, 0, 0.5), settings.scale, cv2.BORDER_CONSTANT)
-    row, column = _maxima(blobs, settings)
-    stained = _smoothed(stain + 0.3 * density[..., 1], 0.04) > settings.cytoplasm
-    body = _without_necks(stained | nuclei, settings.neck)
+    body = _body(stain, density[..., 1], settings)
     boxes: list[F32] = []
     strengths: list[np.float32] = []
-    for cell, territory in enumerate(_territories(row, column, blobs.shape)):
-        box = _grown(nuclei & territory, body, settings)
-        if box is not None:
+    for _ in range(_LOOKS):
+        seen = _look(stain, body, settings)
+        if not seen:
+            break
+        for box, strength in seen:
             boxes.append(box)
-            strengths.append(blobs[row[cell], column[cell]])
-    widened = _widened(np.array(boxes, np.float32).reshape(-1, 4), settings.margin)
+            strengths.append(strength)
+            left, top, right, bottom = box.astype(int)
+            stain[top:bottom, left:right] = 0
+            body[top:bottom, left:right] = False
+    wide = widened(np.array(boxes, np.float32).reshape(-1, 4), settings.margin)
     full = np.array(picture.shape[1::-1] * 2, np.float32)
-    boxes_px: F32 = np.clip(widened * (full / np.array(size * 2, np.float32)), 0, full)
+    boxes_px: F32 = np.clip(wide * (full / np.array(size * 2, np.float32)), 0, full)
     return _one_per_cell(boxes_px, np.array(strengths, np.float32))
-
-
-def overlap(one: F32, other: F32) -> F32:
-    """Intersection over union of every box of `one` (N, 4) with every box of `other` (M, 4), as (N, M)."""
-    shared = _sides(
-        np.maximum(one[:, None, :2], other[None, :, :2]),
-        np.minimum(one[:, None, 2:], other[None, :, 2:]),
-    )
-    total = _sides(one[:, :2], one[:, 2:])[:, None] + _sides(other[:, :2], other[:, 2:])[None]
-    return np.asarray(shared / np.maximum(total - shared, 1e-9), np.float32)
-
-
-def _sides(low: F32, high: F32) -> F32:
-    """Area between corners (..., 2); 0 where they are the wrong way round."""
-    return np.asarray(np.prod(np.clip(high - low, 0, None), axis=-1), np.float32)
 
 
 def _working_size(picture: U8, cell_px: tuple[float, float]) -> tuple[int, int]:
@@ -190,6 +178,36 @@ def _optical_density(picture: F32) -> F32:
     return np.asarray(np.where(lit[..., None], density, 0), np.float32)
 
 
+def _body(stain: F32, green: F32, settings: StainSettings) -> Bool:
+    """Where white cells may be: stained and no part of a bridge thinner than a neck."""
+    stained = _smoothed(stain + 0.3 * green, 0.04) > settings.cytoplasm
+    whole = (stained | _nuclei(stain, settings)).astype(np.uint8)
+    return np.asarray(cv2.morphologyEx(whole, cv2.MORPH_OPEN, _disc(settings.neck / 2)) > 0)
+
+
+def _nuclei(stain: F32, settings: StainSettings) -> Bool:
+    return np.asarray(_smoothed(stain, 0.02) > settings.nucleus)
+
+
+def _look(stain: F32, body: Bool, settings: StainSettings) -> list[tuple[F32, np.float32]]:
+    """Box and strength of every cell that stands out, in the copy's pixels."""
+    blobs = _smoothed(np.clip(stain, 0, 0.5), settings.scale, cv2.BORDER_CONSTANT)
+    row, column = _maxima(blobs, settings)
+    nuclei = _nuclei(stain, settings)
+    if not len(row) or not nuclei.any():
+        return []
+    owner = _nearest(_at(row, column, blobs.shape), np.arange(len(row)))[0]
+    # A cell's body goes as far as it is nearer to its own nucleus than to another's.
+    owner, distance = _nearest(nuclei, owner[nuclei])
+    whole = nuclei | (body & (distance < settings.reach * _CELL))
+    least = settings.least_nucleus * _CELL**2
+    return [
+        (_box_of_largest_part(whole & (owner == cell)), blobs[row[cell], column[cell]])
+        for cell in range(len(row))
+        if (nuclei & (owner == cell)).sum() > least
+    ]
+
+
 def _smoothed(values: F32, scale: float, border: int = cv2.BORDER_REPLICATE) -> F32:
     return np.asarray(
         cv2.GaussianBlur(values, (0, 0), scale * _CELL, borderType=border), np.float32
@@ -207,39 +225,32 @@ def _disc(radius: float) -> U8:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
 
 
-def _without_necks(body: Bool, neck: float) -> Bool:
-    """The body without what is thinner than `neck`."""
-    opened = cv2.morphologyEx(body.astype(np.uint8), cv2.MORPH_OPEN, _disc(neck / 2))
-    return np.asarray(opened > 0)
+def _at(row: Index, column: Index, shape: tuple[int, ...]) -> Bool:
+    marked = np.zeros(shape, bool)
+    marked[row, column] = True
+    return marked
 
 
-def _territories(row: Index, column: Index, shape: tuple[int, ...]) -> Iterator[Bool]:
-    """For each maximum the pixels that are nearer to it than to any other."""
-    elsewhere = np.ones(shape, np.uint8)
-    elsewhere[row, column] = 0
-    _, nearest = cv2.distanceTransformWithLabels(
-        elsewhere, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+def _nearest(marked: Bool, names: Index) -> tuple[Index, F32]:
+    """For each pixel the name of the nearest marked one, of which there is one at least, and how far that is.
+
+    Args:
+        marked: (h, w).
+        names: Of the marked pixels, in the order of rows.
+    """
+    distance, label = cv2.distanceTransformWithLabels(
+        (~marked).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    for label in nearest[row, column]:
-        yield np.asarray(nearest == label)
+    name_of = np.zeros(label.max() + 1, np.intp)
+    name_of[label[marked]] = names
+    return name_of[label], np.asarray(distance, np.float32)
 
 
-def _grown(nucleus: Bool, body: Bool, settings: StainSettings) -> F32 | None:
-    """Box of a nucleus with the body around it, in the copy's pixels; None where the nucleus is too small."""
-    if nucleus.sum() < max(settings.least_nucleus * _CELL**2, 1):
-        return None
-    distance = cv2.distanceTransform((~nucleus).astype(np.uint8), cv2.DIST_L2, 5)
-    cell = nucleus | (body & (distance < settings.reach * _CELL))
+def _box_of_largest_part(cell: Bool) -> F32:
     _, parts = cv2.connectedComponents(cell.astype(np.uint8))
     largest = np.argmax(np.bincount(parts[cell]))
     left, top, width, height = cv2.boundingRect((parts == largest).astype(np.uint8))
     return np.array([left, top, left + width, top + height], np.float32)
-
-
-def _widened(boxes: F32, margin: float) -> F32:
-    """Boxes (N, 4) with `margin` of their width and height added on each side."""
-    added = (boxes[:, 2:] - boxes[:, :2]) * np.float32(margin)
-    return np.concatenate([boxes[:, :2] - added, boxes[:, 2:] + added], axis=1)
 
 
 def _one_per_cell(boxes: F32, scores: F32) -> StainedCells:

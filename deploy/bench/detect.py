@@ -1,8 +1,7 @@
 """Scores a run against the truth: cells found and invented, centres, classes, and the ledger.
 
-White and red cells count. Debris is neutral: finding it or not costs nothing. A found cell belongs to the nearest true
-cell of its frame within 4 µm, each to one only, closest pairs first. A class counts for every matched white cell with a
-known class whose crop lies inside the frame; rejected and over-limit cells count as wrong.
+Which found cell is which true one: `matching`. A class counts for every matched white cell with a known class whose
+crop lies inside the frame; rejected and over-limit cells count as wrong.
 """
 
 from collections import Counter
@@ -12,10 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from phenostream.deploy.bench.matching import NEUTRAL, match_frame
 from phenostream.deploy.bench.results import (
-    F64,
     FrameCells,
-    Int,
     RunResults,
     ledger_faults,
     read_results,
@@ -25,12 +23,10 @@ from phenostream.engine.errors import BadInput
 from phenostream.engine.postprocess import CLASSIFIED, EDGE, STATUSES
 from phenostream.engine.types import CLASSES, REDUCED_PIXEL_UM
 
-MATCH_UM: Final = 4.0
 LEAST_RECALL: Final = 0.97
 LEAST_PRECISION: Final = 0.97
 MOST_CENTRE_ERROR_PX: Final = 1.0
 LEAST_CLASS_ACCURACY: Final = 0.90
-_NEUTRAL: Final = "debris"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +132,7 @@ def score_run(truth: Truth, results: RunResults) -> DetectScore:
         raise BadInput(f"results of frame {min(unknown)}: not in the truth")
     distances = np.array(tally.distances_px) * pixel_um / REDUCED_PIXEL_UM
     counted = tally.matched + tally.invented
-    cells = sum(n for kind, n in tally.cells.items() if kind != _NEUTRAL)
+    cells = sum(n for kind, n in tally.cells.items() if kind != NEUTRAL)
     return DetectScore(
         frames=len(truth.frames),
         frames_without_result=tally.unseen,
@@ -174,21 +170,13 @@ class _Tally:
 
     def add(self, frame: TruthFrame, found: FrameCells, pixel_um: float) -> None:
         self.cells.update(frame.kind)
-        reach = MATCH_UM / pixel_um
-        y, x = np.array(frame.y_px), np.array(frame.x_px)
-        debris = np.array([kind == _NEUTRAL for kind in frame.kind], bool)
-        counting, neutral = np.flatnonzero(~debris), np.flatnonzero(debris)
-        distance = np.hypot(found.y_px[:, None] - y, found.x_px[:, None] - x)
-        pairs = _nearest_pairs(distance[:, counting], reach)
-        left = np.setdiff1d(np.arange(len(found.y_px)), [i for i, _, _ in pairs])
-        near_debris = (distance[np.ix_(left, neutral)] <= reach).any(axis=1)
-        self.found[_NEUTRAL] += int((distance[np.ix_(left, neutral)] <= reach).any(axis=0).sum())
-        self.invented += int((~near_debris).sum())
-        self.matched += len(pairs)
-        for i, j, apart in pairs:
+        match = match_frame(frame, found.y_px, found.x_px, pixel_um)
+        self.found[NEUTRAL] += match.debris_found
+        self.invented += match.invented
+        self.matched += len(match.pairs)
+        for i, true, apart in match.pairs:
             self.distances_px.append(apart)
-            at = int(counting[j])
-            self._classify(frame.kind[at], frame.edge[at], int(found.status[i]), found.kind[i])
+            self._classify(frame.kind[true], frame.edge[true], int(found.status[i]), found.kind[i])
 
     def _classify(self, kind: str, edge: bool, status: int, called: Any) -> None:
         known = 0 <= called < len(CLASSES)
@@ -204,18 +192,3 @@ class _Tally:
             kind: KindScore(n, self.found[kind], dict(self.called.get(kind, {})))
             for kind, n in sorted(self.cells.items())
         }
-
-
-def _nearest_pairs(distance: F64, reach: float) -> list[tuple[int, int, float]]:
-    """(row, column, distance) of one-to-one pairs within reach, closest first."""
-    rows, columns = np.nonzero(distance <= reach)
-    order: Int = np.argsort(distance[rows, columns], kind="stable")
-    taken_rows: set[int] = set()
-    taken_columns: set[int] = set()
-    pairs = []
-    for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
-        if row not in taken_rows and column not in taken_columns:
-            taken_rows.add(row)
-            taken_columns.add(column)
-            pairs.append((row, column, float(distance[row, column])))
-    return pairs

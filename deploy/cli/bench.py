@@ -20,6 +20,7 @@ Examples:
   phenostream bench monitor
   phenostream bench swap
   phenostream bench detect --truth truth.json --results got.jsonl
+  phenostream bench detect --fields smears --out page
   phenostream bench field
   phenostream bench drift
   phenostream bench train

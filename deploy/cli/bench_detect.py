@@ -1,8 +1,9 @@
-"""`phenostream bench detect`: time reduce, detect and crop; or score results against the simulator's truth."""
+"""`phenostream bench detect`: time reduce, detect and crop; or score what is found against what is there."""
 
 import argparse
 from pathlib import Path
 
+from phenostream.deploy.cli import bench_fields
 from phenostream.deploy.cli.terminal import say, say_json, say_table
 from phenostream.engine.errors import BadConfig
 
@@ -21,15 +22,32 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cells", type=int, default=200, help="timing: objects in a frame (default 200)"
     )
+    bench_fields.declare(parser)
 
 
 def measure(args: argparse.Namespace) -> int:
     """Score what was detected against the truth, or time the frame path."""
+    if args.fields is not None:
+        _refuse_others(args, "--fields", ("truth", "results", "run_id", "recording"))
+        return bench_fields.measure_fields(args)
+    if args.out is not None:
+        raise BadConfig("bench detect: --out goes with --fields")
+    if args.recording is not None:
+        _refuse_others(args, "--recording", ("results", "run_id"))
+        if args.truth is None:
+            raise BadConfig("bench detect: --recording goes with --truth")
+        return bench_fields.measure_recording(args)
     if (args.truth is None) != (args.results is None):
         raise BadConfig(
-            "bench detect: --truth and --results go together; neither times the frame path"
+            "bench detect: --truth goes with --results or --recording; none of them times the frame path"
         )
     return _time_frame_path(args) if args.truth is None else _score(args)
+
+
+def _refuse_others(args: argparse.Namespace, name: str, others: tuple[str, ...]) -> None:
+    for other in others:
+        if getattr(args, other) is not None:
+            raise BadConfig(f"bench detect: {name} goes without --{other.removesuffix('_id')}")
 
 
 def _score(args: argparse.Namespace) -> int:

@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from phenostream.engine.boxes import overlap
 from phenostream.engine.errors import BadConfig, BadFrame
-from phenostream.engine.stained import StainSettings, find_white_cells, overlap
+from phenostream.engine.stained import StainSettings, find_white_cells
 from phenostream.engine.types import F32, U8
 
 CLEAR, RED, BODY, NUCLEUS = (205, 206, 201), (180, 160, 165), (180, 160, 200), (110, 80, 180)
@@ -72,6 +73,25 @@ def test_a_cell_cut_by_the_border_has_a_box_within_the_picture() -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "apart"),
+    [(BODY, NUCLEUS, 170), (NUCLEUS, (150, 130, 190), 190)],
+    ids=["they touch", "the second is faint, and hides in the smoothing of the first"],
+)
+def test_a_small_cell_beside_a_large_one_is_found_too(
+    first: tuple[int, int, int], second: tuple[int, int, int], apart: int
+) -> None:
+    picture = smear(((300, 200),))
+    if first is not BODY:
+        cv2.circle(picture, (300, 200), 100, first, -1)
+    cv2.circle(picture, (300, 200 + apart), 65, BODY, -1)
+    cv2.circle(picture, (300, 200 + apart), 45, second, -1)
+    truth = np.array([[200, 100, 400, 300], [235, 135 + apart, 365, 265 + apart]], np.float32)
+    found = find_white_cells(picture)
+    assert len(found) == 2
+    assert (_matched(found.box, truth) > 0.6).all()
+
+
+@pytest.mark.parametrize(
     "picture",
     [
         smear(()),
@@ -116,10 +136,3 @@ def test_a_picture_or_a_scale_that_makes_no_sense_is_refused(
 def test_an_impossible_setting_is_named_with_its_range() -> None:
     with pytest.raises(BadConfig, match=r"stained.reach 3: allowed 0.0 to 2.0"):
         StainSettings(reach=3)
-
-
-def test_overlap_is_shared_area_over_the_area_of_both() -> None:
-    one = np.array([[0, 0, 2, 2]], np.float32)
-    other = np.array([[1, 0, 3, 2], [5, 5, 6, 6], [0, 0, 2, 2]], np.float32)
-    assert overlap(one, other)[0] == pytest.approx([1 / 3, 0, 1])
-    assert overlap(one, other[:0]).shape == (1, 0)
