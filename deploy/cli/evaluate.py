@@ -8,6 +8,7 @@ test class has fewer than 30 cells no headline is given. Exit code 0 whatever th
 Examples:
   phenostream evaluate demo --dataset simulated --preset hard --out work/evaluation
   phenostream evaluate work/model --dataset bsccm --root BSCCM --protocol fov --out work/bsccm
+  phenostream evaluate --dataset bccd --root BCCD/TEST
 """
 
 import argparse
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _PROTOCOLS = ("paper", "clean", "fov", "slide", "condition")
 _NEEDED = ("torch", "sklearn", "jinja2", "matplotlib")
-_OF_PICTURES: Final[dict[str, str]] = {}
+_OF_PICTURES: Final[dict[str, str]] = {"bccd": "evaluate_bccd"}
 """Data sets of pictures that no daemon sees, by name, with the module beside this one that judges a model on them."""
 _SPELT: Final = {"model": "MODEL", "out": "--out"}
 _OF_CROPS_ONLY: Final = {

@@ -10,6 +10,7 @@ Examples:
   phenostream train --out work/three --seeds 3 --tensorboard
   phenostream train --out work/theirs --recipe published --epochs 20
   phenostream train --out work/no-vit --without vit
+  phenostream train --dataset bccd --root BCCD --out work/bccd
   torchrun --nproc-per-node 2 -m phenostream.deploy.cli train --out work/two --batch 128
 """
 
@@ -58,7 +59,7 @@ _SHAPE = {
 }
 
 
-_OF_PICTURES: Final[dict[str, str]] = {}
+_OF_PICTURES: Final[dict[str, str]] = {"bccd": "train_bccd"}
 """Data sets of pictures that no daemon sees, by name, with the module beside this one that trains on them."""
 _ALSO_FOR_PICTURES: Final = ("seed", "epochs", "batch", "peak_rate", "weight_decay", "threads")
 """Options that a training on pictures knows too; the other ones are of crops."""
@@ -74,6 +75,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to train on (default simulated)",
     )  # fmt: skip
     parser.add_argument("--root", type=Path, metavar="DIR", help="where the data set is")
+    parser.add_argument(
+        "--crop-px", type=int, choices=(28, 48, 64, 96, 128),
+        help="side of what the network sees of a picture (not of simulated crops, which have 28)",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint folder")
     parser.add_argument(
         "--seeds",
@@ -126,6 +131,8 @@ def run(args: argparse.Namespace) -> int:
         return _train_on_pictures(args)
     if args.root is not None:
         raise BadConfig(f"--root {args.root}: not allowed with --dataset simulated")
+    if args.crop_px is not None:
+        raise BadConfig(f"--crop-px {args.crop_px}: not allowed with --dataset simulated")
     if args.tensorboard:
         need("tensorboard", "trainer")
     from phenostream.trainer.training.distributed import first_process

@@ -1,6 +1,7 @@
 """Training a picture classifier: draw, change, step, average; the same seed gives the same weights on one machine."""
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from typing import Final
 
 import numpy as np
@@ -18,10 +19,12 @@ from phenostream.trainer.classifier.scaling import Scaling
 from phenostream.trainer.classifier.settings import Draw, FitSettings
 from phenostream.trainer.network.model import RawOutputs
 from phenostream.trainer.training.losses import reject_loss
-from phenostream.trainer.training.precision import has_amx
+from phenostream.trainer.training.precision import Precision, choose
 from phenostream.trainer.training.recipe import learning_rate
 
 _CLIP_NORM: Final = 1.0
+_MOST_PER_PICTURE: Final = 4
+"""Draws of an epoch, for each picture there is."""
 
 OnEpoch = Callable[[int, float, PictureClassifier], None]
 """Called after each epoch with its number from 1, its mean loss, and the model as it would be kept."""
@@ -47,26 +50,26 @@ def fit(
     _refuse_untrainable(train, settings)
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
-    model = PictureClassifier(settings.network, scaling)
+    precision = choose(settings)
+    model = PictureClassifier(settings.network, scaling).to(precision.device)
     teach_reject = settings.reject > 0 and bool(train.foreign.any())
     if not teach_reject:
         model.phenotyper.silence_reject()
         for parameter in model.phenotyper.reject.parameters():
             parameter.requires_grad_(False)
     kept = _Average(model, settings.average)
-    optimiser = _optimiser(model, settings)
+    stepper = _Stepper(model, _optimiser(model, settings), precision, settings)
     generator = torch.Generator().manual_seed(settings.seed)
     step, steps = 0, settings.epochs * _steps(train, settings)
     for epoch in range(settings.epochs):
         total = 0.0
         model.train()
         for rows in _batches(train, settings, generator):
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(step, steps, settings.peak_rate)
+            stepper.rate(learning_rate(step, steps, settings.peak_rate))
             pixels = torch.from_numpy(train.images[rows])
             pixels = augment(pixels, settings.augmentation, generator)
             kind = torch.from_numpy(train.kind[rows]).long()
-            total += _step(model, optimiser, pixels, kind, settings)
+            total += stepper.step(pixels, kind)
             kept.follow(model)
             step += 1
         loss = total / _steps(train, settings)
@@ -76,13 +79,7 @@ def fit(
             )
         if on_epoch is not None:
             on_epoch(epoch + 1, loss, kept.model.eval())
-    return kept.model.eval().requires_grad_(True)
-
-
-def narrow_type(settings: FitSettings) -> torch.dtype | None:
-    """What the network's body computes in; None is float32."""
-    narrow = settings.precision == "bf16" or (settings.precision == "auto" and has_amx())
-    return torch.bfloat16 if narrow else None
+    return kept.model.cpu().eval().requires_grad_(True)
 
 
 def drawing_chances(train: Pictures, draw: Draw) -> npt.NDArray[np.float64]:
@@ -106,8 +103,7 @@ class _Average:
         self._decay, self._steps = decay, 0
         self.model = model
         if decay:
-            self.model = PictureClassifier(model.options, model.scaling)
-            self.model.load_state_dict(model.state_dict())
+            self.model = deepcopy(model)
 
     @torch.no_grad()
     def follow(self, model: PictureClassifier) -> None:
@@ -138,7 +134,8 @@ def _refuse_untrainable(train: Pictures, settings: FitSettings) -> None:
 
 def _steps(train: Pictures, settings: FitSettings) -> int:
     """Batches of an epoch; the last, incomplete one is left out."""
-    return max(1, (settings.pictures_per_epoch or len(train)) // settings.batch)
+    wanted = settings.pictures_per_epoch or len(train)
+    return max(1, min(wanted, _MOST_PER_PICTURE * len(train)) // settings.batch)
 
 
 def _batches(
@@ -165,22 +162,37 @@ def _optimiser(model: PictureClassifier, settings: FitSettings) -> torch.optim.O
     return torch.optim.AdamW(groups, lr=settings.peak_rate)
 
 
-def _step(
-    model: PictureClassifier,
-    optimiser: torch.optim.Optimizer,
-    pixels: Tensor,
-    kind: Tensor,
-    settings: FitSettings,
-) -> float:
-    narrow = narrow_type(settings)
-    with torch.autocast("cpu", narrow or torch.bfloat16, enabled=narrow is not None):
-        raw = model(pixels)
-    loss = _loss(raw, kind, settings)
-    optimiser.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
-    nn.utils.clip_grad_norm_(model.parameters(), _CLIP_NORM)
-    optimiser.step()
-    return float(loss.detach())
+class _Stepper:
+    """One step of the optimiser: forward, backward, clip, update."""
+
+    def __init__(
+        self,
+        model: PictureClassifier,
+        optimiser: torch.optim.Optimizer,
+        precision: Precision,
+        settings: FitSettings,
+    ) -> None:
+        self._model, self._optimiser, self._settings = model, optimiser, settings
+        self._precision, self._scaler = precision, precision.scaler()
+
+    def rate(self, rate: float) -> None:
+        """Of the next steps."""
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+
+    def step(self, pixels: Tensor, kind: Tensor) -> float:
+        """The loss of this batch."""
+        pixels, kind = pixels.to(self._precision.device), kind.to(self._precision.device)
+        with self._precision.autocast():
+            raw = self._model(pixels)
+        loss = _loss(raw, kind, self._settings)
+        self._optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(self._scaler.scale(loss))
+        self._scaler.unscale_(self._optimiser)
+        nn.utils.clip_grad_norm_(self._model.parameters(), _CLIP_NORM)
+        self._scaler.step(self._optimiser)
+        self._scaler.update()
+        return float(loss.detach())
 
 
 def _loss(raw: RawOutputs, kind: Tensor, settings: FitSettings) -> Tensor:

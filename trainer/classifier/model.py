@@ -88,10 +88,14 @@ class PictureClassifier(nn.Module):
             )
         self.options, self.scaling, self.temperature = options, scaling, temperature
         self.phenotyper = Phenotyper(options)
+        for parameter in self.parameters():
+            if parameter.ndim == 4:  # the layout that convolutions are quickest in
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> RawOutputs:
         """(B, C, S, S) pixels of 0 to 255 to raw outputs in the type of the network's body."""
-        raw: RawOutputs = self.phenotyper(self.scaling(images))
+        x = self.scaling(images).contiguous(memory_format=torch.channels_last)
+        raw: RawOutputs = self.phenotyper(x)
         return raw
 
     def predict(
@@ -116,14 +120,15 @@ class PictureClassifier(nn.Module):
         self.eval()
         logits = np.zeros((len(pictures), len(CLASSES)), np.float32)
         reject = np.zeros(len(pictures), np.float32)
-        autocast = torch.autocast("cpu", narrow or torch.bfloat16, enabled=narrow is not None)
+        device = next(self.parameters()).device
+        autocast = torch.autocast(device.type, narrow or torch.bfloat16, enabled=narrow is not None)
         with torch.inference_mode(), autocast:
             for start in range(0, len(pictures), batch):
                 rows = slice(start, start + batch)
-                images = torch.from_numpy(pictures.images[rows])
+                images = torch.from_numpy(pictures.images[rows]).to(device)
                 seen = [self(view(images)) for view in views]
-                logits[rows] = sum(raw.class_logits.float() for raw in seen).numpy() / len(views)
-                reject[rows] = sum(raw.reject_logit.float() for raw in seen).numpy() / len(views)
+                logits[rows] = _mean([raw.class_logits for raw in seen])
+                reject[rows] = _mean([raw.reject_logit for raw in seen])
         odds = np.exp(-reject.astype(np.float64).clip(-500, 500))
         return PicturePredictions(
             logits,
@@ -137,6 +142,10 @@ class PictureClassifier(nn.Module):
             raise BadInput(
                 f"pictures: shape {pictures.images.shape[1:]}, this model takes {expected}"
             )
+
+
+def _mean(of_views: Sequence[Tensor]) -> F32:
+    return np.asarray(torch.stack(list(of_views)).float().mean(dim=0).cpu().numpy(), np.float32)
 
 
 def fit_temperature(logits: F32, kind: I32) -> float:

@@ -57,7 +57,7 @@ class FitSettings(BaseModel):
     Attributes:
         seed: Of weights, order, dropout and augmentation.
         epochs: Each of `pictures_per_epoch` draws.
-        pictures_per_epoch: 0: as many as there are.
+        pictures_per_epoch: 0: as many as there are; never more than four times as many.
         batch: Pictures per step.
         peak_rate: Highest learning rate of the one-cycle schedule.
         weight_decay: Of AdamW.
@@ -66,7 +66,8 @@ class FitSettings(BaseModel):
             alike, so that many pictures of one cell count as one cell.
         average: Decay per step of the running mean of the weights that is kept in the end; 0: the last weights.
         reject: Weight of the reject head's loss; 0 where nothing foreign is there to learn from.
-        precision: Of the network's body; ``auto`` is bf16 where the CPU multiplies it natively.
+        precision: Of the network's body; ``auto`` is bf16 where the device computes it natively.
+        device: Where to compute; ``auto`` is a GPU where there is one.
         threads: Cores to train on.
         augmentation: Of every picture at every draw.
         network: Shape of the network.
@@ -84,7 +85,8 @@ class FitSettings(BaseModel):
     draw: Draw = "pictures"
     average: Annotated[float, Field(ge=0, lt=1)] = 0.0
     reject: Annotated[float, Field(ge=0, le=10)] = 0.5
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     augmentation: AugmentationSettings = AugmentationSettings()
     network: NetworkOptions = NetworkOptions(tasks="classes")

@@ -6,14 +6,25 @@ Weights, losses and the optimiser stay float32; only matrix products and convolu
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, Protocol
 
 import torch
 
 from phenostream.engine.errors import BadConfig
-from phenostream.trainer.training.settings import TrainSettings
 
 _NARROW: Final = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Asked(Protocol):
+    """What a training's settings say about device and precision."""
+
+    @property
+    def precision(self) -> Literal["auto", "fp32", "bf16", "fp16"]:
+        """Of the network's body."""
+
+    @property
+    def device(self) -> Literal["auto", "cpu", "cuda"]:
+        """Where to compute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +45,11 @@ class Precision:
         return torch.amp.GradScaler(self.device.type, enabled=self.narrow is torch.float16)
 
 
-def choose(settings: TrainSettings, process: int = 0) -> Precision:
+def choose(settings: Asked, process: int = 0) -> Precision:
     """The device and type that the settings ask for.
 
     Args:
-        settings: `device` and `precision`.
+        settings: Of a training.
         process: Number of this process on this machine; each has a GPU of its own.
 
     Raises:

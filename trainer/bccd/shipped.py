@@ -1,0 +1,20 @@
+"""A classifier of stained cells with its register, from a folder; and the one that comes with the program."""
+
+from pathlib import Path
+from typing import Final
+
+from phenostream.trainer.bccd.evaluation import Subject
+from phenostream.trainer.bccd.training import REGISTER
+from phenostream.trainer.classifier.checkpoint import load_classifier
+from phenostream.trainer.data.bccd.register import load_register
+
+SHIPPED: Final = Path(__file__).parents[1] / "weights" / "bccd"
+
+
+def load_subject(folder: Path) -> Subject:
+    """Read a folder that `train --dataset bccd` wrote.
+
+    Raises:
+        BadInput: A file is missing, altered or of something else.
+    """
+    return Subject(load_classifier(folder, "bccd"), load_register(folder / REGISTER))

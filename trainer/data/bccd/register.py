@@ -1,0 +1,160 @@
+"""The originals of one data set, known again by the hashes of its files; and examples by which others are recognised.
+
+A model travels with the register of the pictures that it was trained on. Pictures of the same files then need no
+matching, and it is known of each whether the model learnt from its original; pictures of other files are matched to
+one example of each original, which is landmarks and no picture. One array file.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from phenostream.engine.array_archive import ArrayArchive
+from phenostream.engine.errors import BadInput
+from phenostream.engine.types import I32, U8
+from phenostream.trainer.data.bccd.landmarks import Landmarks
+from phenostream.trainer.written_whole import opened_whole
+
+SLICES: Final = ("training", "selection", "held-out", "unplaced")
+"""What an original was used for: learnt from, chosen on, neither; a stray, which may be of any other, is left out."""
+HELD_OUT: Final = SLICES.index("held-out")
+UNKNOWN: Final = -1
+_LARGEST: Final = 64 << 20
+_COLUMNS: Final = ("prefix", "original", "slice", "owner", "place", "descriptor")
+
+U64 = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """G originals of N files.
+
+    Attributes:
+        prefix: (N,) uint64, first eight bytes of each file's SHA-256, ascending.
+        original: (N,) int32, 0 to G - 1.
+        slice: (G,) uint8, index in `SLICES`.
+        owner: (P,) int32, original of each landmark, ascending.
+        place: (P, 2) float32, of each landmark in a picture of 128 px.
+        descriptor: (P, 128) uint8.
+    """
+
+    prefix: U64
+    original: I32
+    slice: U8
+    owner: I32
+    place: npt.NDArray[np.float32]
+    descriptor: U8
+
+    def __post_init__(self) -> None:
+        count, points = len(self.slice), len(self.owner)
+        shapes = {
+            "prefix": (len(self.prefix),),
+            "original": (len(self.prefix),),
+            "owner": (points,),
+            "place": (points, 2),
+            "descriptor": (points, 128),
+        }
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise BadInput(f"{name}: expected shape {shape}, found {getattr(self, name).shape}")
+        for name in ("original", "owner"):
+            numbers = getattr(self, name)
+            if len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < count:
+                raise BadInput(f"{name}: allowed 0 to {count - 1}")
+        if (self.prefix[1:] < self.prefix[:-1]).any():
+            raise BadInput("prefix: not ascending")
+        if len(self.slice) and self.slice.max() >= len(SLICES):
+            raise BadInput(f"slice: {self.slice.max()}, allowed 0 to {len(SLICES) - 1}")
+
+    def known(self, sha256: Sequence[str]) -> I32:
+        """(len(sha256),) original of each file, or `UNKNOWN`."""
+        if not len(self.prefix):
+            return np.full(len(sha256), UNKNOWN, np.int32)
+        wanted = prefixes(sha256)
+        place = np.minimum(np.searchsorted(self.prefix, wanted), len(self.prefix) - 1)
+        return np.where(self.prefix[place] == wanted, self.original[place], UNKNOWN).astype(
+            np.int32
+        )
+
+    def examples(self) -> list[Landmarks]:
+        """(G,) landmarks by which each original is recognised."""
+        rows = [np.flatnonzero(self.owner == index) for index in range(len(self.slice))]
+        return [Landmarks(self.place[row], self.descriptor[row]) for row in rows]
+
+
+def make_register(
+    sha256: Sequence[str], original: I32, slice_of: U8, landmarks: Sequence[Landmarks]
+) -> Register:
+    """Register these files; the example of an original is its picture with the most landmarks.
+
+    Args:
+        sha256: (N,) of each file.
+        original: (N,) 0 to G - 1.
+        slice_of: (G,) index in `SLICES`.
+        landmarks: (N,) of each picture.
+    """
+    points = np.array([len(one) for one in landmarks])
+    owners, kept = [], []
+    for index in range(len(slice_of)):
+        rows = np.flatnonzero(original == index)
+        best = landmarks[int(rows[points[rows].argmax()])]
+        owners.append(np.full(len(best), index, np.int32))
+        kept.append(best)
+    prefix = prefixes(sha256)
+    order = np.argsort(prefix, kind="stable")
+    return Register(
+        prefix[order],
+        original[order].astype(np.int32),
+        slice_of,
+        np.concatenate(owners),
+        np.concatenate([one.place for one in kept]),
+        np.concatenate([one.descriptor for one in kept]),
+    )
+
+
+def prefixes(sha256: Sequence[str]) -> U64:
+    """First eight bytes of each hash as a number."""
+    return np.array([int(one[:16], 16) for one in sha256], np.uint64)
+
+
+def save_register(register: Register, path: Path) -> None:
+    """Write one compressed array file; places are rounded to float16, less than a tenth of a pixel.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    columns: dict[str, Any] = {name: getattr(register, name) for name in _COLUMNS}
+    columns["place"] = columns["place"].astype(np.float16)
+    with opened_whole(path) as file:
+        np.savez_compressed(file, **columns)
+
+
+def load_register(path: Path) -> Register:
+    """Read a file of `save_register`.
+
+    Raises:
+        BadInput: It cannot be read, is damaged, or is something else.
+    """
+    try:
+        with path.open("rb") as file, ArrayArchive(file, _LARGEST) as stored:
+            columns = {name: stored.read(name) for name in _COLUMNS}
+    except (OSError, BadInput) as err:
+        raise BadInput(f"{path}: no register of originals ({err})") from err
+    for name, kind in zip(_COLUMNS, "uiuifu", strict=True):
+        if columns[name].dtype.kind != kind:
+            raise BadInput(f"{path}: no register of originals ({name} is {columns[name].dtype})")
+    try:
+        return Register(
+            columns["prefix"].astype(np.uint64),
+            columns["original"].astype(np.int32),
+            columns["slice"].astype(np.uint8),
+            columns["owner"].astype(np.int32),
+            columns["place"].astype(np.float32),
+            columns["descriptor"].astype(np.uint8),
+        )
+    except BadInput as err:
+        raise BadInput(f"{path}: no register of originals ({err})") from err
