@@ -5,13 +5,14 @@ the start, read at a random place for every block of every shot: pixels of one b
 later frames may meet the same deviates again. It buys several times the speed and no model can use it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from phenostream.engine.optics.forward import Optics, weak_intensity
+from phenostream.engine.optics.presets import RunRanges
 
 F32 = npt.NDArray[np.float32]
 U16 = npt.NDArray[np.uint16]
@@ -19,6 +20,9 @@ BLOCK_PX: Final = 512
 """Side of the blocks in which an exposure is computed."""
 _ROUGH_PX: Final = BLOCK_PX // 2
 """Period of the slide's roughness."""
+_ROUGH_UM: Final = 0.8
+_HAZE_UM: Final = 3.0
+"""Scales of the slide's roughness and of its haze, µm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class SimulatedCamera:
     """One camera over one run: shading and gains are drawn once, noise for every frame.
 
     Attributes:
-        settings: Level and faults.
+        settings: Level and faults of this run.
         base: (4, H, W) float32, counts above dark of the empty field; read only.
     """
 
@@ -60,7 +64,20 @@ class SimulatedCamera:
         shape: tuple[int, int],
         pixel_size_um: float,
         rng: np.random.Generator,
+        ranges: RunRanges | None = None,
     ) -> None:
+        """Draw the run.
+
+        Args:
+            settings: Level and faults, before the ranges.
+            shape: Height and width of the field.
+            pixel_size_um: At the sample.
+            rng: Of the run.
+            ranges: How runs and frames differ; None: by shading, gains, noise and slide alone.
+        """
+        self._ranges = ranges
+        if ranges is not None:
+            settings = _of_a_run(settings, ranges, rng)
         self.settings = settings
         gains = 1 + rng.uniform(-settings.gain_spread, settings.gain_spread, 4)
         level = (settings.background_counts * gains).astype(np.float32)
@@ -69,13 +86,13 @@ class SimulatedCamera:
         ).astype(np.float32)
         self.base.setflags(write=False)
         self._noise = rng.standard_normal((2 * BLOCK_PX, 2 * BLOCK_PX), np.float32)
-        self._roughness = _roughness(settings.roughness_um, pixel_size_um, rng)
+        self._roughness = _slide(settings.roughness_um, _ROUGH_UM, pixel_size_um, rng)
+        self._haze = _slide(float(ranges is not None), _HAZE_UM, pixel_size_um, rng) - 1
 
     def expose(self, light: F32, rng: np.random.Generator) -> U16:
         """Counts (4, H, W) uint16 of light given in counts above dark (4, H, W)."""
         counts = np.empty(light.shape, np.uint16)
-        shift = rng.integers(0, BLOCK_PX, 2)
-        slide = np.roll(self._roughness, tuple(shift), (-2, -1))
+        slide = self._slide_of_a_frame(rng)
         height, width = light.shape[-2:]
         for top in range(0, height, BLOCK_PX):
             for left in range(0, width, BLOCK_PX):
@@ -88,6 +105,15 @@ class SimulatedCamera:
                         light[shot, rows, columns] * slide[shot, :h, :w], noise
                     )
         return counts
+
+    def _slide_of_a_frame(self, rng: np.random.Generator) -> F32:
+        """The slide at a random place; light is linear in so thin a path, so what it does is scaled and added."""
+        shift = tuple(rng.integers(0, BLOCK_PX, 2))
+        if self._ranges is None:
+            return np.roll(self._roughness, shift, (-2, -1))
+        rough, haze_um = rng.uniform(*self._ranges.roughness), rng.uniform(*self._ranges.haze_um)
+        slide = 1 + np.float32(rough) * (self._roughness - 1) + np.float32(haze_um) * self._haze
+        return np.roll(slide, shift, (-2, -1))
 
     def _count(self, mean: F32, noise: F32) -> F32:
         own = self.settings
@@ -115,13 +141,26 @@ def _shading(shape: tuple[int, int], sd: float, rng: np.random.Generator) -> F32
     return (1 + bent).astype(np.float32)
 
 
-def _roughness(sd_um: float, pixel_size_um: float, rng: np.random.Generator) -> F32:
-    """What the slide's random optical path does to the four shots, (4, BLOCK_PX, BLOCK_PX), mean 1, periodic."""
+def _of_a_run(
+    settings: CameraSettings, ranges: RunRanges, rng: np.random.Generator
+) -> CameraSettings:
+    noise = rng.uniform(*ranges.noise)
+    return replace(
+        settings,
+        shading_sd=settings.shading_sd * rng.uniform(*ranges.shading),
+        gain_spread=settings.gain_spread * rng.uniform(*ranges.gain),
+        electrons_per_count=settings.electrons_per_count / noise**2,
+        read_noise_counts=settings.read_noise_counts * noise,
+    )
+
+
+def _slide(sd_um: float, scale_um: float, pixel_size_um: float, rng: np.random.Generator) -> F32:
+    """What a random optical path does to the four shots, (4, BLOCK_PX, BLOCK_PX), mean 1, periodic."""
     if sd_um == 0.0:
         return np.ones((4, BLOCK_PX, BLOCK_PX), np.float32)
     freq = np.fft.fftfreq(_ROUGH_PX, pixel_size_um)
     radius2 = freq[:, None] ** 2 + freq[None] ** 2
-    band = 1 / (1 + radius2 * (2 * np.pi * 0.8) ** 2)
+    band = 1 / (1 + radius2 * (2 * np.pi * scale_um) ** 2)
     path = np.fft.ifft2(np.fft.fft2(rng.standard_normal((_ROUGH_PX, _ROUGH_PX))) * band).real
     optics = Optics()
     phase = (path / path.std() * sd_um * 2 * np.pi / optics.wavelength_um).astype(np.float32)

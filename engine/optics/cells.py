@@ -17,6 +17,8 @@ from phenostream.engine.types import CLASSES
 
 KINDS: Final = (*CLASSES, "red", "debris")
 """Kinds of objects; the first three are the classes, with the same index."""
+_SIDE, _LIGHT = 1, 2
+"""Further streams from a cell's own seed: what was added later moves no earlier draw."""
 JITTER_UM: Final = 0.343
 """Half width of a cell's random offset from the middle of its patch: half a reduced pixel."""
 
@@ -26,7 +28,7 @@ class WhiteCell:
     """A white cell; ranges and units of the same names are explained in `presets.WhiteRanges`.
 
     `maturity` is standard normal: it sets a granulocyte's lobes and granules and has a share in its CD16, and means
-    nothing in the other classes.
+    nothing in the other classes. `gate` is the class that the gates would name, mostly but not always `kind`.
     """
 
     kind: str
@@ -50,6 +52,13 @@ class WhiteCell:
     maturity: float
     ghost: bool
     markers: tuple[float, float, float, float]
+    gate: str
+    aspect: float
+    angle: float
+    foot: float
+    nucleus_edge: float
+    fine_um: float
+    loss_per_um: float
 
     @property
     def footprint_um(self) -> float:
@@ -71,7 +80,7 @@ class RedCell:
         aspect: Length over width of the outline.
         angle: Direction of the longer axis, radians.
         body_dn: Index over the medium.
-        absorption_per_um: Amplitude absorption of haemoglobin per µm.
+        loss_per_um: Amplitude absorption of haemoglobin per µm.
         harmonics: Relative sd of the outline's harmonics.
     """
 
@@ -84,7 +93,7 @@ class RedCell:
     aspect: float
     angle: float
     body_dn: float
-    absorption_per_um: float
+    loss_per_um: float
     harmonics: float
 
     @property
@@ -124,10 +133,17 @@ Cell = WhiteCell | RedCell | Debris
 
 @dataclass(frozen=True, slots=True)
 class SimulatedObject:
-    """What fills one patch: one cell, or two that touch, at one distance from focus."""
+    """What fills one patch: one cell, or two that touch, at one distance from focus.
+
+    Attributes:
+        cells: One or two.
+        defocus_um: Distance from the focal plane.
+        na_inner: Inner edge of the lit annulus; None: the microscope's own.
+    """
 
     cells: tuple[Cell, ...]
     defocus_um: float
+    na_inner: float | None = None
 
 
 def kind_index(cell: Cell) -> int:
@@ -135,6 +151,11 @@ def kind_index(cell: Cell) -> int:
     if isinstance(cell, WhiteCell):
         return KINDS.index(cell.kind)
     return KINDS.index("red" if isinstance(cell, RedCell) else "debris")
+
+
+def gate_index(cell: Cell) -> int:
+    """Index in `KINDS` of what the gates call the cell; the kind itself where it is no white cell."""
+    return KINDS.index(cell.gate) if isinstance(cell, WhiteCell) else kind_index(cell)
 
 
 def draw_object(
@@ -145,14 +166,15 @@ def draw_object(
     defocus_um = _between(rng, ranges.defocus_um)
     dy, dx = rng.uniform(-JITTER_UM, JITTER_UM, 2)
     first = _draw(rng, kind, ranges)
+    na_inner = _choice(np.random.default_rng([first.seed, _LIGHT]), ranges.na_inner)
     if partner is None:
-        return SimulatedObject((replace(first, y_um=dy, x_um=dx),), defocus_um)
+        return SimulatedObject((replace(first, y_um=dy, x_um=dx),), defocus_um, na_inner)
     second = _draw(rng, partner, ranges)
     reach = (first.footprint_um + second.footprint_um) / 2 * rng.uniform(0.88, 1.02) / 2
     angle = rng.uniform(0, 2 * pi)
     ay, ax = reach * sin(angle), reach * cos(angle)
     pair = (replace(first, y_um=dy + ay, x_um=dx + ax), replace(second, y_um=dy - ay, x_um=dx - ax))
-    return SimulatedObject(pair, defocus_um)
+    return SimulatedObject(pair, defocus_um, na_inner)
 
 
 def marker_row(cell: Cell) -> npt.NDArray[np.float32]:
@@ -186,11 +208,13 @@ def _draw_white(rng: np.random.Generator, kind: str, ranges: PresetRanges) -> Wh
         granules *= 1 + 0.15 * float(np.clip(maturity, -2, 2))
         lobes = int(np.clip(round(3 + 0.9 * maturity), *ranges.lobes))
     a, b, c, d = (float(v) for v in draw_markers(rng, kind, diameter_um, maturity))
+    seed = int(rng.integers(2**63))
+    side = np.random.default_rng([seed, _SIDE])
     return WhiteCell(
         kind=kind,
         y_um=0.0,
         x_um=0.0,
-        seed=int(rng.integers(2**63)),
+        seed=seed,
         diameter_um=diameter_um,
         height=_between(rng, own.height),
         edge=_between(rng, own.edge),
@@ -208,7 +232,21 @@ def _draw_white(rng: np.random.Generator, kind: str, ranges: PresetRanges) -> Wh
         maturity=maturity,
         ghost=bool(rng.random() < ranges.ghost_share),
         markers=(a, b, c, d),
+        gate=_draw_gate(side, kind, ranges.gate_noise),
+        aspect=1 + own.aspect * float(side.gamma(1.5, 1 / 1.5)),
+        angle=float(side.uniform(0, pi)) if own.aspect else 0.0,
+        foot=_between(side, own.foot),
+        nucleus_edge=_between(side, own.nucleus_edge),
+        fine_um=_between(side, own.fine_um),
+        loss_per_um=_between(side, own.loss_per_um),
     )
+
+
+def _draw_gate(rng: np.random.Generator, kind: str, noise: float) -> str:
+    """The class that the gates name: with a chance of `noise` one of the others, either as likely."""
+    wrong = rng.random() < noise
+    other = str(rng.choice([name for name in CLASSES if name != kind]))
+    return other if wrong else kind
 
 
 def _draw_red(rng: np.random.Generator, ranges: PresetRanges) -> RedCell:
@@ -219,11 +257,11 @@ def _draw_red(rng: np.random.Generator, ranges: PresetRanges) -> RedCell:
         seed=int(rng.integers(2**63)),
         diameter_um=mean + sd * float(np.clip(rng.standard_normal(), -2.2, 2.2)),
         thickness_um=float(rng.uniform(2.0, 2.8)),
-        hollow=float(rng.uniform(0.2, 1.0)),
+        hollow=_between(rng, ranges.red_hollow),
         aspect=float(1 + rng.gamma(1.2, 0.12)),
         angle=float(rng.uniform(0, pi)),
         body_dn=float(rng.uniform(0.045, 0.065)),
-        absorption_per_um=float(rng.uniform(0.008, 0.016)),
+        loss_per_um=float(rng.uniform(0.008, 0.016)),
         harmonics=0.03,
     )
 
@@ -242,3 +280,7 @@ def _draw_debris(rng: np.random.Generator) -> Debris:
 
 def _between(rng: np.random.Generator, ends: Range) -> float:
     return float(rng.uniform(*ends))
+
+
+def _choice(rng: np.random.Generator, among: tuple[float, ...]) -> float | None:
+    return float(rng.choice(among)) if among else None

@@ -14,8 +14,10 @@ import numpy.typing as npt
 from phenostream.engine.optics.cells import Cell, Debris, RedCell, SimulatedObject, WhiteCell
 
 F32 = npt.NDArray[np.float32]
-_TEXTURE_UM: Final = (0.45, 1.8)
-"""Finest and coarsest scale of cell texture, µm."""
+_COARSEST: Final = 4.0
+"""Coarsest scale of a cell's texture over its finest."""
+_FOOT_WIDER: Final = 1.45
+"""Radius of a cell's foot over that of its body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,10 @@ def draw(shown: SimulatedObject, grid: ObjectGrid, wavelength_um: float) -> tupl
     path = np.zeros((grid.n, grid.n), np.float32)
     absorption: F32 | None = None
     for cell in shown.cells:
-        path += _path_length(cell, grid)
-        if isinstance(cell, RedCell):
-            loss = np.float32(cell.absorption_per_um / cell.body_dn) * _path_length(cell, grid)
+        own = _path_length(cell, grid)
+        path += own
+        if not isinstance(cell, Debris) and cell.loss_per_um:
+            loss = np.float32(cell.loss_per_um / cell.body_dn) * own
             absorption = loss if absorption is None else absorption + loss
     return np.float32(2 * pi / wavelength_um) * path, absorption
 
@@ -57,13 +60,13 @@ def _path_length(cell: Cell, grid: ObjectGrid) -> F32:
 
 def _white(cell: WhiteCell, grid: ObjectGrid) -> F32:
     rng = np.random.default_rng(cell.seed)
-    y, x = grid.axes(cell.y_um, cell.x_um)
+    y, x = _turned(*grid.axes(cell.y_um, cell.x_um), cell.angle, cell.aspect)
     rho2 = _outline(rng, y, x, cell.footprint_um / 2, cell.harmonics)
-    inside = np.clip(1 - rho2, 0, None)
-    body = inside ** np.float32(cell.edge)
+    body = np.float32(1 - cell.foot) * np.clip(1 - rho2, 0, None) ** np.float32(cell.edge)
+    body += np.float32(cell.foot) * np.clip(1 - rho2 / np.float32(_FOOT_WIDER**2), 0, None) ** 2
     body *= np.float32((1 - cell.skirt) * cell.height * cell.diameter_um)
     nucleus = _nucleus(rng, cell, y, x)
-    texture = _texture(rng, grid)
+    texture = _texture(rng, grid, cell.fine_um)
     path = np.float32(cell.body_dn) * body * (1 + np.float32(cell.body_texture) * texture[0])
     path += (
         np.float32(cell.nucleus_dn)
@@ -74,6 +77,15 @@ def _white(cell: WhiteCell, grid: ObjectGrid) -> F32:
     if cell.ghost:
         path += _attached_ghost(rng, cell, grid)
     return path
+
+
+def _turned(y: F32, x: F32, angle: float, aspect: float) -> tuple[F32, F32]:
+    """Coordinates (across, along) an ellipse's axes, in which it is a circle of the same area."""
+    c, s = np.float32(cos(angle)), np.float32(sin(angle))
+    stretch = np.float32(sqrt(aspect))
+    along = np.asarray((x * c + y * s) / stretch, np.float32)
+    across = np.asarray((y * c - x * s) * stretch, np.float32)
+    return across, along
 
 
 def _outline(rng: np.random.Generator, y: F32, x: F32, radius_um: float, sd: float) -> F32:
@@ -88,7 +100,7 @@ def _outline(rng: np.random.Generator, y: F32, x: F32, radius_um: float, sd: flo
 
 
 def _nucleus(rng: np.random.Generator, cell: WhiteCell, y: F32, x: F32) -> F32:
-    """Thickness of the nucleus, µm: one ball, a kidney of fused balls, or lobes on an arc."""
+    """Thickness of the nucleus, µm: one ball, a kidney of fused balls, or lobes on an arc; the middle's is kept."""
     squash = sqrt(cell.height)
     scale = cell.footprint_um
     turn = rng.uniform(0, 2 * pi)
@@ -115,11 +127,13 @@ def _nucleus(rng: np.random.Generator, cell: WhiteCell, y: F32, x: F32) -> F32:
             a = turn + (index - (cell.lobes - 1) / 2) * pitch + rng.normal(0, 0.08)
             r = radius * rng.uniform(0.88, 1.12)
             balls.append((arc * sin(a), arc * cos(a), r))
-    chord = np.zeros(np.broadcast_shapes(y.shape, x.shape), np.float32)
+    depth = np.zeros(np.broadcast_shapes(y.shape, x.shape), np.float32)
     for at_y, at_x, r in balls:
         depth2 = np.float32(r * r) - (y - np.float32(at_y)) ** 2 - (x - np.float32(at_x)) ** 2
-        np.maximum(chord, np.clip(depth2, 0, None), out=chord)
-    return np.float32(2 * squash**3) * np.sqrt(chord)
+        np.maximum(depth, np.clip(depth2, 0, None), out=depth)
+    unit = radius ** (1 - 2 * cell.nucleus_edge)
+    result: F32 = np.float32(2 * squash**3 * unit) * depth**cell.nucleus_edge
+    return result
 
 
 def _granules(rng: np.random.Generator, cell: WhiteCell, grid: ObjectGrid) -> F32:
@@ -129,8 +143,11 @@ def _granules(rng: np.random.Generator, cell: WhiteCell, grid: ObjectGrid) -> F3
     angle = rng.uniform(0, 2 * pi, count)
     radius = rng.uniform(*cell.granule_um, count)
     amount = cell.granule_dn * 4 / 3 * pi * radius**3 / grid.pixel_um**2
+    stretch = sqrt(cell.aspect)
+    along, across = reach * np.cos(angle) * stretch, reach * np.sin(angle) / stretch
+    c, s = cos(cell.angle), sin(cell.angle)
     return _spread(
-        cell.y_um + reach * np.sin(angle), cell.x_um + reach * np.cos(angle), amount, grid
+        cell.y_um + along * s + across * c, cell.x_um + along * c - across * s, amount, grid
     )
 
 
@@ -150,11 +167,11 @@ def _spread(
     return out.astype(np.float32)
 
 
-def _texture(rng: np.random.Generator, grid: ObjectGrid) -> tuple[F32, F32]:
-    """Two independent fields of zero mean and unit sd with structure between the two texture scales."""
+def _texture(rng: np.random.Generator, grid: ObjectGrid, fine_um: float) -> tuple[F32, F32]:
+    """Two independent fields of zero mean and unit sd with structure from the finest to the coarsest scale."""
     freq = np.fft.fftfreq(grid.n, grid.pixel_um).astype(np.float32)
     f2 = freq[:, None] ** 2 + freq[None] ** 2
-    fine, coarse = (np.float32(2 * (pi * s / 2.355) ** 2) for s in _TEXTURE_UM)
+    fine, coarse = (np.float32(2 * (pi * s / 2.355) ** 2) for s in (fine_um, _COARSEST * fine_um))
     band = np.exp(-fine * f2) - np.exp(-coarse * f2)
     white = rng.standard_normal((2, grid.n, grid.n), np.float32)
     field = np.fft.ifft2(np.fft.fft2(white[0] + 1j * white[1]) * band)
@@ -174,11 +191,7 @@ def _attached_ghost(rng: np.random.Generator, cell: WhiteCell, grid: ObjectGrid)
 def _red(cell: RedCell, grid: ObjectGrid) -> F32:
     """Dome and biconcave disc mixed; the disc is sqrt(1-r²)·(c0 + c1 r² + c2 r⁴), Evans and Fung 1972."""
     rng = np.random.default_rng(cell.seed)
-    y, x = grid.axes(cell.y_um, cell.x_um)
-    c, s = np.float32(cos(cell.angle)), np.float32(sin(cell.angle))
-    stretch = np.float32(sqrt(cell.aspect))
-    along = np.asarray((x * c + y * s) / stretch, np.float32)
-    across = np.asarray((y * c - x * s) * stretch, np.float32)
+    across, along = _turned(*grid.axes(cell.y_um, cell.x_um), cell.angle, cell.aspect)
     rho2 = _outline(rng, along, across, cell.diameter_um / 2, cell.harmonics)
     rim = np.sqrt(np.clip(1 - rho2, 0, None))
     disc = rim * (0.81 + 7.83 * rho2 - 4.39 * rho2**2) / 2.57

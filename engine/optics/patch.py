@@ -4,6 +4,7 @@ Knows sampling (band-limited, each sample integrated over its pixel) and the fad
 know what the object is, nor noise.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 from math import floor, pi
 from types import ModuleType
@@ -41,9 +42,30 @@ def render_object(
         optics: The microscope.
         xp: Array namespace for the sum over LEDs, numpy or torch (on its default device); they differ by rounding.
     """
+    if shown.na_inner is not None:
+        optics = replace(optics, na_inner=shown.na_inner)
     drawn = draw(shown, GRID, optics.wavelength_um)
-    phase, absorption = (None if plane is None else xp.asarray(plane) for plane in drawn)
-    there = dpc_intensity(xp, phase, absorption, GRID.pixel_um, optics, shown.defocus_um)
+    return image_planes(drawn, shown.defocus_um, pixel_size_um, optics, xp)
+
+
+def image_planes(
+    planes: tuple[F32, F32 | None],
+    defocus_um: float,
+    pixel_size_um: float,
+    optics: Optics,
+    xp: ModuleType = np,
+) -> F32:
+    """Phase and absorption as the camera sees them, as `render_object` returns it.
+
+    Args:
+        planes: Phase in radians and amplitude absorption (or None), each (n, n) float32 on `GRID`.
+        defocus_um: Distance from the focal plane.
+        pixel_size_um: Camera pixel at the sample.
+        optics: The microscope.
+        xp: As in `render_object`.
+    """
+    phase, absorption = (None if plane is None else xp.asarray(plane) for plane in planes)
+    there = dpc_intensity(xp, phase, absorption, GRID.pixel_um, optics, defocus_um)
     light = np.asarray(xp.asarray(there, device="cpu"))
     sample = _camera_matrix(light.shape[-1], pixel_size_um)
     ratio = sample @ light @ sample.T

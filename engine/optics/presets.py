@@ -31,6 +31,11 @@ class WhiteRanges:
         granule_dn: Index of a granule over the cytoplasm.
         harmonics: Relative sd of the outline's second harmonic; higher ones are smaller.
         skirt: How much thinner the cytoplasm is than the cell, over which the nucleus bulges.
+        aspect: Mean excess of the outline's length over its width.
+        foot: Share of the body that lies lower and wider, like a veil around the cell.
+        nucleus_edge: Exponent of the nucleus' profile; 0.5 is a ball, less has steeper sides.
+        fine_um: Finest scale of the texture, µm; the coarsest is four times that.
+        loss_per_um: Amplitude that structure too fine to be drawn scatters past the objective, per µm of the cell.
     """
 
     diameter_um: Range
@@ -46,6 +51,32 @@ class WhiteRanges:
     granule_dn: Range
     harmonics: float
     skirt: Range
+    aspect: float = 0.0
+    foot: Range = (0.0, 0.0)
+    nucleus_edge: Range = (0.5, 0.5)
+    fine_um: Range = (0.45, 0.45)
+    loss_per_um: Range = (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRanges:
+    """What differs from one run to the next, and from one frame to the next; factors are on `camera.CameraSettings`.
+
+    Attributes:
+        shading: Factor on the smooth shading's sd, of a run.
+        gain: On the spread of the shots' gains, of a run.
+        noise: On the sd of shot and read noise, of a run.
+        roughness: On the slide's fine roughness, of a frame.
+        haze_um: Sd of a coarse optical path (films, and what lies far from focus), µm, of a frame.
+        focus_sd_um: A frame's cells lie about one plane; sd of their distances from it, µm.
+    """
+
+    shading: Range
+    gain: Range
+    noise: Range
+    roughness: Range
+    haze_um: Range
+    focus_sd_um: Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +91,10 @@ class PresetRanges:
         ghost_share: Share of white cells with a thin ghost attached.
         doublet_share: Share of objects that are two touching cells.
         lobes: Fewest and most lobes of a granulocyte's nucleus.
+        red_hollow: From a dome (0) to the full biconcave disc (1).
+        na_inner: Inner edges of the lit annulus that objects are seen under, each as often; none: the microscope's own.
+        gate_noise: Share of white cells that the gates call by another class' name.
+        run: What differs from run to run and frame to frame; None: only what every camera draws.
     """
 
     white: dict[str, WhiteRanges]
@@ -69,6 +104,10 @@ class PresetRanges:
     ghost_share: float
     doublet_share: float
     lobes: tuple[int, int]
+    red_hollow: Range = (0.2, 1.0)
+    na_inner: tuple[float, ...] = ()
+    gate_noise: float = 0.0
+    run: RunRanges | None = None
 
 
 KIND_MIX: Final = {"white": 0.55, "red": 0.35, "debris": 0.10}
@@ -133,57 +172,83 @@ _EASY: Final = PresetRanges(
 _HARD: Final = PresetRanges(
     white={
         "lymphocyte": WhiteRanges(
-            diameter_um=(8.1, 0.8),
-            height=(0.4, 0.9),
-            edge=(0.4, 0.65),
-            body_dn=(0.012, 0.032),
-            nucleus_dn=(0.004, 0.018),
+            diameter_um=(8.0, 0.8),
+            height=(0.45, 0.8),
+            edge=(0.34, 0.58),
+            body_dn=(0.013, 0.032),
+            nucleus_dn=(0.005, 0.017),
             nucleus_size=(0.7, 0.9),
-            nucleus_texture=(0.02, 0.14),
-            body_texture=(0.02, 0.09),
-            granules=(10, 70),
-            granule_um=(0.10, 0.25),
-            granule_dn=(0.008, 0.022),
-            harmonics=0.06,
+            nucleus_texture=(0.03, 0.18),
+            body_texture=(0.02, 0.06),
+            granules=(5, 50),
+            granule_um=(0.10, 0.32),
+            granule_dn=(0.003, 0.010),
+            harmonics=0.032,
             skirt=(0.0, 0.4),
+            aspect=0.10,
+            foot=(0.0, 0.15),
+            nucleus_edge=(0.22, 0.5),
+            fine_um=(0.4, 0.9),
+            loss_per_um=(0.0, 0.002),
         ),
         "granulocyte": WhiteRanges(
-            diameter_um=(9.25, 0.9),
-            height=(0.4, 0.9),
-            edge=(0.4, 0.65),
-            body_dn=(0.012, 0.032),
-            nucleus_dn=(0.003, 0.02),
-            nucleus_size=(0.15, 0.27),
-            nucleus_texture=(0.02, 0.14),
-            body_texture=(0.03, 0.12),
-            granules=(70, 200),
-            granule_um=(0.10, 0.28),
-            granule_dn=(0.01, 0.026),
-            harmonics=0.06,
+            diameter_um=(9.1, 0.9),
+            height=(0.45, 0.8),
+            edge=(0.34, 0.58),
+            body_dn=(0.013, 0.032),
+            nucleus_dn=(0.003, 0.012),
+            nucleus_size=(0.18, 0.34),
+            nucleus_texture=(0.03, 0.18),
+            body_texture=(0.02, 0.09),
+            granules=(40, 130),
+            granule_um=(0.10, 0.32),
+            granule_dn=(0.003, 0.010),
+            harmonics=0.032,
             skirt=(0.0, 0.4),
+            aspect=0.10,
+            foot=(0.0, 0.15),
+            nucleus_edge=(0.22, 0.5),
+            fine_um=(0.4, 0.9),
+            loss_per_um=(0.0, 0.002),
         ),
         "monocyte": WhiteRanges(
-            diameter_um=(9.9, 1.0),
-            height=(0.4, 0.9),
-            edge=(0.4, 0.65),
-            body_dn=(0.014, 0.032),
-            nucleus_dn=(0.004, 0.02),
-            nucleus_size=(0.45, 0.78),
-            nucleus_texture=(0.02, 0.14),
-            body_texture=(0.03, 0.11),
-            granules=(40, 140),
-            granule_um=(0.10, 0.25),
-            granule_dn=(0.008, 0.022),
-            harmonics=0.06,
-            skirt=(0.05, 0.55),
+            diameter_um=(10.2, 1.0),
+            height=(0.45, 0.8),
+            edge=(0.34, 0.58),
+            body_dn=(0.013, 0.032),
+            nucleus_dn=(0.005, 0.019),
+            nucleus_size=(0.45, 0.76),
+            nucleus_texture=(0.03, 0.18),
+            body_texture=(0.02, 0.08),
+            granules=(15, 90),
+            granule_um=(0.10, 0.32),
+            granule_dn=(0.003, 0.010),
+            harmonics=0.032,
+            skirt=(0.1, 0.6),
+            aspect=0.10,
+            foot=(0.0, 0.15),
+            nucleus_edge=(0.22, 0.5),
+            fine_um=(0.4, 0.9),
+            loss_per_um=(0.0, 0.002),
         ),
     },
     white_mix=(0.30, 0.60, 0.10),
-    defocus_um=(-4.0, 4.0),
-    red_diameter_um=(8.5, 0.7),
-    ghost_share=0.12,
-    doublet_share=0.06,
+    defocus_um=(-3.5, 4.0),
+    red_diameter_um=(8.3, 0.7),
+    ghost_share=0.10,
+    doublet_share=0.05,
     lobes=(1, 5),
+    red_hollow=(0.0, 0.6),
+    na_inner=(0.40, 0.41, 0.42),
+    gate_noise=0.045,
+    run=RunRanges(
+        shading=(0.5, 2.0),
+        gain=(0.3, 2.0),
+        noise=(0.75, 1.45),
+        roughness=(0.1, 0.8),
+        haze_um=(0.0, 0.005),
+        focus_sd_um=(1.0, 2.5),
+    ),
 )
 
 RANGES: Final[dict[Preset, PresetRanges]] = {"easy": _EASY, "hard": _HARD}

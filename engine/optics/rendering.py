@@ -19,6 +19,7 @@ from phenostream.engine.errors import BadConfig, BadInput
 from phenostream.engine.optics.cells import (
     SimulatedObject,
     draw_object,
+    gate_index,
     kind_index,
     marker_row,
     truth_row,
@@ -31,7 +32,7 @@ from phenostream.engine.types import CLASSES
 F32 = npt.NDArray[np.float32]
 Purpose = Literal["train", "simulate", "golden"]
 PURPOSES: Final[tuple[Purpose, ...]] = ("train", "simulate", "golden")
-CODE_VERSION: Final = 6
+CODE_VERSION: Final = 7
 """Raise it whenever equal parameters would give other pixels or columns: cached banks of other versions are ignored."""
 
 
@@ -98,6 +99,7 @@ class CellBank:
         object_kind: (K,) int8, kind of the object's first cell (index in `cells.KINDS`).
         cell_object: (M,) int32, which object a cell is in, ascending.
         kind: (M,) int8, index in `cells.KINDS`; below 3 it is the class.
+        gate: (M,) int8, likewise, what the gates call the cell.
         y_um: (M,) float32, the cell's centre from the patch's, down.
         x_um: (M,) float32, to the right.
         diameter_um: (M,) float32, of the settled outline.
@@ -111,6 +113,7 @@ class CellBank:
     object_kind: npt.NDArray[np.int8]
     cell_object: npt.NDArray[np.int32]
     kind: npt.NDArray[np.int8]
+    gate: npt.NDArray[np.int8]
     y_um: F32
     x_um: F32
     diameter_um: F32
@@ -144,6 +147,7 @@ def render_bank(
         object_kind=np.array([kind_index(s.cells[0]) for s in shown], np.int8),
         cell_object=np.array([index for index, _ in cells], np.int32),
         kind=np.array([kind_index(cell) for _, cell in cells], np.int8),
+        gate=np.array([gate_index(cell) for _, cell in cells], np.int8),
         y_um=np.array([cell.y_um for _, cell in cells], np.float32),
         x_um=np.array([cell.x_um for _, cell in cells], np.float32),
         diameter_um=np.array([cell.footprint_um for _, cell in cells], np.float32),

@@ -3,7 +3,7 @@
 Knows placement, pasting and truth; does not know how cells or counts are made. Frame `seq` of a simulator depends on
 nothing but the settings, the bank and the seed: any order of calls gives the same bytes. Where patches overlap their
 ratios multiply, which is right for the background and only an approximation between cells that touch (pairs in the
-bank are drawn in one object and are exact).
+bank are drawn in one object and are exact, and only they touch).
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from phenostream.engine.errors import BadConfig
 from phenostream.engine.optics import symmetry
 from phenostream.engine.optics.camera import CameraSettings, SimulatedCamera
 from phenostream.engine.optics.placement import Field, Spacing
-from phenostream.engine.optics.presets import PRESETS, Preset
+from phenostream.engine.optics.presets import PRESETS, RANGES, Preset
 from phenostream.engine.optics.rendering import CellBank, seed_sequence
 from phenostream.engine.types import CLASSES, CROP_PX, REDUCED_PIXEL_UM, Camera
 
@@ -30,6 +30,8 @@ EASY_SPACING_UM: Final = 14.0
 HALF_CROP_UM: Final = CROP_PX / 2 * REDUCED_PIXEL_UM
 TOUCHING_UM: Final = 1.0
 """Cells whose outlines are nearer than this count as touching."""
+_ANY_FOCUS: Final = 0.05
+"""Weight of an object however far it is from the frame's plane, beside 1 of one that lies in it."""
 _EASY_GAP_UM: Final = 1.5
 _EASY_MARGIN_UM: Final = HALF_CROP_UM + 2 * REDUCED_PIXEL_UM
 
@@ -42,7 +44,7 @@ class SceneSettings:
         height_px: Frame height, camera pixels.
         width_px: Frame width.
         pixel_size_um: Camera pixel at the sample; must be the bank's.
-        preset: `easy` keeps centres 14 µm apart and cells inside the frame; `hard` lets cells touch and be cut.
+        preset: `easy` keeps centres 14 µm apart and cells inside the frame; `hard` lets cells be cut, and pairs touch.
         objects: Objects in a frame; None takes 1621 per mm² (200 in 2048² pixels of 0.1715 µm).
         camera: Level and faults of the camera.
     """
@@ -84,6 +86,7 @@ class SimulatedFrame:
         y_px: (M,) float32, full-resolution pixels, 0 = centre of the first pixel, down.
         x_px: (M,) float32, to the right.
         kind: (M,) int8, index in `cells.KINDS`.
+        gate: (M,) int8, likewise, what the gates call the cell: the label that a training set would have.
         class_index: (M,) int8, index in `CLASSES`; -1 for red cells and debris.
         markers: (M, 4) float32, log10, NaN where the cell is not white.
         truth: (M, 2) float32, ln(diameter² / µm²) in suspension and maturity; NaN where there is none.
@@ -97,6 +100,7 @@ class SimulatedFrame:
     y_px: F32
     x_px: F32
     kind: I8
+    gate: I8
     class_index: I8
     markers: F32
     truth: F32
@@ -128,7 +132,10 @@ class FrameSimulator:
         self._seed = seed
         self._first_cell = np.searchsorted(bank.cell_object, np.arange(len(bank) + 1))
         shape = settings.height_px, settings.width_px
-        self._camera = SimulatedCamera(settings.camera, shape, settings.pixel_size_um, self._rng(2))
+        self._run = RANGES[settings.preset].run
+        self._camera = SimulatedCamera(
+            settings.camera, shape, settings.pixel_size_um, self._rng(2), self._run
+        )
 
     @property
     def camera(self) -> Camera:
@@ -147,7 +154,7 @@ class FrameSimulator:
         """Frame number `seq` with its truth."""
         rng = self._rng(3, seq)
         bank, pixel = self._bank, self.settings.pixel_size_um
-        which = rng.integers(0, len(bank), self.settings.wanted)
+        which = self._objects(rng)
         elements = rng.integers(0, symmetry.ELEMENTS, len(which))
         light = self._camera.base.copy()
         corners, kept = self._place(which, elements, rng)
@@ -164,6 +171,16 @@ class FrameSimulator:
 
     def _rng(self, *path: int) -> np.random.Generator:
         return np.random.default_rng(seed_sequence(self._bank.spec.purpose, self._seed, *path))
+
+    def _objects(self, rng: np.random.Generator) -> I64:
+        """Rows of the objects of a frame; where focus differs from frame to frame, those about one plane."""
+        wanted, bank = self.settings.wanted, self._bank
+        if self._run is None:
+            return rng.integers(0, len(bank), wanted)
+        plane_um = rng.uniform(bank.defocus_um.min(), bank.defocus_um.max())
+        far = (bank.defocus_um - plane_um) / rng.uniform(*self._run.focus_sd_um)
+        share = np.exp(-0.5 * far.astype(np.float64) ** 2) + _ANY_FOCUS
+        return rng.choice(len(bank), wanted, p=share / share.sum())
 
     def _cells_of(self, which: I64) -> tuple[I64, I64]:
         """Rows of the bank's cells for each pasted object, and the object each row belongs to."""
@@ -184,7 +201,7 @@ class FrameSimulator:
             pixel_um=own.pixel_size_um,
             margin_px=_EASY_MARGIN_UM / own.pixel_size_um if easy else 0.0,
             centres_um=EASY_SPACING_UM if easy else 0.0,
-            gap_um=_EASY_GAP_UM if easy else 0.0,
+            gap_um=_EASY_GAP_UM if easy else TOUCHING_UM,
         )
         field_of_view = Field(spacing, 2 * len(which))
         middle = (bank.patches.shape[-1] - 1) / 2
@@ -229,6 +246,7 @@ class FrameSimulator:
             y_px=y_px,
             x_px=x_px,
             kind=kind,
+            gate=bank.gate[rows],
             class_index=np.where(kind < len(CLASSES), kind, -1).astype(np.int8),
             markers=bank.markers[rows],
             truth=bank.truth[rows],

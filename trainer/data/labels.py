@@ -1,6 +1,7 @@
 """Which true cell a detection shows, and so the label of its crop.
 
-Knows one simulated frame and its truth; does not know how many frames make a training set.
+Knows one simulated frame and its truth; does not know how many frames make a training set. The label of a white cell is
+what the gates call it, as in real training data: mostly, but not always, what it is.
 """
 
 from typing import Final
@@ -90,8 +91,8 @@ def _labels(
     apart = np.hypot(y[:, None] - frame.y_px, x[:, None] - frame.x_px) * pixel_um
     nearest = apart.argmin(axis=1)
     least = apart.min(axis=1)
-    kind = frame.kind[nearest].astype(np.int32)
-    rival = (apart < MATCH_UM + 1) & (frame.kind[None, :] != kind[:, None])
+    kind = frame.gate[nearest].astype(np.int32)
+    rival = (apart < MATCH_UM + 1) & (frame.gate[None, :] != kind[:, None])
     kind[(least > MATCH_UM) | rival.any(axis=1)] = -1
     kind[least > NOTHING_UM] = _EMPTY
     return kind, np.where(least > NOTHING_UM, -1, nearest)

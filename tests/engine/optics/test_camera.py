@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from phenostream.engine.optics.camera import CameraSettings, SimulatedCamera
+from phenostream.engine.optics.presets import RunRanges
 
 QUIET = CameraSettings(shading_sd=0.0, gain_spread=0.0, roughness_um=0.0)
 
@@ -67,3 +68,41 @@ def test_the_slides_roughness_is_seen_with_opposite_sign_by_opposite_shots() -> 
     left, right, top, bottom = camera.expose(camera.base, np.random.default_rng(0)).astype(float)
     assert np.corrcoef(left.ravel(), right.ravel())[0, 1] < -0.9
     assert np.corrcoef(top.ravel(), bottom.ravel())[0, 1] < -0.9
+
+
+STILL = RunRanges((1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (1.0, 1.0), (0.0, 0.0), (1.0, 1.0))
+
+
+def _varied(ranges: RunRanges, seed: int = 1) -> SimulatedCamera:
+    settings = replace(QUIET, shading_sd=0.012, roughness_um=0.001)
+    return SimulatedCamera(settings, (300, 520), 0.343, np.random.default_rng(seed), ranges)
+
+
+def test_a_run_draws_its_own_noise_and_shading_within_the_ranges() -> None:
+    ranges = replace(STILL, noise=(0.5, 2.0), shading=(0.5, 2.0))
+    own = [_varied(ranges, seed).settings for seed in range(12)]
+    noise = np.array([one.read_noise_counts for one in own]) / 2
+    np.testing.assert_allclose([5 / one.electrons_per_count for one in own], noise**2)
+    for factor in (noise, np.array([one.shading_sd for one in own]) / 0.012):
+        assert 0.5 <= factor.min() < 1 < factor.max() <= 2.0
+
+
+def test_haze_and_roughness_differ_between_the_frames_of_a_run() -> None:
+    quiet = replace(STILL, noise=(1e-3, 1e-3))
+    for ranges in (replace(quiet, haze_um=(0.0, 0.02)), replace(quiet, roughness=(0.0, 8.0))):
+        camera = _varied(ranges)
+        spread = [
+            (camera.expose(camera.base, np.random.default_rng(seed)) / camera.base).std()
+            for seed in range(6)
+        ]
+        assert max(spread) > 1.5 * min(spread)
+
+
+def test_haze_is_coarse_and_darkens_one_side_of_what_it_brightens_on_the_other() -> None:
+    ranges = replace(STILL, noise=(1e-3, 1e-3), roughness=(0.0, 0.0), haze_um=(0.02, 0.02))
+    camera = _varied(replace(ranges, shading=(0.0, 0.0)))
+    ratio = (camera.expose(camera.base, np.random.default_rng(1)) - 30.0) / camera.base - 1
+    left, right = ratio[0] - ratio[0].mean(), ratio[1] - ratio[1].mean()
+    assert np.corrcoef(left.ravel(), right.ravel())[0, 1] < -0.9
+    neighbour = np.corrcoef(left[:, 1:].ravel(), left[:, :-1].ravel())[0, 1]
+    assert neighbour > 0.8

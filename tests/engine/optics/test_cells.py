@@ -6,10 +6,12 @@ from phenostream.engine.optics.cells import (
     KINDS,
     WhiteCell,
     draw_object,
+    gate_index,
     kind_index,
     marker_row,
     truth_row,
 )
+from phenostream.engine.optics.presets import PRESETS, RANGES
 from phenostream.engine.types import CLASSES
 
 
@@ -92,3 +94,32 @@ def test_marker_medians_order_the_classes_as_biology_does(marker: int, highest: 
         for kind in CLASSES
     }
     assert max(median, key=lambda kind: float(median[kind])) == highest
+
+
+def test_gates_name_another_class_for_about_one_hard_white_cell_in_twenty_and_for_no_easy_one() -> (
+    None
+):
+    rng = np.random.default_rng(4)
+    wrong = {}
+    for preset in PRESETS:
+        cells = [draw_object(rng, CLASSES[i % 3], preset).cells[0] for i in range(1500)]
+        wrong[preset] = [cell for cell in cells if gate_index(cell) != kind_index(cell)]
+    assert not wrong["easy"]
+    assert 0.03 < len(wrong["hard"]) / 1500 < 0.06
+    assert {gate_index(cell) for cell in wrong["hard"]} == {0, 1, 2}
+
+
+def test_red_cells_and_debris_have_no_gate_of_another_kind() -> None:
+    for kind in ("red", "debris"):
+        cell = draw_object(np.random.default_rng(5), kind, "hard").cells[0]
+        assert gate_index(cell) == KINDS.index(kind)
+
+
+def test_hard_objects_are_seen_under_light_of_each_inner_edge_and_easy_ones_under_the_microscopes() -> (
+    None
+):
+    rng = np.random.default_rng(6)
+    seen = {
+        preset: {draw_object(rng, "red", preset).na_inner for _ in range(60)} for preset in PRESETS
+    }
+    assert seen == {"easy": {None}, "hard": set(RANGES["hard"].na_inner)}

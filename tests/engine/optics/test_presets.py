@@ -19,3 +19,15 @@ def test_easy_has_no_pairs_and_hard_is_nowhere_narrower_in_focus_and_index() -> 
     for kind in CLASSES:
         assert hard.white[kind].body_dn[0] <= easy.white[kind].body_dn[0]
         assert hard.white[kind].body_dn[1] >= easy.white[kind].body_dn[1]
+
+
+def test_hard_widens_what_easy_keeps_and_easy_has_none_of_what_was_added() -> None:
+    easy, hard = RANGES["easy"], RANGES["hard"]
+    assert easy.run is None
+    assert easy.gate_noise == 0
+    assert not easy.na_inner
+    assert 0.04 <= hard.gate_noise <= 0.05
+    assert 2 * hard.doublet_share / (1 + hard.doublet_share) == pytest.approx(0.10, abs=0.01)
+    for kind in CLASSES:
+        assert easy.white[kind].loss_per_um == easy.white[kind].foot == (0.0, 0.0)
+        assert hard.white[kind].loss_per_um[1] > 0

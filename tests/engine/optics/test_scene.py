@@ -15,7 +15,7 @@ from phenostream.engine.optics.scene import FrameSimulator, SceneSettings, Simul
 from phenostream.engine.types import SHOTS
 
 PIXEL_UM = 0.343
-SPEC = BankSpec(seed=5, n=24, preset="hard", purpose="golden", pixel_size_um=PIXEL_UM)
+SPEC = BankSpec(seed=6, n=24, preset="hard", purpose="golden", pixel_size_um=PIXEL_UM)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +79,33 @@ def test_hard_frames_have_touching_and_cut_cells(banks: dict[Preset, CellBank]) 
     assert sum(frame.touching.sum() for frame in frames) > 3
     assert sum(frame.edge.sum() for frame in frames) > 3
     assert min(_distances_um(frame).min() for frame in frames) < 12.0
+
+
+def test_only_pairs_touch_in_hard_frames(banks: dict[Preset, CellBank]) -> None:
+    for seq in range(4):
+        frame = _frame(banks, "hard", seq)
+        gap = _distances_um(frame) - (frame.diameter_um[:, None] + frame.diameter_um) / 2
+        np.fill_diagonal(gap, np.inf)
+        assert (gap < 1.0).sum(axis=1).max() <= 1
+
+
+def test_gates_travel_with_their_cells(banks: dict[Preset, CellBank]) -> None:
+    bank = banks["hard"]
+    other = (bank.kind + 1) % 3
+    gated = replace(bank, gate=np.where(bank.kind < 3, other, bank.kind).astype(np.int8))
+    frame = FrameSimulator(_settings("hard"), gated, 11).frame(0)
+    white = frame.kind < 3
+    np.testing.assert_array_equal(frame.gate[white], (frame.kind[white] + 1) % 3)
+    np.testing.assert_array_equal(frame.gate[~white], frame.kind[~white])
+
+
+def test_cells_of_a_hard_frame_lie_about_one_plane(banks: dict[Preset, CellBank]) -> None:
+    bank = replace(banks["hard"], defocus_um=np.linspace(-30, 30, 24, dtype=np.float32))
+    simulator = FrameSimulator(_settings("hard"), bank, 11)
+    drawn = [bank.defocus_um[simulator._objects(np.random.default_rng(s))] for s in range(20)]
+    within = np.mean([np.median(np.abs(one - np.median(one))) for one in drawn])
+    between = np.std([np.median(one) for one in drawn])
+    assert within < 0.5 * between
 
 
 def test_edge_is_where_a_crop_would_leave_the_frame(banks: dict[Preset, CellBank]) -> None:

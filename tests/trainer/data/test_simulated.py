@@ -50,6 +50,18 @@ def test_a_label_carries_its_own_cells_markers(cells: CellSet, frame: SimulatedF
     assert not cells.marker_mask[~cells.white].any()
 
 
+def test_the_label_is_what_the_gates_say_and_not_what_the_cell_is(
+    simulator: FrameSimulator, frame: SimulatedFrame, cells: CellSet
+) -> None:
+    swapped = np.array([1, 0, 2, 3, 4], np.int8)
+    other = label_frame(
+        simulator, replace(frame, gate=swapped[frame.kind]), np.random.default_rng(0)
+    )
+    white = cells.white
+    np.testing.assert_array_equal(other.kind[white], swapped[cells.kind[white]])
+    np.testing.assert_array_equal(other.marker_log10, cells.marker_log10)
+
+
 def test_a_label_carries_its_own_cells_truth_and_place(
     cells: CellSet, frame: SimulatedFrame
 ) -> None:

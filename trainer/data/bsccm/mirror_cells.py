@@ -81,7 +81,7 @@ class CellMaker:
         )
         path = [*self._slide_path(row), int(self._census.field[row])]
         focus_um = float(self._rng(_FIELDS, *path).normal(0, 0.4))
-        return SimulatedObject(cells, drawn.defocus_um + focus_um)
+        return replace(drawn, cells=cells, defocus_um=drawn.defocus_um + focus_um)
 
     def shots(self, row: int, shown: SimulatedObject) -> U16:
         """(5, 128, 128) counts: the shots in `SHOTS` order, and a bright field that is their mean."""
