@@ -17,12 +17,12 @@ import numpy as np
 from phenostream.deploy.bench.field_boxes import FieldBoxes, read_boxes
 from phenostream.engine.errors import BadInput
 from phenostream.engine.types import U8
+from phenostream.trainer.data.bccd.pixels import claimed_size
 
 _SUFFIXES: Final = (".jpg", ".jpeg", ".png")
 _MOST_BYTES: Final = 32 << 20
 _MOST_SIDE: Final = 8192
 _LEAST_SIDE: Final = 64
-_TAIL: Final = 4096
 _LEAST_COLOUR: Final = 8
 """A picture whose colours differ by less than this in 99 of 100 pixels has none; stained fields reach 60 and more."""
 
@@ -128,36 +128,17 @@ def _content(path: Path) -> bytes:
 
 def _decoded(content: bytes, name: str) -> U8:
     """The picture in red, green, blue; a file that is cut short is refused, not filled with grey."""
-    ends = b"IEND" if content.startswith(b"\x89PNG") else b"\xff\xd9"
-    if ends not in content[-_TAIL:]:
-        raise BadInput(f"{name}: not a whole JPEG or PNG picture")
-    sides = _announced_sides(content)
-    if sides is None or not all(_LEAST_SIDE <= side <= _MOST_SIDE for side in sides):
-        said = "no size" if sides is None else f"{sides[0]} x {sides[1]}"
-        raise BadInput(f"{name}: {said}, allowed {_LEAST_SIDE} to {_MOST_SIDE} pixels a side")
     try:
-        # As stored: boxes were drawn on what the file holds, whatever a camera said of its own turn.
-        how = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        picture = cv2.imdecode(np.frombuffer(content, np.uint8), how)
-    except cv2.error as err:
-        raise BadInput(f"{name}: not a picture ({err.code})") from err
+        height, width = claimed_size(content)
+    except BadInput as err:
+        raise BadInput(f"{name}: {err}") from err
+    if not all(_LEAST_SIDE <= side <= _MOST_SIDE for side in (width, height)):
+        raise BadInput(
+            f"{name}: {width} x {height}, allowed {_LEAST_SIDE} to {_MOST_SIDE} pixels a side"
+        )
+    # As stored: boxes were drawn on what the file holds, whatever a camera said of its own turn.
+    how = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    picture = cv2.imdecode(np.frombuffer(content, np.uint8), how)
     if picture is None:
-        raise BadInput(f"{name}: not a JPEG or PNG picture")
+        raise BadInput(f"{name}: damaged: cannot be decoded")
     return np.ascontiguousarray(picture[..., ::-1])
-
-
-def _announced_sides(content: bytes) -> tuple[int, int] | None:
-    """Width and height of a PNG or JPEG from its head, so that a picture too large is never unpacked."""
-    if content.startswith(b"\x89PNG"):
-        return int.from_bytes(content[16:20]), int.from_bytes(content[20:24])
-    at = 2
-    while content[at : at + 1] == b"\xff" and at + 9 <= len(content):
-        marker = content[at + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            high, wide = content[at + 5 : at + 7], content[at + 7 : at + 9]
-            return int.from_bytes(wide), int.from_bytes(high)
-        if marker == 0xFF:
-            at += 1
-        else:
-            at += 2 + max(2, int.from_bytes(content[at + 2 : at + 4]))
-    return None
