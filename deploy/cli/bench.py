@@ -23,6 +23,7 @@ Examples:
   phenostream bench detect --fields smears --out page
   phenostream bench field
   phenostream bench drift
+  phenostream bench simulator --figures ../shared/data/bsccm_figures --out work/likeness
   phenostream bench train
 """
 
@@ -40,6 +41,7 @@ from phenostream.deploy.cli import (
     bench_monitor,
     bench_orientation,
     bench_shots,
+    bench_simulator,
     bench_soak,
     bench_sources,
     bench_stage,
@@ -234,6 +236,11 @@ _KINDS: dict[str, tuple[_Declare, _Measure, str]] = {
         bench_drift.declare,
         bench_drift.measure,
         "how often the watch for drift alarms, where nothing changed and where something did",
+    ),
+    "simulator": (
+        bench_simulator.declare,
+        bench_simulator.measure,
+        "simulated cells beside real ones: statistics, and a page with both",
     ),
     "train": (
         bench_train.declare,

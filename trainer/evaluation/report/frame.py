@@ -23,6 +23,13 @@ SECTIONS: Final = {
 }
 """Sections of one evaluation, in order: name of the template, and of the entry in the contents."""
 
+NOTICE: Final = (
+    "Intervals are 95 %, bootstrapped over whole fields of view, and cover the choice of test cells only: not another "
+    "training, another slide or another donor. The numbers of this page, complete and unrounded, are in the JSON file "
+    "beside it."
+)
+"""What the foot of an evaluation's page says of its numbers."""
+
 
 def page(
     title: str,
@@ -31,6 +38,7 @@ def page(
     contents: list[tuple[str, str]],
     body: Markup,
     quick: bool = False,
+    notice: str = NOTICE,
 ) -> str:
     """The frame around any report.
 
@@ -41,10 +49,11 @@ def page(
         contents: Id and name of each section, in order.
         body: The sections.
         quick: Training was cut short.
+        notice: What the foot says of the numbers, after what they may be used for.
     """
     text = environment().get_template("page.html").render(
         title=title, subtitle=subtitle, synthetic=synthetic, contents=contents, body=body,
-        quick=quick, css=made_here((TEMPLATES / "page.css").read_text("utf-8")),
+        quick=quick, notice=notice, css=made_here((TEMPLATES / "page.css").read_text("utf-8")),
     )  # fmt: skip
     return "\n".join(line.strip() for line in text.splitlines() if line.strip()) + "\n"
 
