@@ -16,7 +16,7 @@ def ball_phase() -> npt.NDArray[np.float32]:
     """Phase (120, 120) of a ball, radians."""
     line = (np.arange(120) - 59.5) * PIXEL_UM
     chord = 2 * np.sqrt(np.clip(BALL_UM**2 / 4 - line[:, None] ** 2 - line**2, 0, None))
-    return (2 * np.pi / WAVELENGTH_UM * BALL_DN * chord).astype(np.float32)
+    return np.asarray(2 * np.pi / WAVELENGTH_UM * BALL_DN * chord, np.float32)
 
 
 def write_archive(
