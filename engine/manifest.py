@@ -9,8 +9,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
+from phenostream.engine.adaptation_facts import NORMALISATION_FILE, Adapted, Normalisation
+from phenostream.engine.closed import Closed, Sha256
 from phenostream.engine.types import SHOTS, ReductionKernel
 
 FORMAT_VERSION = 1
@@ -19,18 +21,14 @@ INT8_FILES: Final = frozenset({"model.int8.onnx", "golden.int8.npz"})
 """What a bundle with an int8 graph of this program has: the graph, and what it says of the golden crops."""
 POPULATION_FILE: Final = "population.npz"
 """What the model said of the population that it was trained for."""
-NORMALISATION_FILE: Final = "normalisation.npz"
-"""What the graph's folded batch normalisations were, and what they saw of each kind of cell."""
 SEAL: Final = "seal_sha256"
 """Key of the file that guards the manifest itself: a changed digit is found like a changed byte of a model."""
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _HalfWidth = Annotated[float, Field(ge=0)]
 _PerMarker = tuple[_HalfWidth, _HalfWidth, _HalfWidth, _HalfWidth]
 _Share = Annotated[float, Field(ge=0.001, lt=1)]
 _SetThreshold = Annotated[float, Field(ge=0, le=1 / 3)]
 _Part = Annotated[float, Field(ge=0, le=1)]
-_Count = Annotated[int, Field(ge=0)]
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 COVERAGE_METRIC: Final = "interval coverage"
 """Name of a metric, followed by a marker's: share of true values inside the marker's interval."""
@@ -41,24 +39,14 @@ _FITTED: Final = ("interval_half_width_z", "ood_threshold", "reject_threshold")
 _HEADLINE: Final = (ACCURACY_METRIC, "ECE", "reject AUROC")
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=False,
-        protected_namespaces=(),
-        allow_inf_nan=False,  # a threshold of NaN would flag nothing, without a word
-    )
-
-
-class FileEntry(_Closed):
+class FileEntry(Closed):
     """One file of the bundle, by its hash and size in bytes."""
 
     sha256: Sha256
     size: Annotated[int, Field(gt=0, le=256 << 20)]
 
 
-class Prior(_Closed):
+class Prior(Closed):
     """Shares of the classes in the population that `class_probability` holds for, in the order of the classes.
 
     Attributes:
@@ -77,7 +65,7 @@ class Prior(_Closed):
         return shares
 
 
-class ClassSets(_Closed):
+class ClassSets(Closed):
     """Which classes cannot be excluded: those as probable as their threshold; the rule is in `engine.class_sets`.
 
     Attributes:
@@ -89,7 +77,7 @@ class ClassSets(_Closed):
     threshold: tuple[_SetThreshold, _SetThreshold, _SetThreshold]
 
 
-class Calibration(_Closed):
+class Calibration(Closed):
     """How raw outputs became probabilities and intervals.
 
     The last three are null in a model that has no such thing, such as an imported checkpoint: results then have NaN in
@@ -135,7 +123,7 @@ class Calibration(_Closed):
         return self
 
 
-class MarkerTransform(_Closed):
+class MarkerTransform(Closed):
     """marker_estimate = 10 ** (z * sd + mean) where `scale` is ``log10``; = z * sd + mean where ``linear``."""
 
     scale: Literal["log10", "linear"]
@@ -148,7 +136,7 @@ class MarkerTransform(_Closed):
     ]
 
 
-class Metric(_Closed):
+class Metric(Closed):
     """One measured figure with its 95 % interval and the data it was measured on."""
 
     name: str
@@ -159,7 +147,7 @@ class Metric(_Closed):
     data: str
 
 
-class GoldenTolerance(_Closed):
+class GoldenTolerance(Closed):
     """Largest absolute difference allowed in the self-test at load, per output name.
 
     ``marker_interval_z`` stands for ``marker_interval`` in z, over the golden crops that are not rejected.
@@ -168,7 +156,7 @@ class GoldenTolerance(_Closed):
     tolerance: dict[str, Annotated[float, Field(gt=0)]]
 
 
-class JudgedInt8(_Closed):
+class JudgedInt8(Closed):
     """How far the int8 graph, in one runtime, is from the float32 one, on cells it was not calibrated on.
 
     Attributes:
@@ -187,7 +175,7 @@ class JudgedInt8(_Closed):
     marker_r_loss: tuple[float | None, float | None, float | None, float | None]
 
 
-class Int8Facts(_Closed):
+class Int8Facts(Closed):
     """Where `model.int8.onnx` comes from, and what the gate it passed measured.
 
     Attributes:
@@ -209,7 +197,7 @@ class Int8Facts(_Closed):
     judged: Annotated[tuple[JudgedInt8, ...], Field(min_length=1)]
 
 
-class TrainingPopulation(_Closed):
+class TrainingPopulation(Closed):
     """Of which cells `population.npz` tells: what the model says of them, to compare others with (`engine.drift`).
 
     Attributes:
@@ -227,25 +215,7 @@ class TrainingPopulation(_Closed):
     precision: Precision
 
 
-class Normalisation(_Closed):
-    """What `normalisation.npz` needs beside it, for a network with live batch normalisations to be made again.
-
-    Attributes:
-        network: Options of the network's shape, by name.
-        preprocess_scale: Of `Manifest.preprocess`, where that is ``affine``.
-        preprocess_offset: Likewise.
-        cells: Held-out cells of each class, and other objects, that the file's statistics by kind were measured on.
-        synthetic: Simulated cells.
-    """
-
-    network: dict[str, JsonValue]
-    preprocess_scale: float
-    preprocess_offset: float
-    cells: tuple[_Count, _Count, _Count, _Count]
-    synthetic: bool
-
-
-class Manifest(_Closed):
+class Manifest(Closed):
     """`manifest.json` of a bundle.
 
     Attributes:
@@ -259,6 +229,7 @@ class Manifest(_Closed):
         int8: Of `model.int8.onnx`; None where nothing is known of it, or it is not there.
         training_population: Of `population.npz`; None where there is none, and nothing to compare a stream with.
         normalisation: Of `normalisation.npz`; None where there is none, and the model cannot be adapted to a site.
+        adapted: To which site's unlabelled cells its normalisation was fitted; None: to none.
         files: Every other file of the directory, no more and no fewer.
         metrics: What was measured, on what, with intervals.
         training: Settings of the training, by name; empty where they are not known.
@@ -288,8 +259,9 @@ class Manifest(_Closed):
     int8: Int8Facts | None = None
     training_population: TrainingPopulation | None = None
     normalisation: Normalisation | None = None
+    adapted: Adapted | None = None
     metrics: tuple[Metric, ...] = ()
-    training: dict[str, JsonValue] = {}
+    training: dict[str, JsonValue] = Field(default_factory=dict)
     data_sha256: Sha256
     parameters: Annotated[int, Field(gt=0)]
     files: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")], FileEntry]

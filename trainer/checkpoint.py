@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from phenostream.engine.adaptation_facts import Adapted
 from phenostream.engine.array_archive import ArrayArchive
 from phenostream.engine.errors import BadInput
 from phenostream.engine.manifest import (
@@ -75,6 +76,7 @@ class Card(BaseModel):
     network: NetworkOptions = NetworkOptions()
     preprocess: Preprocess = Preprocess()
     training_population: TrainingPopulation | None = None
+    adapted: Adapted | None = None
 
 
 @dataclass(frozen=True, slots=True)

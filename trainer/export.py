@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from phenostream.engine.adaptation_facts import NORMALISATION_FILE
 from phenostream.engine.backends.golden_difference import golden_difference
 from phenostream.engine.backends.onnxruntime import import_onnxruntime
 from phenostream.engine.bundle import MANIFEST
 from phenostream.engine.errors import BadInput, EngineFault
 from phenostream.engine.manifest import (
     COVERAGE_METRIC,
-    NORMALISATION_FILE,
     POPULATION_FILE,
     FileEntry,
     GoldenTolerance,
@@ -256,6 +256,7 @@ def _manifest(
         normalisation=None
         if checkpoint.reference is None
         else told_of(checkpoint.graph, checkpoint.reference, synthetic=card.synthetic),
+        adapted=card.adapted,
         data_sha256=card.data_sha256,
         parameters=sum(p.numel() for p in checkpoint.graph.phenotyper.network.parameters()),
         files=file_entries(contents),

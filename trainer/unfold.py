@@ -8,10 +8,11 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from phenostream.engine.adaptation_facts import NORMALISATION_FILE, Normalisation
 from phenostream.engine.backends.golden_difference import golden_difference
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.errors import BadBundle, BadInput
-from phenostream.engine.manifest import NORMALISATION_FILE, POPULATION_FILE, Manifest, Normalisation
+from phenostream.engine.manifest import POPULATION_FILE, Manifest
 from phenostream.engine.types import F32, OUTPUT_SHAPES
 from phenostream.trainer.adaptation.normalisation_file import (
     NETWORK,

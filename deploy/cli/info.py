@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from phenostream.deploy.bundles import DEMO, bundle_path
-from phenostream.deploy.cli.terminal import say, say_json
+from phenostream.deploy.cli.terminal import printable, say, say_json
 from phenostream.engine.manifest import Calibration, Manifest, TrainingPopulation
 
 
@@ -55,7 +55,10 @@ def _bundle(path: Path, as_json: bool) -> int:
              "sha256": bundle.sha256, "signed_by": key.fingerprint if key else None,
              "synthetic": manifest.synthetic, "calibration": calibration.status,
              "promises": _promised(calibration),
-             "training_population": told and told.model_dump(mode="json"), "licence": manifest.licence, "bytes": sizes}
+             "training_population": told and told.model_dump(mode="json"),
+             "adaptable": manifest.normalisation is not None,
+             "adapted": manifest.adapted and manifest.adapted.model_dump(mode="json"),
+             "licence": manifest.licence, "bytes": sizes}
         )  # fmt: skip
         return 0
     say(
@@ -65,6 +68,7 @@ def _bundle(path: Path, as_json: bool) -> int:
     for line in _promises(manifest):
         say(line)
     say(_population(told))
+    say(_adaptation(manifest))
     say(f"signed by key {key}" if key else "unsigned")
     for name, size in sizes.items():
         say(f"{name}: {size} bytes, as its hash says")
@@ -78,6 +82,19 @@ def _population(told: TrainingPopulation | None) -> str:
     return (
         f"training population: {told.classified:,} classified cells in {told.frames:,} frames ({told.precision}), "
         f"{told.cells}"
+    )
+
+
+def _adaptation(manifest: Manifest) -> str:
+    """Whether the model is fitted to a site, or can be."""
+    told = manifest.adapted
+    if told is None:
+        can = "can" if manifest.normalisation is not None else "cannot"
+        return f"fitted to no site; {can} be (`phenostream adapt`)"
+    kind = "simulated cells (synthetic)" if told.synthetic else "cells"
+    return printable(
+        f"fitted to {told.cells:,} unlabelled {kind} in {told.frames:,} frames of {told.source}, from "
+        f"{told.from_name} ({told.from_sha256[:12]})"
     )
 
 
@@ -100,6 +117,8 @@ def _promises(manifest: Manifest) -> Iterator[str]:
         named = zip(manifest.classes, prior.shares, strict=True)
         shares = ", ".join(f"{name} {share:.1%}" for name, share in named)
         whose = "as stated for its use" if prior.stated else "as among its calibration cells"
+        if manifest.adapted is not None and manifest.adapted.priors == "estimated":
+            whose = "as estimated from a site's unlabelled cells"
         yield f"class probabilities hold where cells are {shares}: {whose}"
     if sets is not None:
         yield f"sets of classes hold at least {sets.coverage:.0%} of the cells of each class, nominally"

@@ -77,6 +77,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "build_engine",
         "build what TensorRT runs of a bundle, before the daemon needs it",
     ),
+    "adapt": ("adapt", "fit a bundle's normalisation to a site's own unlabelled cells"),
     "export-model": ("export_model", "write a trained model as a bundle"),
     "import-checkpoint": ("import_checkpoint", "write a bundle from published weights"),
 }

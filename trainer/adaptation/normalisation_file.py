@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from phenostream.engine.adaptation_facts import Normalisation
 from phenostream.engine.array_archive import ArrayArchive
 from phenostream.engine.errors import BadInput
-from phenostream.engine.manifest import Normalisation
 from phenostream.trainer.adaptation.reference import (
     MOST_BYTES,
     NormReference,

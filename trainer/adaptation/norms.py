@@ -1,9 +1,10 @@
 """Batch normalisation fitted to other inputs than those of the training: AdaBN, by shares and against a reference.
 
-Each channel's training mean moves by as many standard deviations, and its standard deviation by the same factor, as the
-inputs are from a reference (Li et al., "Revisiting batch normalization for practical domain adaptation", 2016, without
-reference and by halves). A reference of the same mix of kinds keeps the mix from being taken for a shift; blending with
-the training statistics is Schneider et al.'s (NeurIPS 2020). No weight is changed and no label is used.
+Each channel is taken to be scaled and moved from what it was in a reference, and its training statistics are scaled and
+moved likewise; where the training statistics are the reference, that is AdaBN (Li et al., "Revisiting batch
+normalization for practical domain adaptation", 2016). A reference of the same mix of kinds keeps the mix from being
+taken for a shift; blending with the training statistics is Schneider et al.'s (NeurIPS 2020). No weight is changed and
+no label is used.
 """
 
 import math
@@ -80,7 +81,7 @@ def adapt_norms(
             before, found = now, measured_statistics(module, batches, weights)
             now = step(training, expected, found, part)
             keep_statistics(module, now)
-            if _furthest(before, now) < _SETTLED:
+            if furthest(before, now) < _SETTLED:
                 break
     except BadInput:
         keep_statistics(module, training)
@@ -102,18 +103,27 @@ def step(
     Raises:
         BadInput: What was found is not finite.
     """
-    moved = dict(training)
-    for name, seen in found.items():
-        if not (torch.isfinite(seen.mean).all() and torch.isfinite(seen.variance).all()):
-            raise BadInput(f"{name}: its input has no finite mean and variance on these cells")
-        own, usual = training[name], expected[name]
-        unit = (_padded(own) / _padded(usual)).sqrt()
-        factor = (_padded(seen) / _padded(usual)) ** part
-        moved[name] = Moments(
-            own.mean + part * (seen.mean - usual.mean) * unit,
-            (_padded(own) * factor - _LEAST_VARIANCE).clamp(min=0),
-        )
-    return moved
+    moved = {
+        name: fitted(name, training[name], expected[name], seen, part)
+        for name, seen in found.items()
+    }
+    return {**training, **moved}
+
+
+def fitted(name: str, own: Moments, usual: Moments, seen: Moments, part: float) -> Moments:
+    """One layer's training statistics, scaled and moved by a part of what was seen beside what is usual.
+
+    Raises:
+        BadInput: What was seen is not finite; it names the layer.
+    """
+    if not (torch.isfinite(seen.mean).all() and torch.isfinite(seen.variance).all()):
+        raise BadInput(f"{name}: its input has no finite mean and variance on these cells")
+    factor = _padded(seen) / _padded(usual)
+    mean = seen.mean + factor.sqrt() * (own.mean - usual.mean)
+    return Moments(
+        own.mean + part * (mean - own.mean),
+        (_padded(own) * factor**part - _LEAST_VARIANCE).clamp(min=0),
+    )
 
 
 def effective_inputs(batches: Sequence[Tensor], weights: Tensor | None) -> float:
@@ -145,8 +155,8 @@ def _part(batches: Sequence[Tensor], weights: Tensor | None, prior_inputs: float
     return count / (count + prior_inputs)
 
 
-def _furthest(before: Statistics, after: Statistics) -> float:
-    """The largest move of any channel."""
+def furthest(before: Statistics, after: Statistics) -> float:
+    """The largest move of any channel, in standard deviations or their logarithm."""
     worst = 0.0
     for name, own in before.items():
         mean = ((after[name].mean - own.mean) / _padded(own).sqrt()).abs().max()

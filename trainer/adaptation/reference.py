@@ -16,7 +16,7 @@ from torch import Tensor
 
 from phenostream.engine.array_archive import ArrayArchive
 from phenostream.engine.errors import BadInput
-from phenostream.engine.types import CLASSES
+from phenostream.engine.types import CLASSES, Crops
 from phenostream.trainer.adaptation.statistics import Moments, measured_statistics, pooled
 from phenostream.trainer.data.cell_set import WHITE, CellSet
 from phenostream.trainer.network.graph import BundleGraph
@@ -80,7 +80,7 @@ def measure_reference(graph: BundleGraph, cells: CellSet) -> NormReference | Non
     return NormReference((told[0], told[1], told[2], told[3]), tuple(kinds))
 
 
-def network_input(graph: BundleGraph, cells: CellSet) -> list[Tensor]:
+def network_input(graph: BundleGraph, cells: Crops | CellSet) -> list[Tensor]:
     """Normalised crops in batches, as the phenotyper takes them."""
     batches = []
     for start in range(0, len(cells), _BATCH):

@@ -3,9 +3,10 @@
 Knows torch modules with live batch normalisations and their inputs; knows neither cells nor bundles.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -66,7 +67,10 @@ def keep_statistics(module: nn.Module, statistics: Statistics) -> None:
 
 
 def measured_statistics(
-    module: nn.Module, batches: Sequence[Tensor], weights: Tensor | None = None
+    module: nn.Module,
+    batches: Sequence[Tensor],
+    weights: Tensor | None = None,
+    on_output: Callable[[Any], object] = lambda _output: None,
 ) -> dict[str, Moments]:
     """What the inputs of the batch normalisations inside are like, in evaluation mode, as they stand.
 
@@ -74,6 +78,7 @@ def measured_statistics(
         module: Called with each batch; its statistics are not changed, its mode is the same afterwards.
         batches: Inputs, the first axis of each counting them.
         weights: (N,) how much each input counts, over all batches; None: each counts 1.
+        on_output: Called with what the module says of each batch, in order.
 
     Raises:
         BadInput: Not one weight per input, a weight below 0 or not finite, or no input that counts.
@@ -97,11 +102,49 @@ def measured_statistics(
                 for name, layer in layers.items()
             ]
             try:
-                module(batch)
+                on_output(module(batch))
             finally:
                 for handle in handles:
                     handle.remove()
     return {name: found.moments() for name, found in sums.items() if found.weight > 0}
+
+
+def sweep(
+    module: nn.Module, inputs: Tensor, weights: Tensor, rule: Callable[[str, Moments], Moments]
+) -> Any:
+    """One pass in which each batch normalisation, when its turn comes, takes statistics made of its own input.
+
+    Every layer then stands on layers that are done: one pass, where changing all at once needs as many as there are
+    layers in a row and gives nonsense in between. All inputs are held at once.
+
+    Args:
+        module: Called with the inputs, in evaluation mode; its mode is the same afterwards.
+        inputs: The first axis counts them.
+        weights: (N,) how much each counts, 0 or more, some above 0.
+        rule: From a layer's name and the moments of its input to what it shall go by.
+
+    Returns:
+        What the module says of the inputs, normalised so.
+    """
+    share = weights.double() / weights.double().sum()
+
+    def taking(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def take(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
+            taken = rule(name, _moments(given[0], share))
+            keep_statistics(layer, {"": taken})
+
+        return take
+
+    with evaluating(module), torch.no_grad():
+        handles = [
+            layer.register_forward_pre_hook(taking(name))
+            for name, layer in live_norms(module).items()
+        ]
+        try:
+            return module(inputs)
+        finally:
+            for handle in handles:
+                handle.remove()
 
 
 def pooled(parts: Sequence[Statistics], shares: Sequence[float]) -> dict[str, Moments]:
@@ -167,6 +210,14 @@ class _Watch:
 
     def __call__(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self.sums.add(inputs[0], self.weights)
+
+
+def _moments(x: Tensor, share: Tensor) -> Moments:
+    """Of inputs (N, C, ...) that count by these shares (N,), 1 in all."""
+    wide = x.float().reshape(*x.shape[:2], -1)
+    mean = share @ wide.mean(dim=2).double()
+    apart = (wide - mean.float()[:, None]).square_()
+    return Moments(mean, share @ apart.mean(dim=2).double())
 
 
 def _columns(name: str, layer: _BatchNorm) -> tuple[Tensor, Tensor]:

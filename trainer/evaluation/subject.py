@@ -19,7 +19,7 @@ from phenostream.engine.backends.registry import open_backend
 from phenostream.engine.bundle import MANIFEST, load_bundle
 from phenostream.engine.errors import BadInput, EngineFault
 from phenostream.engine.manifest import Calibration, MarkerTransform
-from phenostream.engine.types import F32, OUTPUT_SHAPES, Outputs
+from phenostream.engine.types import F32, OUTPUT_SHAPES, Crops, Outputs
 from phenostream.trainer.checkpoint import CARD, WEIGHTS, Card, load_checkpoint
 from phenostream.trainer.data.cell_set import CellSet
 from phenostream.trainer.evaluation.schema.document import SubjectFacts
@@ -62,7 +62,7 @@ class Subject:
         """Some weight was trained on simulated cells."""
         return self.facts.synthetic
 
-    def outputs(self, cells: CellSet) -> Outputs:
+    def outputs(self, cells: CellSet | Crops) -> Outputs:
         """What the model says of every cell, in order; the cells may be none.
 
         Raises:

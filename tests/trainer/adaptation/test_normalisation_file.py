@@ -60,19 +60,13 @@ def test_the_rebuilt_network_has_the_statistics_and_says_the_same(bundle: Bundle
         assert torch.equal(kept[name].variance, moments.variance)
 
 
-def test_exported_again_it_is_the_same_model(bundle: Bundle, tmp_path: Path) -> None:
-    again = load_bundle(write_bundle(unfold(bundle), tmp_path / "again"))
-    assert again.manifest.normalisation == bundle.manifest.normalisation
-    assert again.manifest.calibration == bundle.manifest.calibration
-    assert again.manifest.training_population == bundle.manifest.training_population
-    assert again.files["population.npz"] == bundle.files["population.npz"]
-    for name in ("class_logits", "marker_z", "ood_score"):
-        np.testing.assert_allclose(
-            getattr(again.golden.outputs, name),
-            getattr(bundle.golden.outputs, name),
-            atol=1e-4,
-            rtol=1e-3,
-        )
+def test_what_is_rebuilt_keeps_all_else_that_the_bundle_says(bundle: Bundle) -> None:
+    again, manifest = unfold(bundle), bundle.manifest
+    assert again.card.calibration == manifest.calibration
+    assert again.card.training_population == manifest.training_population
+    assert again.population == bundle.files["population.npz"]
+    assert again.card.metrics == manifest.metrics
+    assert again.golden.images.tobytes() == bundle.golden.crops.images.tobytes()
 
 
 def test_the_reference_comes_back_from_checkpoint_and_bundle(
