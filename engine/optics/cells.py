@@ -17,7 +17,7 @@ from phenostream.engine.types import CLASSES
 
 KINDS: Final = (*CLASSES, "red", "debris")
 """Kinds of objects; the first three are the classes, with the same index."""
-_SIDE, _LIGHT = 1, 2
+_SIDE, _LIGHT, _GATED = 1, 2, 3
 """Further streams from a cell's own seed: what was added later moves no earlier draw."""
 JITTER_UM: Final = 0.343
 """Half width of a cell's random offset from the middle of its patch: half a reduced pixel."""
@@ -28,7 +28,8 @@ class WhiteCell:
     """A white cell; ranges and units of the same names are explained in `presets.WhiteRanges`.
 
     `maturity` is standard normal: it sets a granulocyte's lobes and granules and has a share in its CD16, and means
-    nothing in the other classes. `gate` is the class that the gates would name, mostly but not always `kind`.
+    nothing in the other classes. `gate` is the class that the gates would name, mostly but not always `kind`: gates are
+    drawn on the measured levels (SPEC a.5), so that `markers` are those of a cell of the class `gate`.
     """
 
     kind: str
@@ -184,10 +185,13 @@ def marker_row(cell: Cell) -> npt.NDArray[np.float32]:
 
 
 def truth_row(cell: Cell) -> npt.NDArray[np.float32]:
-    """What ties levels to shape: ln(diameter² / µm²) in suspension and a granulocyte's maturity; NaN elsewhere."""
+    """What ties levels to shape: ln(diameter² / µm²) in suspension, and maturity where the levels are a granulocyte's.
+
+    NaN elsewhere.
+    """
     if not isinstance(cell, WhiteCell):
         return np.full(2, np.nan, np.float32)
-    maturity = cell.maturity if cell.kind == "granulocyte" else np.nan
+    maturity = cell.maturity if cell.gate == "granulocyte" else np.nan
     return np.array((2 * log(cell.diameter_um), maturity), np.float32)
 
 
@@ -207,9 +211,13 @@ def _draw_white(rng: np.random.Generator, kind: str, ranges: PresetRanges) -> Wh
     if kind == "granulocyte":
         granules *= 1 + 0.15 * float(np.clip(maturity, -2, 2))
         lobes = int(np.clip(round(3 + 0.9 * maturity), *ranges.lobes))
-    a, b, c, d = (float(v) for v in draw_markers(rng, kind, diameter_um, maturity))
+    levels = draw_markers(rng, kind, diameter_um, maturity)
     seed = int(rng.integers(2**63))
     side = np.random.default_rng([seed, _SIDE])
+    gate = _draw_gate(side, kind, ranges.gate_noise)
+    if gate != kind:
+        levels = draw_markers(np.random.default_rng([seed, _GATED]), gate, diameter_um, maturity)
+    a, b, c, d = (float(level) for level in levels)
     return WhiteCell(
         kind=kind,
         y_um=0.0,
@@ -232,7 +240,7 @@ def _draw_white(rng: np.random.Generator, kind: str, ranges: PresetRanges) -> Wh
         maturity=maturity,
         ghost=bool(rng.random() < ranges.ghost_share),
         markers=(a, b, c, d),
-        gate=_draw_gate(side, kind, ranges.gate_noise),
+        gate=gate,
         aspect=1 + own.aspect * float(side.gamma(1.5, 1 / 1.5)),
         angle=float(side.uniform(0, pi)) if own.aspect else 0.0,
         foot=_between(side, own.foot),

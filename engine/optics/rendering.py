@@ -32,7 +32,7 @@ from phenostream.engine.types import CLASSES
 F32 = npt.NDArray[np.float32]
 Purpose = Literal["train", "simulate", "golden"]
 PURPOSES: Final[tuple[Purpose, ...]] = ("train", "simulate", "golden")
-CODE_VERSION: Final = 7
+CODE_VERSION: Final = 8
 """Raise it whenever equal parameters would give other pixels or columns: cached banks of other versions are ignored."""
 
 

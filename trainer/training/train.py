@@ -177,7 +177,7 @@ def _checkpoint(
     facts = data.facts
     card = Card(
         name=facts.name,
-        version="0.2.0",
+        version="0.3.0",
         synthetic=facts.synthetic,
         description=facts.description,
         marker_unit=facts.marker_unit,

@@ -75,7 +75,8 @@ def test_every_class_has_texture_in_the_hard_preset() -> None:
 
 
 def test_a_granulocytes_maturity_ties_its_lobes_to_its_cd16() -> None:
-    cells = [_white("granulocyte", seed) for seed in range(600)]
+    drawn = [_white("granulocyte", seed) for seed in range(600)]
+    cells = [cell for cell in drawn if cell.gate == cell.kind]
     lobes = np.array([cell.lobes for cell in cells])
     cd16 = np.array([cell.markers[3] for cell in cells])
     size = np.log([cell.diameter_um for cell in cells])
@@ -107,6 +108,18 @@ def test_gates_name_another_class_for_about_one_hard_white_cell_in_twenty_and_fo
     assert not wrong["easy"]
     assert 0.03 < len(wrong["hard"]) / 1500 < 0.06
     assert {gate_index(cell) for cell in wrong["hard"]} == {0, 1, 2}
+
+
+def test_levels_and_their_maturity_are_those_of_the_class_that_the_gates_name() -> None:
+    drawn = [_white(CLASSES[seed % 3], seed) for seed in range(6000)]
+    wrong = [cell for cell in drawn if cell.gate != cell.kind]
+    cd16 = {
+        name: np.median([marker_row(cell)[3] for cell in wrong if cell.gate == name])
+        for name in CLASSES
+    }
+    assert cd16["granulocyte"] > 1.4 > 0.8 > max(cd16["lymphocyte"], cd16["monocyte"])
+    for cell in wrong:
+        assert np.isfinite(truth_row(cell)[1]) == (cell.gate == "granulocyte")
 
 
 def test_red_cells_and_debris_have_no_gate_of_another_kind() -> None:

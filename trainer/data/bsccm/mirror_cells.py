@@ -17,6 +17,7 @@ from phenostream.engine.optics.cells import SimulatedObject, WhiteCell, draw_obj
 from phenostream.engine.optics.forward import Optics
 from phenostream.engine.optics.patch import render_object
 from phenostream.engine.optics.presets import Preset
+from phenostream.engine.optics.proteins import draw_markers
 from phenostream.engine.optics.rendering import seed_sequence
 from phenostream.trainer.data.bsccm.layout import ANTIBODIES, ASSUMED_PIXEL_UM, IN_TUBE
 from phenostream.trainer.data.bsccm.mirror_census import Census
@@ -101,7 +102,7 @@ class CellMaker:
         """(4,) linear levels as the table has them before its floor: only stained pools carry a signal."""
         rng = self._rng(_OBJECTS, row, 1)
         dark = rng.normal(*_AUTOFLUORESCENCE_LOG10, 4)
-        signal = marker_row(shown.cells[0]).astype(np.float64)
+        signal = self._signal(row, shown)
         signal = np.where(np.isfinite(signal), signal, dark)
         antibodies = ANTIBODIES[self._census.condition[row]]
         stained = np.array(IN_TUBE[antibodies])
@@ -109,6 +110,16 @@ class CellMaker:
         if antibodies in _MEMBERS:
             levels[_MEMBERS[antibodies]] += _MEMBER_SHARE * 10 ** signal[_MEMBERS[antibodies]]
         return np.asarray(_UNIT * levels * 10 ** self.slide(row).stain_log10)
+
+    def _signal(self, row: int, shown: SimulatedObject) -> F64:
+        """(4,) log10 levels of what the cell is: which cells are gated wrongly is the census' to say."""
+        cell = shown.cells[0]
+        if isinstance(cell, WhiteCell) and cell.gate != cell.kind:
+            rng = self._rng(_OBJECTS, row, 2)
+            levels = draw_markers(rng, cell.kind, cell.diameter_um, cell.maturity)
+        else:
+            levels = marker_row(cell)
+        return levels.astype(np.float64)
 
     def slide(self, row: int) -> Slide:
         """The slide a cell lies on."""
