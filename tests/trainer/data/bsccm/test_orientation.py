@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from phenostream.trainer.data.bsccm.mirror import MirrorSettings, write_mirror
 from phenostream.trainer.data.bsccm.orientation import shots_seen
 from phenostream.trainer.data.bsccm.packer import pack
 from phenostream.trainer.data.packed import PackedCells
@@ -12,8 +13,11 @@ pytestmark = pytest.mark.trainer
 
 
 @pytest.fixture(scope="module")
-def cells(small_mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> PackedCells:
-    return pack(small_mirror, tmp_path_factory.mktemp("seen") / "cells.npz")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> PackedCells:
+    """Of 150 cells enough stand alone, of the session's 60 too few."""
+    folder = tmp_path_factory.mktemp("seen")
+    write_mirror(folder / "BSCCMNIST", MirrorSettings(cells=150))
+    return pack(folder / "BSCCMNIST", folder / "cells.npz")
 
 
 @pytest.mark.parametrize(
