@@ -9,6 +9,7 @@ Examples:
   phenostream evaluate demo --dataset simulated --preset hard --out work/evaluation
   phenostream evaluate work/model --dataset bsccm --root BSCCM --protocol fov --out work/bsccm
   phenostream evaluate --dataset bccd --root BCCD/TEST
+  phenostream evaluate --dataset bsccm-figures --root FIGURES
 """
 
 import argparse
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 _PROTOCOLS = ("paper", "clean", "fov", "slide", "condition")
 _NEEDED = ("torch", "sklearn", "jinja2", "matplotlib")
-_OF_PICTURES: Final[dict[str, str]] = {"bccd": "evaluate_bccd"}
+_OF_PICTURES: Final[dict[str, str]] = {
+    "bccd": "evaluate_bccd",
+    "bsccm-figures": "evaluate_figures",
+}
 """Data sets of pictures that no daemon sees, by name, with the module beside this one that judges a model on them."""
 _SPELT: Final = {"model": "MODEL", "out": "--out"}
 _OF_CROPS_ONLY: Final = {

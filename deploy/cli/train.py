@@ -11,6 +11,7 @@ Examples:
   phenostream train --out work/theirs --recipe published --epochs 20
   phenostream train --out work/no-vit --without vit
   phenostream train --dataset bccd --root BCCD --out work/bccd
+  phenostream train --dataset single-shot --out work/single-shot
   torchrun --nproc-per-node 2 -m phenostream.deploy.cli train --out work/two --batch 128
 """
 
@@ -59,7 +60,10 @@ _SHAPE = {
 }
 
 
-_OF_PICTURES: Final[dict[str, str]] = {"bccd": "train_bccd"}
+_OF_PICTURES: Final[dict[str, str]] = {
+    "bccd": "train_bccd",
+    "single-shot": "train_single_shot",
+}
 """Data sets of pictures that no daemon sees, by name, with the module beside this one that trains on them."""
 _ALSO_FOR_PICTURES: Final = ("seed", "epochs", "batch", "peak_rate", "weight_decay", "threads")
 """Options that a training on pictures knows too; the other ones are of crops."""
