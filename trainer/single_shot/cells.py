@@ -2,8 +2,8 @@
 
 The simulator's presets give each class a nucleus of its own form, which a model then goes by, and in one shot real
 cells do not show it so. Here the classes keep their sizes and numbers of granules (SPEC f.3: literature); one round
-nucleus may stand in each of them, and all else varies widely and alike in every class. Set without a real label;
-docs/measurements/real-cells.md says what each change gave.
+nucleus may stand in each of them, and all else varies widely and alike in every class. No range was fitted to a label,
+but this choice among others was made after scoring them on the public cells: docs/measurements/real-cells.md.
 """
 
 from dataclasses import dataclass, replace
