@@ -24,6 +24,7 @@ Examples:
   phenostream bench field
   phenostream bench drift
   phenostream bench simulator --figures ../shared/data/bsccm_figures --out work/likeness
+  phenostream bench adapt --site contrast
   phenostream bench train
 """
 
@@ -31,6 +32,7 @@ import argparse
 from collections.abc import Callable
 
 from phenostream.deploy.cli import (
+    bench_adapt,
     bench_detect,
     bench_drift,
     bench_engine,
@@ -241,6 +243,11 @@ _KINDS: dict[str, tuple[_Declare, _Measure, str]] = {
         bench_simulator.declare,
         bench_simulator.measure,
         "simulated cells beside real ones: statistics, and a page with both",
+    ),
+    "adapt": (
+        bench_adapt.declare,
+        bench_adapt.measure,
+        "what fitting to a site gains and loses, by its mix of classes, on simulated sites",
     ),
     "train": (
         bench_train.declare,
