@@ -84,6 +84,8 @@ def adapt(
         BadInput: The bundle cannot be fitted, or the recording's cells are too few or too odd; nothing is written.
         EngineFault: The new graph does not give its own golden outputs.
     """
+    if request.out.resolve() == request.bundle.resolve():
+        raise BadInput(f"{request.out}: is the bundle to fit, expected another folder to write")
     refuse_foreign_folder(request.out)
     source = load_bundle(request.bundle)
     _refuse_adapted(source)

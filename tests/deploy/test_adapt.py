@@ -18,7 +18,7 @@ from phenostream.daemon.client.stream import SourceFrame  # noqa: E402
 from phenostream.daemon.recordings.writer import write_recording  # noqa: E402
 from phenostream.daemon.run_id import new_run_id  # noqa: E402
 from phenostream.deploy.bench.truth import read_truth, write_truth  # noqa: E402
-from phenostream.deploy.cli.main import main  # noqa: E402
+from phenostream.deploy.cli.main import BAD_USAGE, main  # noqa: E402
 from phenostream.deploy.labelled_cells import with_truth  # noqa: E402
 from phenostream.deploy.microscope import MicroscopeSettings, SimulatedMicroscope  # noqa: E402
 from phenostream.deploy.site_cells import SiteCells, read_site_cells  # noqa: E402
@@ -139,6 +139,17 @@ def test_a_fitted_bundle_is_not_fitted_again(
     assert main([*map(str, words)]) == 2
     assert "is fitted to site.phenorec of simulated-dpc already" in _line(capsys)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_bundle_to_fit_is_not_written_over(
+    site: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path.name: path.read_bytes() for path in DEMO.iterdir()}
+    same = DEMO.parent / "bench" / ".." / DEMO.name
+    words = ["adapt", "--bundle", str(DEMO), "--from", str(site.recording), str(same)]
+    assert main(words) == BAD_USAGE
+    assert "is the bundle to fit, expected another folder to write" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in DEMO.iterdir()} == before
 
 
 def test_the_comparison_is_of_the_same_labelled_cells(adapted: Adapted) -> None:
