@@ -31,7 +31,14 @@ from phenostream.trainer.classifier.scaling import Scaling
 from phenostream.trainer.classifier.settings import FitSettings
 from phenostream.trainer.data.bccd.landmarks import LandmarkFinder
 from phenostream.trainer.data.bccd.originals import original_of
-from phenostream.trainer.data.bccd.register import SLICES, Register, make_register, save_register
+from phenostream.trainer.data.bccd.register import (
+    SLICES,
+    UNKNOWN,
+    Register,
+    load_register,
+    make_register,
+    save_register,
+)
 from phenostream.trainer.data.bccd.slices import slice_originals
 from phenostream.trainer.data.bccd.smears import Smears
 from phenostream.trainer.evaluation.figures.bootstrap import BootstrapSettings
@@ -77,7 +84,7 @@ def train_stained(
         EngineFault: The loss is no longer finite.
         OSError: The folder cannot be written.
     """
-    register, original = _find_originals(smears, on_step)
+    register, original = _originals(smears, out / REGISTER, on_step)
     slices = _cut(smears, register.slice[original], original, settings, on_step)
     scaling = Scaling.of(slices.training.images)
     narrow = choose(settings).narrow
@@ -96,11 +103,16 @@ def train_stained(
     ]
     checkpoint = PictureCheckpoint(last, card.model_copy(update={"metrics": tuple(metrics)}))
     save_classifier(checkpoint, out)
-    save_register(register, out / REGISTER)
     return checkpoint
 
 
-def _find_originals(smears: Smears, on_step: OnStep) -> tuple[Register, I32]:
+def _originals(smears: Smears, path: Path, on_step: OnStep) -> tuple[Register, I32]:
+    """Found, and kept beside the model; what is there already is used again where it knows every file."""
+    if path.exists():
+        register = load_register(path)
+        original = register.known(smears.sha256)
+        if (original != UNKNOWN).all():
+            return register, original
     finder, landmarks = LandmarkFinder(), []
     for image in smears.images:
         landmarks.append(finder.find(image))
@@ -109,7 +121,10 @@ def _find_originals(smears: Smears, on_step: OnStep) -> tuple[Register, I32]:
         landmarks, on_done=lambda more: on_step("match originals", more, len(smears))
     )
     slice_of: U8 = slice_originals(smears.kind, original, _SLICE_SEED)
-    return make_register(smears.sha256, original, slice_of, landmarks), original
+    register = make_register(smears.sha256, original, slice_of, landmarks)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_register(register, path)
+    return register, original
 
 
 def _cut(
