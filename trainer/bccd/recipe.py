@@ -16,18 +16,18 @@ _AUGMENTATION: Final = AugmentationSettings(
     flips="both",
     turns=True,
     rotation_deg=45,
-    scale=0.15,
-    stretch=0.15,
-    shear=0.15,
+    scale=0.12,
+    stretch=0.1,
+    shear=0.1,
     shift=0.06,
     brightness=0.03,
-    contrast=0.12,
-    gamma=0.12,
-    plane_gain=0.08,
-    saturation=0.25,
-    noise=0.03,
-    blur_px=1.0,
-    erased=0.35,
+    contrast=0.1,
+    gamma=0.1,
+    plane_gain=0.06,
+    saturation=0.15,
+    noise=0.015,
+    blur_px=0.8,
+    erased=0.25,
 )
 
 
@@ -37,16 +37,23 @@ def recipe(side_px: int = SIDE_PX) -> FitSettings:
         {"tasks": "classes", "inputs": "rgb", "crop_px": side_px}
     )
     return FitSettings(
-        epochs=8,
-        pictures_per_epoch=3072,
-        batch=64,
-        peak_rate=1.5e-3,
+        epochs=10,
+        pictures_per_epoch=1536,
+        batch=16,
+        peak_rate=1e-3,
         weight_decay=0.05,
         smoothing=0.05,
         draw="groups",
-        average=0.98,
+        average=0.99,
         augmentation=_AUGMENTATION,
         network=network,
+    )
+
+
+def finishing(settings: FitSettings) -> FitSettings:
+    """The same, for a model that goes on learning with more originals: a quarter as long, at a third of the rate."""
+    return settings.model_copy(
+        update={"epochs": max(1, settings.epochs // 4), "peak_rate": settings.peak_rate / 3}
     )
 
 

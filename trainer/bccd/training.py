@@ -1,8 +1,8 @@
 """Training the classifier of stained cells from a folder of pictures, from originals to a saved model.
 
-Originals are found without looking at labels and split; a first model, of the training slice alone, is measured on the
-selection slice, which is where settings were chosen and the temperature comes from. The model that is kept learns from
-both and is measured once on the held-out slice.
+Originals are found without looking at labels and split; a model that learnt from the training slice alone is measured on
+the selection slice, which is where settings were chosen and the temperature comes from. It then goes on learning from
+both, and what is kept is measured once on the held-out slice.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from phenostream.engine.types import I32, U8
 from phenostream.trainer.bccd.evaluation import OnStep, predicted
 from phenostream.trainer.bccd.feeding import feed
 from phenostream.trainer.bccd.judging import Judged, judge
-from phenostream.trainer.bccd.recipe import views
+from phenostream.trainer.bccd.recipe import finishing, views
 from phenostream.trainer.bccd.simple_trees import simple_probability
 from phenostream.trainer.classifier.checkpoint import (
     Measured,
@@ -75,7 +75,7 @@ def train_stained(
 
     Args:
         smears: All pictures that may be used, of whatever part.
-        settings: Of both trainings.
+        settings: Of the training; `recipe.finishing` makes those of its end.
         out: Folder for the checkpoint and its register.
         on_step: For a progress bar.
 
@@ -88,16 +88,16 @@ def train_stained(
     slices = _cut(smears, register.slice[original], original, settings, on_step)
     scaling = Scaling.of(slices.training.images)
     narrow = choose(settings).narrow
-    first = _fit(slices.training, settings, scaling, "first training", on_step)
+    first = _fit(slices.training, settings, scaling, "training", on_step)
     logits = first.predict(slices.selection, views(), narrow).logits
     temperature = fit_temperature(logits, slices.selection.kind)
-    last = _fit(slices.both, settings, scaling, "last training", on_step)
+    last = _fit(slices.both, finishing(settings), scaling, "training with both slices", on_step, first)
     last.temperature = first.temperature = temperature
     card = _card(slices, settings, scaling, temperature)
     selected = PictureCheckpoint(first, card)
     made = PictureCheckpoint(last, card)
     metrics = [
-        *_measured("first model, selection originals", selected, slices.selection, on_step),
+        *_measured("before it learnt from them, selection originals", selected, slices.selection, on_step),
         *_measured("held-out originals", made, slices.held_out, on_step),
         *_baseline(slices, settings.seed),
     ]
@@ -142,13 +142,19 @@ def _cut(
 
 
 def _fit(
-    pictures: Pictures, settings: FitSettings, scaling: Scaling, what: str, on_step: OnStep
+    pictures: Pictures,
+    settings: FitSettings,
+    scaling: Scaling,
+    what: str,
+    on_step: OnStep,
+    start: PictureClassifier | None = None,
 ) -> PictureClassifier:
     return fit(
         pictures,
         settings,
         scaling,
         lambda epoch, loss, model: on_step(f"{what}, loss {loss:.3f}", 1, settings.epochs),
+        start,
     )
 
 

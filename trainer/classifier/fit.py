@@ -31,7 +31,11 @@ OnEpoch = Callable[[int, float, PictureClassifier], None]
 
 
 def fit(
-    train: Pictures, settings: FitSettings, scaling: Scaling, on_epoch: OnEpoch | None = None
+    train: Pictures,
+    settings: FitSettings,
+    scaling: Scaling,
+    on_epoch: OnEpoch | None = None,
+    start: PictureClassifier | None = None,
 ) -> PictureClassifier:
     """A trained model of temperature 1, in evaluation mode, in float32.
 
@@ -41,6 +45,7 @@ def fit(
         settings: Of the training.
         scaling: Of the pixels.
         on_epoch: Is told how it goes.
+        start: A model of the same shape to go on from, which stays as it is; None: random weights.
 
     Raises:
         BadInput: A class has no picture, or the pictures do not fit the network.
@@ -51,7 +56,10 @@ def fit(
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     precision = choose(settings)
-    model = PictureClassifier(settings.network, scaling).to(precision.device)
+    model = PictureClassifier(settings.network, scaling)
+    if start is not None:
+        model.load_state_dict(start.state_dict())
+    model.to(precision.device)
     teach_reject = settings.reject > 0 and bool(train.foreign.any())
     if not teach_reject:
         model.phenotyper.silence_reject()

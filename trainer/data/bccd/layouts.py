@@ -19,7 +19,7 @@ from phenostream.trainer.data.bccd.pixels import LARGEST_FILE, SUFFIXES
 PARTS: Final = ("TRAIN", "TEST", "TEST_SIMPLE")
 WHOLE: Final = "ALL"
 """Part of pictures that are in none of `PARTS`."""
-MOST_PICTURES: Final = 100_000
+MOST_PICTURES: Final = 40_000
 _MOST_ENTRIES: Final = 400_000
 _LARGEST_ZIP: Final = 8 << 30
 _DEEPEST: Final = 8
@@ -82,7 +82,7 @@ def _in_folder(root: Path) -> Iterator[PictureFile]:
             if suffix == ".zip" and not place.parts:
                 yield from _in_zip(path, name)
             elif suffix in SUFFIXES:
-                parts = (root.name, *place.parts)
+                parts = (root.resolve().name, *place.parts)
                 yield _file(str(place / name), parts, _start_of(path))
 
 
@@ -102,7 +102,7 @@ def _in_zip(path: Path, shown: str) -> Iterator[PictureFile]:
             name = PurePosixPath(member.filename.replace("\\", "/")[-1000:])
             if member.is_dir() or name.suffix.lower() not in SUFFIXES:
                 continue
-            parts = (path.parent.name, path.stem, *name.parts[:-1])
+            parts = (path.resolve().parent.name, path.stem, *name.parts[:-1])
             yield _file(f"{shown}/{name}", parts, _unpacked(archive, member))
 
 
