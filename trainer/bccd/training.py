@@ -1,8 +1,8 @@
 """Training the classifier of stained cells from a folder of pictures, from originals to a saved model.
 
-Originals are found without looking at labels and split; a model that learnt from the training slice alone is measured on
-the selection slice, which is where settings were chosen and the temperature comes from. It then goes on learning from
-both, and what is kept is measured once on the held-out slice.
+Originals are found without looking at labels and split; a model that learnt from the training slice alone is measured
+on the selection slice, which is where settings were chosen and the temperature comes from. It then goes on learning
+from both, and what is kept is measured once on the held-out slice.
 """
 
 from dataclasses import dataclass
@@ -91,13 +91,17 @@ def train_stained(
     first = _fit(slices.training, settings, scaling, "training", on_step)
     logits = first.predict(slices.selection, views(), narrow).logits
     temperature = fit_temperature(logits, slices.selection.kind)
-    last = _fit(slices.both, finishing(settings), scaling, "training with both slices", on_step, first)
+    last = _fit(
+        slices.both, finishing(settings), scaling, "training with both slices", on_step, first
+    )
     last.temperature = first.temperature = temperature
     card = _card(slices, settings, scaling, temperature)
     selected = PictureCheckpoint(first, card)
     made = PictureCheckpoint(last, card)
     metrics = [
-        *_measured("before it learnt from them, selection originals", selected, slices.selection, on_step),
+        *_measured(
+            "before it learnt from them, selection originals", selected, slices.selection, on_step
+        ),
         *_measured("held-out originals", made, slices.held_out, on_step),
         *_baseline(slices, settings.seed),
     ]
