@@ -90,6 +90,8 @@ def _say_part(part: "PartJudged") -> None:
     say(printable(f"{part.part}: {labels}"))
     if part.learnt_from:
         say(f"{part.learnt_from} of these files the model was trained or chosen on; they are not judged")  # fmt: skip
+    if part.unplaced:
+        say(f"{part.unplaced} of these files match no original clearly; they are not judged")
     if part.recognised is not None:
         share = (
             f"{part.recognised.pictures} other pictures of {part.recognised.originals} originals"

@@ -23,7 +23,7 @@ from phenostream.trainer.bccd.recipe import views
 from phenostream.trainer.classifier.checkpoint import Measured, PictureCheckpoint
 from phenostream.trainer.classifier.pictures import Pictures
 from phenostream.trainer.data.bccd.placing import Placed, place
-from phenostream.trainer.data.bccd.register import Register
+from phenostream.trainer.data.bccd.register import UNPLACED, Register
 from phenostream.trainer.data.bccd.smears import Smears
 from phenostream.trainer.evaluation.figures.bootstrap import BootstrapSettings
 from phenostream.trainer.evaluation.pictures import png
@@ -63,6 +63,7 @@ class PartJudged(Closed):
         part: TRAIN, TEST, TEST_SIMPLE, or ALL where there are no parts.
         labels: Pictures per folder.
         learnt_from: Files that the model was trained or chosen on; not judged.
+        unplaced: Files of the same data set that may be of any original, so that they are neither; not judged.
         unseen: Figures on originals that are new to the model; None where there are none.
         recognised: Figures on other files that show an original that it learnt from; None where there are none.
         together: Figures on both; None unless there are both.
@@ -73,6 +74,7 @@ class PartJudged(Closed):
     part: str
     labels: dict[str, Count]
     learnt_from: Count
+    unplaced: Count
     unseen: Judged | None
     recognised: Judged | None
     together: Judged | None
@@ -188,6 +190,8 @@ class _Part:
 def _part(part: _Part, said: F32, crops: npt.NDArray[np.uint8], how: BootstrapSettings) -> PartJudged:  # fmt: skip
     unseen = part.inside & part.placed.unseen
     recognised = part.inside & ~part.placed.unseen & ~part.placed.by_hash
+    not_judged = part.inside & ~part.placed.unseen & part.placed.by_hash
+    stray = part.placed.slice == UNPLACED
 
     def figures(chosen: Bool) -> Judged | None:
         if not chosen.any():
@@ -200,7 +204,8 @@ def _part(part: _Part, said: F32, crops: npt.NDArray[np.uint8], how: BootstrapSe
     return PartJudged(
         part=part.name,
         labels=dict(sorted(labels.items())),
-        learnt_from=int((part.inside & ~part.placed.unseen & part.placed.by_hash).sum()),
+        learnt_from=int((not_judged & ~stray).sum()),
+        unplaced=int((not_judged & stray).sum()),
         unseen=figures(unseen),
         recognised=figures(recognised),
         together=figures(unseen | recognised) if both else None,

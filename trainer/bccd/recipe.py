@@ -37,7 +37,7 @@ def recipe(side_px: int = SIDE_PX) -> FitSettings:
         {"tasks": "classes", "inputs": "rgb", "crop_px": side_px}
     )
     return FitSettings(
-        epochs=10,
+        epochs=30,
         pictures_per_epoch=1536,
         batch=16,
         peak_rate=1e-3,

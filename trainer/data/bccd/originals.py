@@ -2,9 +2,10 @@
 
 In rounds: some pictures are matched among themselves and joined into originals; the others are then matched to a few
 examples of each original; what matches nothing goes into the next round. A match is proposed by votes of single
-landmarks and confirmed by an affine map that many agree with. Examples of all originals are matched once more in the
-end, which joins what the rounds left apart; a picture that is still alone, because it has few landmarks, goes to the
-original that it agrees with clearly better than with any other. One that has none is a stray.
+landmarks and confirmed by an affine map that many agree with. In the end the best examples are matched once more with
+one of each original (several would take each other's votes), which joins what the rounds left apart. A picture that is
+still alone, because it has few landmarks, goes to the original that it agrees with clearly better than with any other.
+One that has none is a stray.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -67,12 +68,14 @@ def original_of(
             break
         seeds = np.sort(rng.choice(left, min(len(left), _SEEDS), replace=False))
         _join(matches(landmarks, seeds, seeds, families), families)
-        examples = np.concatenate([examples, _examples(landmarks, seeds, families)])
+        examples = np.concatenate([examples, _examples(landmarks, seeds, families, _EXAMPLES)])
         left = np.setdiff1d(left, seeds)
         found = _join(matches(landmarks, left, examples, families), families)
         on_done(len(seeds) + len(found))
         left = np.setdiff1d(left, found)
-    _join(matches(landmarks, examples, examples, families), families)
+    everyone = np.arange(len(landmarks))
+    several, one = (_examples(landmarks, everyone, families, most) for most in (_EXAMPLES, 1))
+    _join(matches(landmarks, several, one, families), families)
     _join(_clearest(landmarks, families), families)
     on_done(len(left))
     roots = [families.root(row) for row in range(len(landmarks))]
@@ -166,7 +169,7 @@ def _clearest(landmarks: Sequence[Landmarks], families: _Families) -> Iterator[M
             yield Match(row, shown[first], int(agreeing[first]))
 
 
-def _examples(landmarks: Sequence[Landmarks], rows: Rows, families: _Families) -> Rows:
+def _examples(landmarks: Sequence[Landmarks], rows: Rows, families: _Families, most: int) -> Rows:
     """Of each family among these rows the few with the most landmarks."""
     members: dict[int, list[int]] = {}
     for row in rows.tolist():
@@ -174,7 +177,7 @@ def _examples(landmarks: Sequence[Landmarks], rows: Rows, families: _Families) -
     chosen = [
         row
         for family in members.values()
-        for row in sorted(family, key=lambda one: -len(landmarks[one]))[:_EXAMPLES]
+        for row in sorted(family, key=lambda one: -len(landmarks[one]))[:most]
     ]
     return np.array(chosen, np.intp)
 

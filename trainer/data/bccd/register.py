@@ -22,6 +22,7 @@ from phenostream.trainer.written_whole import opened_whole
 SLICES: Final = ("training", "selection", "held-out", "unplaced")
 """What an original was used for: learnt from, chosen on, neither; a stray, which may be of any other, is left out."""
 HELD_OUT: Final = SLICES.index("held-out")
+UNPLACED: Final = SLICES.index("unplaced")
 UNKNOWN: Final = -1
 _LARGEST: Final = 64 << 20
 _COLUMNS: Final = ("prefix", "original", "slice", "owner", "place", "descriptor")
@@ -81,7 +82,7 @@ class Register:
         )
 
     def examples(self) -> list[Landmarks]:
-        """(G,) landmarks by which each original is recognised."""
+        """(G,) landmarks by which each original is recognised; none of the unplaced, which may be of any other."""
         rows = [np.flatnonzero(self.owner == index) for index in range(len(self.slice))]
         return [Landmarks(self.place[row], self.descriptor[row]) for row in rows]
 
@@ -102,6 +103,8 @@ def make_register(
     for index in range(len(slice_of)):
         rows = np.flatnonzero(original == index)
         best = landmarks[int(rows[points[rows].argmax()])]
+        if slice_of[index] == UNPLACED:
+            continue
         owners.append(np.full(len(best), index, np.int32))
         kept.append(best)
     prefix = prefixes(sha256)
