@@ -25,14 +25,14 @@ def run(args: argparse.Namespace) -> int:
 
     intervals = BootstrapSettings(resamples=args.resamples, seed=args.seed)
     cells = read_figures(args.root)
-    checkpoint = load_single_shot(None if args.model is None else Path(args.model))
+    committee = load_single_shot(None if args.model is None else Path(args.model))
     with progress(STEPS, "evaluate", "step") as bar:
 
         def on_step(name: str) -> None:
             bar.set_postfix_str(name)
             bar.update()
 
-        report = judge(args.root, cells, checkpoint, intervals, on_step)
+        report = judge(args.root, cells, committee, intervals, on_step)
     if args.json:
         say_json(report.model_dump(mode="json"))
     else:

@@ -11,14 +11,14 @@ _FIT = ("seed", "epochs", "batch", "peak_rate", "weight_decay", "threads")
 
 def run(args: argparse.Namespace) -> int:
     """Draw the cells, train, and print what was measured."""
-    from phenostream.trainer.classifier.checkpoint import load_classifier
     from phenostream.trainer.single_shot.training import train_single_shot
+    from phenostream.trainer.single_shot.weights import load_single_shot
 
     settings = _settings(args)
     drawn = settings.objects + 2 * settings.held_out
     with (
         progress(drawn, "draw", "cell") as cells,
-        progress(settings.fit.epochs, "train", "epoch") as epochs,
+        progress(settings.fit.epochs * len(settings.members), "train", "epoch") as epochs,
     ):
 
         def on_epoch(_number: int, loss: float, _model: object) -> None:
@@ -26,11 +26,11 @@ def run(args: argparse.Namespace) -> int:
             epochs.update()
 
         folder = train_single_shot(settings, cells.update, on_epoch)
-    card = load_classifier(folder, "single-shot").card
+    card = load_single_shot(folder).card
     if args.json:
         say_json(card.model_dump(mode="json"))
         return 0
-    say(f"{card.name} {card.version} in {folder}: SYNTHETIC cells")
+    say(f"{card.name} {card.version}, {len(card.members)} networks, in {folder}: SYNTHETIC cells")
     say_table(
         ["figure", "value", "measured on"],
         [(one.name, one.figure.text(), one.data) for one in card.metrics],

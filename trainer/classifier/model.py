@@ -16,6 +16,7 @@ from phenostream.engine.errors import BadInput
 from phenostream.engine.types import CLASSES, F32, I32
 from phenostream.trainer.calibration.probabilities import probabilities
 from phenostream.trainer.classifier.pictures import Pictures
+from phenostream.trainer.classifier.pyramid import Pyramid, PyramidOptions
 from phenostream.trainer.classifier.scaling import Scaling
 from phenostream.trainer.network.model import Phenotyper, RawOutputs
 from phenostream.trainer.network.network_options import NetworkOptions
@@ -75,19 +76,19 @@ class PictureClassifier(nn.Module):
 
     Attributes:
         scaling: Of the pixels.
-        phenotyper: With task "classes" only.
+        phenotyper: The network, with task "classes" only.
         temperature: Divides the logits before the softmax.
     """
 
-    def __init__(self, options: NetworkOptions, scaling: Scaling, temperature: float = 1.0) -> None:
+    def __init__(
+        self,
+        options: NetworkOptions | PyramidOptions,
+        scaling: Scaling,
+        temperature: float = 1.0,
+    ) -> None:
         super().__init__()
-        if options.tasks != "classes" or options.inputs not in ("single", "rgb"):
-            raise BadInput(
-                f"network: tasks {options.tasks}, inputs {options.inputs}; a picture classifier needs tasks classes"
-                " and inputs single or rgb"
-            )
         self.options, self.scaling, self.temperature = options, scaling, temperature
-        self.phenotyper = Phenotyper(options)
+        self.phenotyper = _network(options)
         for parameter in self.parameters():
             if parameter.ndim == 4:  # the layout that convolutions are quickest in
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -142,6 +143,17 @@ class PictureClassifier(nn.Module):
             raise BadInput(
                 f"pictures: shape {pictures.images.shape[1:]}, this model takes {expected}"
             )
+
+
+def _network(options: NetworkOptions | PyramidOptions) -> Phenotyper | Pyramid:
+    if isinstance(options, PyramidOptions):
+        return Pyramid(options)
+    if options.tasks != "classes" or options.inputs not in ("single", "rgb"):
+        raise BadInput(
+            f"network: tasks {options.tasks}, inputs {options.inputs}; a picture classifier needs tasks classes"
+            " and inputs single or rgb"
+        )
+    return Phenotyper(options)
 
 
 def _mean(of_views: Sequence[Tensor]) -> F32:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from phenostream.trainer.classifier.pyramid import PyramidOptions
 from phenostream.trainer.network.network_options import NetworkOptions
 
 Draw = Literal["pictures", "kinds", "groups"]
@@ -70,7 +71,7 @@ class FitSettings(BaseModel):
         device: Where to compute; ``auto`` is a GPU where there is one.
         threads: Cores to train on.
         augmentation: Of every picture at every draw.
-        network: Shape of the network.
+        network: Shape of the published network, or of a pyramid.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -89,4 +90,4 @@ class FitSettings(BaseModel):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     augmentation: AugmentationSettings = AugmentationSettings()
-    network: NetworkOptions = NetworkOptions(tasks="classes")
+    network: NetworkOptions | PyramidOptions = NetworkOptions(tasks="classes")

@@ -4,6 +4,7 @@ Every figure has a bootstrap interval over cells. Knows the arrays and the schem
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,9 @@ import numpy as np
 
 from phenostream.engine.types import CLASSES, F32, I32
 from phenostream.trainer.classifier.checkpoint import PictureCheckpoint
+from phenostream.trainer.classifier.committee import Committee
 from phenostream.trainer.classifier.model import PicturePredictions
+from phenostream.trainer.classifier.pictures import Pictures
 from phenostream.trainer.data.bsccm_figures import RED_NAME, UNKNOWN, FigureCells
 from phenostream.trainer.evaluation.figures import ranks
 from phenostream.trainer.evaluation.figures.bootstrap import BootstrapSettings, Resamples
@@ -60,7 +63,7 @@ STEPS: Final = 2 + len(_BASELINES)
 def judge(
     root: Path,
     cells: FigureCells,
-    checkpoint: PictureCheckpoint,
+    committee: Committee,
     settings: BootstrapSettings,
     on_step: Callable[[str], None] = lambda name: None,
 ) -> FiguresReport:
@@ -69,21 +72,28 @@ def judge(
     Args:
         root: Where the cells came from.
         cells: Real cells.
-        checkpoint: The model, which is not changed.
+        committee: The model, which is not changed.
         settings: Of the intervals.
         on_step: Is told the name of each way before it is scored.
 
     Raises:
         BadInput: Fewer cells than folds.
     """
-    pictures = figure_pictures(cells, checkpoint.model.options.crop_px)
+    pictures = partial(figure_pictures, cells)
     resamples = Resamples.of(np.arange(len(cells), dtype=np.int32), settings)
     adaptation = AdaptationSettings()
     on_step(STRICT)
-    strict = checkpoint.model.predict(pictures, VIEWS)
+    strict = committee.predict(pictures, _as_trained)
     on_step(ADAPTED)
-    adapted = cross_fitted(checkpoint.model, pictures, adaptation)
-    said = {STRICT: strict, ADAPTED: adapted.predictions}
+    shifts: list[LayerMoved] = []
+
+    def fitted(one: PictureCheckpoint, seen: Pictures) -> PicturePredictions:
+        found = cross_fitted(one.model, seen, adaptation)
+        shifts.extend(_moved(found, f"{one.card.version}: "))
+        return found.predictions
+
+    adapted = committee.predict(pictures, fitted)
+    said = {STRICT: strict, ADAPTED: adapted}
     ways = [_way(name, cells, resamples, one) for name, one in said.items()]
     ways += _baselines(cells, resamples, on_step)
     return FiguresReport(
@@ -91,11 +101,11 @@ def judge(
         pictures_sha256=cells.sha256,
         counts={label: cells.labels.count(label) for label in dict.fromkeys(cells.labels)},
         left_out=cells.left_out,
-        model=_facts(checkpoint),
+        model=_facts(committee),
         folds=adaptation.folds,
         ways=tuple(ways),
-        gain=_gain(cells, resamples, strict, adapted.predictions),
-        shifts=_moved(adapted),
+        gain=_gain(cells, resamples, strict, adapted),
+        shifts=tuple(shifts),
         cells=tuple(_judged(cells, said)),
     )
 
@@ -175,21 +185,24 @@ def _white(cells: FigureCells) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     return (cells.kind >= 0) & (cells.kind < len(CLASSES))
 
 
-def _facts(checkpoint: PictureCheckpoint) -> ModelFacts:
-    card = checkpoint.card
+def _as_trained(one: PictureCheckpoint, pictures: Pictures) -> PicturePredictions:
+    return one.model.predict(pictures, VIEWS)
+
+
+def _facts(committee: Committee) -> ModelFacts:
+    card = committee.card
     return ModelFacts(
         name=card.name,
         version=card.version,
         synthetic=card.synthetic,
         description=card.description,
-        weights_sha256=card.weights_sha256,
+        weights_sha256=tuple(one.card.weights_sha256 for one in committee.members),
     )
 
 
-def _moved(adapted: CrossFitted) -> tuple[LayerMoved, ...]:
-    return tuple(
-        LayerMoved(layer=one.layer, mean=one.mean, log_sd=one.log_sd) for one in adapted.shifts
-    )
+def _moved(adapted: CrossFitted, whose: str) -> Iterator[LayerMoved]:
+    for one in adapted.shifts:
+        yield LayerMoved(layer=whose + one.layer, mean=one.mean, log_sd=one.log_sd)
 
 
 def _judged(cells: FigureCells, said: dict[str, PicturePredictions]) -> Iterator[JudgedCell]:

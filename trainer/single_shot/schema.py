@@ -69,14 +69,14 @@ class ModelFacts(Closed):
         name: And version, of its card.
         synthetic: It learnt from simulated cells only.
         description: Of its card.
-        weights_sha256: Of its weights.
+        weights_sha256: Of the weights of each of its members.
     """
 
     name: str
     version: str
     synthetic: bool
     description: str
-    weights_sha256: str
+    weights_sha256: tuple[str, ...]
 
 
 class FiguresReport(Closed):

@@ -29,7 +29,7 @@ from phenostream.engine.types import CLASSES, F32, I32, U8
 from phenostream.trainer.data.array_file import read_arrays, write_arrays
 from phenostream.trainer.data.bsccm_figures import CHANNELS, as_left
 from phenostream.trainer.single_shot import cells, sites
-from phenostream.trainer.single_shot.cells import redrawn
+from phenostream.trainer.single_shot.cells import SCHOOLS, redrawn
 from phenostream.trainer.single_shot.sites import Site, SiteRanges, at_site, draw_site
 
 PIXEL_UM: Final = 0.2
@@ -79,7 +79,7 @@ class ShotSettings:
         preset: Of the simulator, for the cells.
         mix: Shares of lymphocytes, granulocytes, monocytes, red cells and debris.
         pairs: Share of cells that touch another one.
-        redrawn: Share of sites whose white cells are drawn as `cells` has them; at the others, as the preset has.
+        schools: Of `SCHOOLS`; each site draws its white cells in one of them, each as often.
         sites: Ranges of the sites.
     """
 
@@ -89,12 +89,14 @@ class ShotSettings:
     preset: Preset = "hard"
     mix: tuple[float, float, float, float, float] = (0.27, 0.27, 0.27, 0.12, 0.07)
     pairs: float = 0.03
-    redrawn: float = 1.0
+    schools: tuple[str, ...] = tuple(SCHOOLS)
     sites: SiteRanges = field(default_factory=SiteRanges)
 
     def __post_init__(self) -> None:
         if not 5 <= self.objects <= 100_000:
             raise BadInput(f"objects: {self.objects}, allowed 5 to 100000")
+        if not self.schools or not set(self.schools) <= set(SCHOOLS):
+            raise BadInput(f"schools: {self.schools}, allowed some of {', '.join(SCHOOLS)}")
 
     @property
     def key(self) -> str:
@@ -157,7 +159,7 @@ class _Photographer:
         self._site, self._settings, self._rng = site, settings, rng
         run = RANGES[settings.preset].run
         self._camera = SimulatedCamera(site.camera, (_FIELD_PX, _FIELD_PX), PIXEL_UM, rng, run)
-        self._redraws = rng.random() < settings.redrawn
+        self._school = SCHOOLS[str(rng.choice(settings.schools))]
         self._before: F32 | None = None
 
     def take(self, kind: str) -> U8:
@@ -165,9 +167,10 @@ class _Photographer:
         rng = self._rng
         partner = str(rng.choice(KINDS[:4])) if self._is_paired(kind) else None
         shown = draw_object(rng, kind, self._settings.preset, partner)
-        if self._redraws:
-            own = tuple(redrawn(c, rng) if isinstance(c, WhiteCell) else c for c in shown.cells)
-            shown = replace(shown, cells=own)
+        school = self._school
+        if school is not None:
+            own = [redrawn(c, school, rng) if isinstance(c, WhiteCell) else c for c in shown.cells]
+            shown = replace(shown, cells=tuple(own))
         shown = at_site(shown, self._site, rng)
         light = render_object(shown, PIXEL_UM, _OPTICS)
         alone = light

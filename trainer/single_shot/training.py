@@ -3,7 +3,8 @@
 No real picture is opened here. What the figures say is synthetic; how real cells fare is `figures`' affair.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -14,11 +15,17 @@ from phenostream.trainer.classifier.checkpoint import (
     PictureCard,
     PictureCheckpoint,
     TrainedOn,
-    save_classifier,
+)
+from phenostream.trainer.classifier.committee import (
+    Committee,
+    CommitteeCard,
+    PicturesAt,
+    save_committee,
 )
 from phenostream.trainer.classifier.fit import OnEpoch, fit
-from phenostream.trainer.classifier.model import PictureClassifier, fit_temperature
+from phenostream.trainer.classifier.model import fit_temperature
 from phenostream.trainer.classifier.pictures import Pictures
+from phenostream.trainer.classifier.pyramid import PyramidOptions
 from phenostream.trainer.classifier.scaling import Scaling
 from phenostream.trainer.classifier.settings import AugmentationSettings, FitSettings
 from phenostream.trainer.evaluation.figures import ranks
@@ -31,9 +38,15 @@ from phenostream.trainer.evaluation.figures.classification import (
 from phenostream.trainer.network.network_options import NetworkOptions
 from phenostream.trainer.single_shot.figures import mean_auroc
 from phenostream.trainer.single_shot.pictures import VIEWS, network_planes
-from phenostream.trainer.single_shot.simulated import Part, ShotSettings, simulated_shots
+from phenostream.trainer.single_shot.simulated import (
+    PARTS,
+    Part,
+    ShotSettings,
+    SimulatedShots,
+    simulated_shots,
+)
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 _DESCRIPTION: Final = (
     "Class of a white cell from one DPC shot, and whether it is one."
     " Trained on simulated cells only: synthetic."
@@ -41,28 +54,49 @@ _DESCRIPTION: Final = (
 _AUGMENTATION: Final = AugmentationSettings(
     flips="rows", rotation_deg=10, scale=0.03, shift=0.03, noise=0.02, blur_px=0.6, gamma=0.1
 )
-_NETWORK: Final = NetworkOptions(inputs="single", tasks="classes", crop_px=28, vit=False)
-"""The convolutional branch alone: the transformer has no batch normalisation, so that adaptation does not reach it."""
+_AT_28: Final = PyramidOptions(crop_px=28, widths=(32, 64, 128))
+_AT_64: Final = PyramidOptions(crop_px=64, widths=(16, 32, 64, 128))
+_OTHER_SITES: Final = "simulated single shots, other sites"
+_LICENCE: Final = "Apache-2.0"
 
 
 class SingleShotSettings(BaseModel):
     """One training; the same settings give the same model on the same machine.
 
     Attributes:
-        out: Folder for the checkpoint and the cached pictures.
+        out: Folder for the committee and the cached pictures.
         objects: Simulated cells to learn from, four pictures each.
-        held_out: Others, of other sites, for the temperature, and as many for the figures.
-        fit: Of the network.
+        held_out: Others, of other sites, for the temperatures, and as many for the figures.
+        fit: Of every member; the first has its seed, each further one the next.
+        members: Their networks, in place of that of `fit`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     out: Path
-    objects: Annotated[int, Field(ge=20, le=100_000)] = 2_200
-    held_out: Annotated[int, Field(ge=20, le=20_000)] = 400
+    objects: Annotated[int, Field(ge=20, le=100_000)] = 8_000
+    held_out: Annotated[int, Field(ge=20, le=20_000)] = 1_000
     fit: FitSettings = FitSettings(
-        epochs=4, peak_rate=2e-3, average=0.99, augmentation=_AUGMENTATION, network=_NETWORK
+        epochs=6,
+        pictures_per_epoch=12_000,
+        peak_rate=2e-3,
+        average=0.99,
+        augmentation=_AUGMENTATION,
+        network=_AT_28,
     )
+    members: Annotated[tuple[NetworkOptions | PyramidOptions, ...], Field(min_length=1)] = (
+        _AT_28,
+        _AT_64,
+        _AT_28,
+        _AT_64,
+        _AT_28,
+    )
+
+    @property
+    def fits(self) -> Iterator[FitSettings]:
+        """The settings of each member."""
+        for index, network in enumerate(self.members):
+            yield self.fit.model_copy(update={"network": network, "seed": self.fit.seed + index})
 
 
 def train_single_shot(
@@ -70,53 +104,41 @@ def train_single_shot(
     on_object: Callable[[], object] = lambda: None,
     on_epoch: OnEpoch | None = None,
 ) -> Path:
-    """Train, set the temperature, measure, and write the checkpoint; returns its folder.
+    """Train every member, set its temperature, measure all together, and write the committee; returns its folder.
 
     Args:
         settings: Of everything.
         on_object: Called after each object that has to be drawn.
-        on_epoch: As `classifier.fit` has it.
+        on_epoch: As `classifier.fit` has it, for one member after the other.
     """
-    parts = {
-        part: _pictures(part, settings, on_object) for part in ("train", "temperature", "test")
-    }
-    scaling = Scaling()
-    model = fit(parts["train"], settings.fit, scaling, on_epoch)
-    warm = parts["temperature"].select(parts["temperature"].white)
-    model.temperature = fit_temperature(model.predict(warm, VIEWS).logits, warm.kind)
-    card = PictureCard(
+    drawn = {part: _drawn(part, settings, on_object) for part in PARTS}
+    members = tuple(_member(fit_settings, drawn, on_epoch) for fit_settings in settings.fits)
+    card = CommitteeCard(
         name="single-shot",
         version=VERSION,
         task="single-shot",
         synthetic=True,
         description=_DESCRIPTION,
-        trained_on=(
-            TrainedOn.of("simulated single shots", "training", parts["train"]),
-            TrainedOn.of(
-                "simulated single shots, other sites", "temperature", parts["temperature"]
-            ),
-        ),
-        settings=settings.fit,
-        scaling=scaling,
-        temperature=model.temperature,
-        metrics=measured(model, parts["test"]),
-        licence="Apache-2.0",
+        licence=_LICENCE,
     )
-    return save_classifier(PictureCheckpoint(model, card), settings.out)
+    metrics = measured(Committee(members, card), partial(_pictures, drawn["test"]))
+    together = Committee(members, card.model_copy(update={"metrics": metrics}))
+    return save_committee(together, settings.out)
 
 
-def measured(model: PictureClassifier, test: Pictures) -> tuple[Measured, ...]:
+def measured(committee: Committee, test: PicturesAt) -> tuple[Measured, ...]:
     """Figures on simulated cells, by object: classes of the white ones, and how well the others are told from them."""
-    resamples = Resamples.of(test.group, BootstrapSettings())
-    said = model.predict(test, VIEWS)
-    white = test.white
+    some = test(committee.members[0].model.options.crop_px)
+    said = committee.predict(test, lambda one, pictures: one.model.predict(pictures, VIEWS))
+    resamples = Resamples.of(some.group, BootstrapSettings())
+    white = some.white
     of_white = resamples.select(white)
-    table = class_table(of_white, test.kind[white], said.predicted[white])
+    table = class_table(of_white, some.kind[white], said.predicted[white])
     sides = [(resamples.select(rows), said.reject_probability[rows]) for rows in (white, ~white)]
     figures = {
-        "accuracy": of_white.share(said.predicted[white] == test.kind[white]),
+        "accuracy": of_white.share(said.predicted[white] == some.kind[white]),
         "balanced accuracy": of_white.figure(macro(recalls(table), table)),
-        "mean AUC of a class": mean_auroc(of_white, test.kind[white], said.probability[white]),
+        "mean AUC of a class": mean_auroc(of_white, some.kind[white], said.probability[white]),
         "AUC of no white cell": resamples.figure(ranks.auroc(sides[0], sides[1])),
     }
     data = "SYNTHETIC single shots, other sites than in training"
@@ -127,13 +149,42 @@ def measured(model: PictureClassifier, test: Pictures) -> tuple[Measured, ...]:
     )
 
 
-def _pictures(
-    part: Part, settings: SingleShotSettings, on_object: Callable[[], object]
-) -> Pictures:
-    objects = settings.objects if part == "train" else settings.held_out
-    drawn = simulated_shots(
-        ShotSettings(part, settings.fit.seed, objects), settings.out / "cache", on_object
+def _member(
+    settings: FitSettings, drawn: dict[Part, SimulatedShots], on_epoch: OnEpoch | None
+) -> PictureCheckpoint:
+    side_px = settings.network.crop_px
+    train = _pictures(drawn["train"], side_px)
+    held_out = _pictures(drawn["temperature"], side_px)
+    scaling = Scaling()
+    model = fit(train, settings, scaling, on_epoch)
+    warm = held_out.select(held_out.white)
+    model.temperature = fit_temperature(model.predict(warm, VIEWS).logits, warm.kind)
+    card = PictureCard(
+        name="single-shot",
+        version=f"{VERSION}-{side_px}px-seed{settings.seed}",
+        task="single-shot",
+        synthetic=True,
+        description=_DESCRIPTION,
+        trained_on=(
+            TrainedOn.of("simulated single shots", "training", train),
+            TrainedOn.of(_OTHER_SITES, "temperature", held_out),
+        ),
+        settings=settings,
+        scaling=scaling,
+        temperature=model.temperature,
+        licence=_LICENCE,
     )
-    side_px = settings.fit.network.crop_px
+    return PictureCheckpoint(model, card)
+
+
+def _drawn(
+    part: Part, settings: SingleShotSettings, on_object: Callable[[], object]
+) -> SimulatedShots:
+    objects = settings.objects if part == "train" else settings.held_out
+    shots = ShotSettings(part, settings.fit.seed, objects)
+    return simulated_shots(shots, settings.out / "cache", on_object)
+
+
+def _pictures(drawn: SimulatedShots, side_px: int) -> Pictures:
     names = tuple(f"simulated {row}" for row in range(len(drawn)))
     return Pictures(network_planes(drawn.planes, side_px), drawn.kind, drawn.group, names)

@@ -8,6 +8,7 @@ import pytest
 
 from phenostream.engine.errors import BadInput
 from phenostream.trainer.data.cell_set import KINDS
+from phenostream.trainer.single_shot.cells import SCHOOLS
 from phenostream.trainer.single_shot.simulated import (
     ShotSettings,
     SimulatedShots,
@@ -71,3 +72,19 @@ def test_other_parts_and_seeds_show_other_cells(shots: SimulatedShots, tmp_path:
 def test_too_few_objects_are_refused() -> None:
     with pytest.raises(BadInput, match="objects: 4, allowed 5 to 100000"):
         replace(SETTINGS, objects=4)
+
+
+def test_schools_draw_the_same_objects_in_other_ways(shots: SimulatedShots, tmp_path: Path) -> None:
+    few = replace(SETTINGS, objects=5)
+    drawn = {
+        name: simulated_shots(replace(few, schools=(name,)), tmp_path / name).planes
+        for name in SCHOOLS
+    }
+    kinds = {name: planes[0].tobytes() for name, planes in drawn.items()}
+    assert len(set(kinds.values())) == len(SCHOOLS)
+
+
+def test_a_school_that_nobody_knows_is_refused() -> None:
+    for schools in ((), ("preset", "cubist")):
+        with pytest.raises(BadInput, match=r"schools: .*, allowed some of preset, granules"):
+            replace(SETTINGS, schools=schools)
