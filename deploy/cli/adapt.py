@@ -11,9 +11,9 @@ what is lost at home. Temperature, intervals, sets of classes and thresholds sta
 figures measured before are left out of the new bundle. This is adaptation to unlabelled cells, not zero-shot.
 
 Examples:
-  phenostream adapt --bundle work/bundle --from site.phenorec work/site_bundle
-  phenostream adapt --bundle work/bundle --from a.phenorec --test b.phenorec --truth b.json work/site_bundle
-  phenostream adapt --bundle work/bundle --from site.phenorec --priors estimate work/site_bundle
+  phenostream adapt --bundle demo --from site.phenorec work/site
+  phenostream adapt --bundle demo --from a.phenorec --test b.phenorec --truth b.json work/site
+  phenostream adapt --bundle demo --from site.phenorec --priors estimate work/site
 """
 
 import argparse

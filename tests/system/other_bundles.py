@@ -38,7 +38,7 @@ class Other:
         true_golden: The golden outputs are its own; if not, they are the shipped model's and the self-test must fail.
     """
 
-    version: str = "0.2.0-other"
+    version: str = "0.3.0-other"
     logits: tuple[float, float, float] = (0.0, 0.0, 0.0)
     marker_z: float = 0.0
     manifest: Mapping[str, Any] = field(default_factory=dict)

@@ -24,11 +24,11 @@ from phenostream.engine.types import CROP_PX, Crops
 from phenostream.trainer.checkpoint import Card, Checkpoint
 from phenostream.trainer.data.simulated import PartSettings, make_cells
 from phenostream.trainer.export import refuse_foreign_folder, replace_bundle, write_bundle
+from phenostream.trainer.golden import golden_crops
 from phenostream.trainer.network.graph import LARGEST_Z, BundleGraph, Preprocess
 from phenostream.trainer.published.checkpoint_layout import load_published
 from phenostream.trainer.published.marker_statistics import UNKNOWN, UNKNOWN_UNIT, load_statistics
 from phenostream.trainer.published.parity import Agreement, compare, load_reference
-from phenostream.trainer.training.train import golden_crops
 
 logger = logging.getLogger(__name__)
 

@@ -17,12 +17,12 @@ from phenostream.engine.drift.population import population_bytes
 from phenostream.engine.errors import BadInput
 from phenostream.engine.manifest import MarkerTransform, Metric
 from phenostream.engine.optics.presets import PRESETS
-from phenostream.engine.types import MARKERS, Crops
+from phenostream.engine.types import MARKERS
 from phenostream.trainer.adaptation.reference import measure_reference
 from phenostream.trainer.calibration.calibrate import calibrate
 from phenostream.trainer.calibration.evidence import observe
 from phenostream.trainer.checkpoint import Card, Checkpoint, save_checkpoint
-from phenostream.trainer.data.cell_set import KINDS, CellSet, concatenate
+from phenostream.trainer.data.cell_set import CellSet, concatenate
 from phenostream.trainer.data.simulated import Part, PartSettings, make_cells
 from phenostream.trainer.data.teaching import with_expected_levels
 from phenostream.trainer.evaluation.card_metrics import card_metrics
@@ -31,6 +31,7 @@ from phenostream.trainer.evaluation.evaluate import evaluate_model
 from phenostream.trainer.evaluation.figures.bootstrap import BootstrapSettings
 from phenostream.trainer.evaluation.schema.document import DataFacts
 from phenostream.trainer.evaluation.subject import graph_subject
+from phenostream.trainer.golden import golden_crops
 from phenostream.trainer.network.graph import BundleGraph
 from phenostream.trainer.network.network_options import NetworkOptions
 from phenostream.trainer.population import population_of_cells, told_of
@@ -44,7 +45,6 @@ from phenostream.trainer.training.spread_fit import fit_spread
 
 logger = logging.getLogger(__name__)
 
-GOLDEN_CROPS: Final = 24
 _DESCRIPTION: Final = (
     "Demonstration weights trained on simulated cells only (synthetic). "
     "Research use; says nothing about blood."
@@ -190,6 +190,7 @@ def _checkpoint(
         preprocess=graph.preprocess,
     )
     card = card.model_copy(update={"metrics": measure_card(graph, card, data)})
+    golden = golden_crops(data.calibrate, graph)
     evidence = observe(graph, data.calibrate)
     reference = measure_reference(graph, data.calibrate)
     population = population_of_cells(graph, calibration, data.calibrate)
@@ -197,11 +198,11 @@ def _checkpoint(
         logger.warning(
             "too few cells to calibrate on for a population that streams are compared with"
         )
-        return Checkpoint(graph, card, golden_crops(data.calibrate), evidence, reference=reference)
+        return Checkpoint(graph, card, golden, evidence, reference=reference)
     told = {"training_population": told_of(population, synthetic=card.synthetic)}
     card = card.model_copy(update=told)
     content = population_bytes(population)
-    return Checkpoint(graph, card, golden_crops(data.calibrate), evidence, content, reference)
+    return Checkpoint(graph, card, golden, evidence, content, reference)
 
 
 def measure_card(graph: BundleGraph, card: Card, data: TrainingData) -> tuple[Metric, ...]:
@@ -261,11 +262,3 @@ def set_transform(graph: BundleGraph, cells: CellSet) -> MarkerTransform:
     (a, b, c, d), (e, f, g, h) = means, sds
     return MarkerTransform(scale=graph.marker_scale, mean=(a, b, c, d), sd=(e, f, g, h))
 
-
-def golden_crops(cells: CellSet) -> Crops:
-    """Crops for the self-test: as many of each kind as there are, in turn."""
-    by_kind = [np.flatnonzero(cells.kind == index) for index in range(len(KINDS))]
-    longest = max(len(rows) for rows in by_kind)
-    in_turn = [rows[place] for place in range(longest) for rows in by_kind if place < len(rows)]
-    chosen = np.array(in_turn[:GOLDEN_CROPS])
-    return Crops(cells.images[chosen], cells.background[chosen])

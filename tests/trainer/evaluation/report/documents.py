@@ -78,7 +78,7 @@ def evaluation(**changes: Any) -> Evaluation:
     """One model on one simulated set."""
     whole = Evaluation(
         subject=SubjectFacts(
-            name="phenostream-demo 0.2.0", synthetic=True, source="bundle", identity="a" * 64,
+            name="phenostream-demo 0.3.0", synthetic=True, source="bundle", identity="a" * 64,
             runtime="openvino bf16", calibrated=True, marker_unit="a.u. (synthetic)",
             parameters=1_816_244,
         ),
