@@ -29,9 +29,7 @@ def golden_crops(cells: CellSet, graph: BundleGraph | None = None) -> Crops:
         graph: Crops that it does not judge steadily come last; None: nothing is passed over.
     """
     by_kind = [np.flatnonzero(cells.kind == index)[:_CANDIDATES] for index in range(len(KINDS))]
-    in_turn = [
-        rows[place] for place in range(_CANDIDATES) for rows in by_kind if place < len(rows)
-    ]
+    in_turn = [rows[place] for place in range(_CANDIDATES) for rows in by_kind if place < len(rows)]
     order = np.array(in_turn)
     if graph is not None:
         steady = _moved(graph, Crops(cells.images[order], cells.background[order])) < STEADY

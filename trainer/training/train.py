@@ -261,4 +261,3 @@ def set_transform(graph: BundleGraph, cells: CellSet) -> MarkerTransform:
         graph.marker_sd.copy_(torch.tensor(sds))
     (a, b, c, d), (e, f, g, h) = means, sds
     return MarkerTransform(scale=graph.marker_scale, mean=(a, b, c, d), sd=(e, f, g, h))
-

@@ -126,6 +126,19 @@ def test_concatenated_values_share_a_scale_and_a_gelu_needs_nothing_far_below() 
     assert found == pytest.approx({"a": 6 / 127, "b": 6 / 127, "c": 12 / 127})
 
 
+def test_a_few_bright_cells_set_no_scale(bundle: Bundle, cells: QuantisationCells) -> None:
+    content = bundle.files["model.onnx"]
+    some = cells.calibrate.select(np.arange(100))
+    value = place(onnx.load_model_from_string(content)).values[0]
+    plain = measure_ranges(content, [value], some)[value]
+    images = some.images.copy()
+    images[0] *= np.linspace(0.05, 8, images[0].size, dtype=np.float32).reshape(images[0].shape)
+    glaring = measure_ranges(content, [value], replace(some, images=images))[value]
+    assert glaring.high == pytest.approx(plain.high, rel=0.1)
+    alone = measure_ranges(content, [value], replace(some, images=images).select(np.arange(1)))
+    assert alone[value].high > 1.5 * plain.high
+
+
 def test_weights_have_one_scale_for_each_output(bundle: Bundle, cells: QuantisationCells) -> None:
     content = bundle.files["model.onnx"]
     before = onnx.load_model_from_string(content)
