@@ -132,6 +132,15 @@ def test_all_else_of_the_model_is_as_it_was(new: Bundle, bundle: Path) -> None:
     )
 
 
+def test_the_demo_bundle_can_be_fitted_to_a_site(site: Recorded, tmp_path: Path) -> None:
+    words = ["adapt", "--bundle", "demo", "--from", site.recording, "--most-cells", "400"]
+    assert main([*map(str, words), str(tmp_path / "site")]) == 0
+    fitted = load_bundle(tmp_path / "site").manifest
+    assert fitted.name == "phenostream-demo-adapted"
+    assert fitted.adapted is not None
+    assert fitted.adapted.from_sha256 == load_bundle(DEMO).sha256
+
+
 def test_a_fitted_bundle_is_not_fitted_again(
     adapted: Adapted, site: Recorded, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
