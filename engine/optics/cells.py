@@ -139,7 +139,8 @@ class SimulatedObject:
     Attributes:
         cells: One or two.
         defocus_um: Distance from the focal plane.
-        na_inner: Inner edge of the lit annulus; None: the microscope's own.
+        na_inner: Inner edge of the lit annulus of the usual microscope (`Optics`), of which another's follows in
+            proportion; None: the microscope's own.
     """
 
     cells: tuple[Cell, ...]

@@ -21,6 +21,8 @@ from phenostream.engine.types import SHOTS
 F32 = npt.NDArray[np.float32]
 GRID: Final = ObjectGrid(160, 0.1715)
 """The objects' own grid: 27.44 µm a side, 40 reduced pixels."""
+USUAL: Final = Optics()
+"""The microscope that an object's inner edge of the lit annulus is told for; another one's is moved in proportion."""
 TAPER_UM: Final = 1.5
 """Width over which a patch fades to exactly 1 at its border."""
 
@@ -43,7 +45,7 @@ def render_object(
         xp: Array namespace for the sum over LEDs, numpy or torch (on its default device); they differ by rounding.
     """
     if shown.na_inner is not None:
-        optics = replace(optics, na_inner=shown.na_inner)
+        optics = replace(optics, na_inner=shown.na_inner * (optics.na_inner / USUAL.na_inner))
     drawn = draw(shown, GRID, optics.wavelength_um)
     return image_planes(drawn, shown.defocus_um, pixel_size_um, optics, xp)
 

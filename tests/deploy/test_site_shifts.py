@@ -21,6 +21,7 @@ from phenostream.deploy.bench.site_shifts import (  # noqa: E402
     zoom,
 )
 from phenostream.deploy.cli.main import main  # noqa: E402
+from phenostream.engine.optics.forward import Optics  # noqa: E402
 from phenostream.engine.types import F32  # noqa: E402
 from tests.trainer.adaptation.toy_cells import toy_cells  # noqa: E402
 
@@ -71,6 +72,11 @@ def test_the_background_is_that_of_the_new_pixels() -> None:
 
 def test_every_site_has_a_name_of_its_own() -> None:
     assert len({site.name for site in SITES}) == len(SITES)
+
+
+@pytest.mark.parametrize("site", [s for s in SITES if s.optics != Optics()], ids=lambda s: s.name)
+def test_a_site_of_other_optics_has_cells(site: SiteShift, tmp_path: Path) -> None:
+    assert site_cells(site, 3, 8, 5, tmp_path).white.any()
 
 
 def test_the_parts_of_a_site_share_no_cell(tmp_path: Path) -> None:
