@@ -71,7 +71,7 @@ view:  # the import names, as links, for type checkers (they cannot follow the e
 reference: $(DEMO)/.ready  ## the reference programs of docs/reference (Python, C++) against a daemon; installs a compiler if there is none
 	@bash .ci/reference
 
-bundle: $(TEST)/.ready  ## train the demo model again from its fixed seed (an hour on two cores with AMX, longer without)
+bundle: $(TEST)/.ready  ## train the demo model again from its fixed seed (an hour on two cores that compute bf16)
 	@$(THREADS) $(TEST)/bin/phenostream train --out work/train --seed 1 --objects 24000 --crops 40000 --epochs 4 \
 		--held-out 9000 --levels expected --marker-unit within-class
 	@$(THREADS) $(TEST)/bin/phenostream export-model work/train deploy/demo_bundle --int8 simulated
