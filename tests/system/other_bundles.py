@@ -62,6 +62,7 @@ def write_other(folder: Path, other: Other) -> Path:
     for told in (
         "int8",
         "training_population",
+        "normalisation",
     ):  # figures of a graph and of a file that are left out
         content.pop(told, None)
     content["version"] = other.version

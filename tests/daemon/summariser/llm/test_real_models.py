@@ -87,7 +87,7 @@ def test_free_text_ends_at_its_longest_and_is_the_same_for_a_seed(model: Languag
 
 
 def test_the_deadline_ends_a_text(model: LanguageModel) -> None:
-    done = model.complete(CHAT, grammar=None, max_tokens=1000, deadline_s=0.3)
+    done = model.complete(CHAT, grammar=None, max_tokens=1000, deadline_s=0.02)
     assert done.ended == "deadline"
     assert worded(model, head_of(2, "line")).ended == "stop"
 
