@@ -1,4 +1,4 @@
-"""Which crops a bundle's self-test is made of: some of every kind, and none that asks a runtime for digits it has not.
+"""Which crops a bundle's self-test is made of: of every kind, and those last that ask a runtime for digits it has not.
 
 What is rejected as no white cell has class logits too, and they may hang on less than the last digits of a pixel: of
 some empty places, pixels rounded to float16 move a logit further than a right float16 graph may be off. Such a crop

@@ -1,4 +1,4 @@
-"""Golden crops: some of every kind, and none whose answer hangs on the last digits of a pixel."""
+"""Golden crops: of every kind in turn, and those last whose answer hangs on the last digits of a pixel."""
 
 from typing import cast
 

@@ -106,7 +106,8 @@ def save_committee(committee: Committee, folder: Path) -> Path:
         OSError: It cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / COMMITTEE).unlink(missing_ok=True)
+    for earlier in (COMMITTEE, CARD):  # a card in the folder itself would make it another model
+        (folder / earlier).unlink(missing_ok=True)
     members = []
     for number, one in enumerate(committee.members, start=1):
         name = f"member-{number}"

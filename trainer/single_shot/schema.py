@@ -55,7 +55,11 @@ class JudgedCell(Closed):
 
 
 class LayerMoved(Closed):
-    """How far one layer's statistics moved in the adaptation, in units of its training."""
+    """How far one layer's statistics moved in the adaptation, in units of its training.
+
+    Attributes:
+        layer: Its member and its name.
+    """
 
     layer: str
     mean: Annotated[float, Field(ge=0)]
@@ -94,7 +98,7 @@ class FiguresReport(Closed):
         cells: All that were judged.
     """
 
-    format: Literal["bsccm-figures-1"] = "bsccm-figures-1"
+    format: Literal["bsccm-figures-2"] = "bsccm-figures-2"
     root: str
     pictures_sha256: str
     counts: dict[str, Count]

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from phenostream.trainer.classifier.checkpoint import (
     Measured,
@@ -84,13 +84,23 @@ class SingleShotSettings(BaseModel):
         augmentation=_AUGMENTATION,
         network=_AT_28,
     )
-    members: Annotated[tuple[NetworkOptions | PyramidOptions, ...], Field(min_length=1)] = (
+    members: Annotated[
+        tuple[NetworkOptions | PyramidOptions, ...], Field(min_length=1, max_length=32)
+    ] = (
         _AT_28,
         _AT_64,
         _AT_28,
         _AT_64,
         _AT_28,
     )
+
+    @model_validator(mode="after")
+    def _seeds_left(self) -> "SingleShotSettings":
+        if self.fit.seed + len(self.members) > 2**31:
+            raise ValueError(
+                f"seed {self.fit.seed}: {len(self.members)} members need that many seeds below 2**31"
+            )
+        return self
 
     @property
     def fits(self) -> Iterator[FitSettings]:

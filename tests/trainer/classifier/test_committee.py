@@ -109,6 +109,16 @@ def test_it_comes_back_from_disk(committee: Committee, tmp_path: Path) -> None:
     )
 
 
+def test_a_model_that_was_in_the_folder_before_is_gone(
+    committee: Committee, tmp_path: Path
+) -> None:
+    save_classifier(member(28, 1), tmp_path)
+    save_committee(committee, tmp_path)
+    (tmp_path / COMMITTEE).unlink()
+    with pytest.raises(BadInput, match="not a committee of picture classifiers"):
+        load_committee(tmp_path, "single-shot")
+
+
 def test_a_single_checkpoint_is_a_committee_of_one(tmp_path: Path) -> None:
     alone = load_committee(save_classifier(member(28, 1), tmp_path), "single-shot")
     assert len(alone.members) == 1
