@@ -63,7 +63,7 @@ def test_bad_usage_is_one_line(
         (["--root", "x"], "--root x: not allowed with --dataset single-shot"),
         (["--epochs", "0"], "--epochs: 0"),
         (["--peak-rate", "7"], "--peak-rate: 7"),
-        (["--seed", "2147483647"], "5 members need that many seeds"),
+        (["--seed", "2147483647"], "seed: 2147483647, allowed 0 to 2147483643"),
     ],
 )
 def test_bad_usage_of_the_training_names_the_option(

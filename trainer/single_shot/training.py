@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from phenostream.engine.errors import BadInput
 from phenostream.trainer.classifier.checkpoint import (
     Measured,
     PictureCard,
@@ -96,9 +97,10 @@ class SingleShotSettings(BaseModel):
 
     @model_validator(mode="after")
     def _seeds_left(self) -> "SingleShotSettings":
-        if self.fit.seed + len(self.members) > 2**31:
-            raise ValueError(
-                f"seed {self.fit.seed}: {len(self.members)} members need that many seeds below 2**31"
+        last = 2**31 - len(self.members)
+        if self.fit.seed > last:
+            raise BadInput(
+                f"seed: {self.fit.seed}, allowed 0 to {last}: each of {len(self.members)} members has one"
             )
         return self
 
