@@ -11,10 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from phenostream.engine.types import CLASSES
-from phenostream.trainer.network.model import RawOutputs
+from phenostream.trainer.network.model import NEVER, RawOutputs
 
-_NEVER: Final = -100.0
-"""Logit of a reject head that is not there: its probability is below 1e-40."""
 _DROPPED: Final = 0.3
 _PLANES: Final = {"single": 1, "rgb": 3}
 
@@ -64,7 +62,7 @@ class Pyramid(nn.Module):
         """Have the reject head say nothing: a probability below 1e-40 for every cell."""
         with torch.no_grad():
             self.reject.weight.zero_()
-            self.reject.bias.fill_(_NEVER)
+            self.reject.bias.fill_(NEVER)
 
     def forward(self, x: Tensor) -> RawOutputs:
         """(B, C, S, S) scaled pixels to raw outputs."""

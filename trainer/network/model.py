@@ -14,7 +14,7 @@ from phenostream.trainer.network.network_options import NetworkOptions
 
 PARAMETERS = 1_816_244
 """Trainable numbers of the published network; the heads outside its names are counted apart."""
-_NEVER = -100.0
+NEVER = -100.0
 """Logit of a reject head that is not there: its probability is below 1e-40."""
 LARGEST_LOG_SD = 4.0
 """The spread head says no more than this, nor less than its negative."""
@@ -146,7 +146,7 @@ class Phenotyper(nn.Module):
         with torch.no_grad():
             for parameter in weights:
                 parameter.zero_()
-            bias.fill_(_NEVER)
+            bias.fill_(NEVER)
 
     def forward(self, x: Tensor) -> RawOutputs:
         """Normalised crops, of the options' planes and side, to raw outputs."""

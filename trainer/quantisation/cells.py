@@ -16,7 +16,7 @@ from phenostream.trainer.data.splits import cell_set
 SIMULATED: Final = "simulated"
 """Stands for cells made here, where others give a file."""
 CALIBRATED: Final = 1024
-"""Most cells to fit scales to: more moves no largest value by much."""
+"""Most cells to fit scales to."""
 LEAST_CALIBRATED: Final = 100
 LEAST_WHITE: Final = 200
 """Fewer white cells to judge on cannot tell an agreement of 99.5 %."""

@@ -3,7 +3,7 @@
 No real picture is opened here. What the figures say is synthetic; how real cells fare is `figures`' affair.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
@@ -83,7 +83,6 @@ class SingleShotSettings(BaseModel):
         peak_rate=2e-3,
         average=0.99,
         augmentation=_AUGMENTATION,
-        network=_AT_28,
     )
     members: Annotated[
         tuple[NetworkOptions | PyramidOptions, ...], Field(min_length=1, max_length=32)
@@ -105,10 +104,12 @@ class SingleShotSettings(BaseModel):
         return self
 
     @property
-    def fits(self) -> Iterator[FitSettings]:
+    def fits(self) -> tuple[FitSettings, ...]:
         """The settings of each member."""
-        for index, network in enumerate(self.members):
-            yield self.fit.model_copy(update={"network": network, "seed": self.fit.seed + index})
+        return tuple(
+            self.fit.model_copy(update={"network": network, "seed": self.fit.seed + index})
+            for index, network in enumerate(self.members)
+        )
 
 
 def train_single_shot(
