@@ -1,7 +1,8 @@
 """How often the watch for drift alarms where nothing changed, and how often where something did: on simulated frames.
 
 Frames are simulated and inferred once; windows are drawn from them again and again, so that rates are those of these
-frames. Everything is synthetic. Nothing here is timed.
+frames. Where nothing changed, which frames are the earlier run is drawn anew for each run too: one odd half would else
+be in all of them. Everything is synthetic. Nothing here is timed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,8 @@ from phenostream.engine.summary.context import SummaryContext
 from phenostream.engine.summary.facts import wilson_interval
 
 Values = tuple[F64, F64]
+Run = tuple[Sequence[Values], DriftBaseline]
+"""Frames in the order in which they come, and what they are compared with."""
 PLANTED: Final[dict[str, StreamSettings]] = {
     "defocus: all cells 4 to 8 µm from focus": StreamSettings(far_um=(4.0, 8.0)),
     "gain: the lamp is 30 % brighter": StreamSettings(gain=1.3),
@@ -41,7 +44,7 @@ class DriftPlan:
     """What is measured.
 
     Attributes:
-        frames: Of each stream; half of the unchanged one's are the earlier run.
+        frames: Of each stream; half of the unchanged one's, drawn at random, are the earlier run.
         unchanged: What is streamed.
         others: What else, by name.
         settings: Of the watch.
@@ -110,19 +113,35 @@ def measure_drift(
         return frame_values_of(bundle, backend, cache, stream, plan.frames, on_frame)
 
     unchanged, half = made(plan.unchanged), plan.frames // 2
-    earlier, later = unchanged[:half], unchanged[half:]
-    previous = DriftBaseline("previous_run", "", summed(earlier))
-    baselines = [previous]
-    if bundle.population is not None:
-        baselines.append(DriftBaseline("training", "", bundle.population.sums))
     quantities = quantities_of(SummaryContext.of(bundle.manifest, simulated_cells=True))
+    told = bundle.population
+    training = None if told is None else DriftBaseline("training", "", told.sums)
+
+    def split(rng: np.random.Generator) -> Run:
+        order = _shuffled(unchanged, rng)
+        return order[half:], DriftBaseline("previous_run", "", summed(order[:half]))
+
+    def rows_of(name: str, run: Callable[[np.random.Generator], Run]) -> list[DriftRow]:
+        rows = [_row(name, run, quantities, plan.settings)]
+        if training is not None:
+            against = training
+            rows.append(_row(name, lambda rng: (run(rng)[0], against), quantities, plan.settings))
+        return rows
+
+    earlier = DriftBaseline("previous_run", "", summed(unchanged[:half]))
+
+    def all_of(values: Sequence[Values]) -> Callable[[np.random.Generator], Run]:
+        return lambda rng: (_shuffled(values, rng), earlier)
+
     strict = replace(plan.settings, tolerances=_NO_TOLERANCE)
-    rows = [_row("unchanged", later, previous, quantities, strict)]
-    rows += [_row("unchanged", later, one, quantities, plan.settings) for one in baselines]
+    rows = [_row("unchanged", split, quantities, strict), *rows_of("unchanged", split)]
     for name, settings in plan.others.items():
-        values = made(settings)
-        rows += [_row(name, values, one, quantities, plan.settings) for one in baselines]
+        rows += rows_of(name, all_of(made(settings)))
     return rows
+
+
+def _shuffled(values: Sequence[Values], rng: np.random.Generator) -> list[Values]:
+    return [values[place] for place in rng.permutation(len(values))]
 
 
 def frame_values_of(
@@ -154,21 +173,21 @@ def summed(values: Sequence[Values]) -> Sums:
 
 def _row(
     name: str,
-    values: Sequence[Values],
-    baseline: DriftBaseline,
+    run: Callable[[np.random.Generator], Run],
     quantities: tuple[Quantity, ...],
     settings: WatchSettings,
 ) -> DriftRow:
-    """Runs of these frames, each in another random order."""
+    """As many runs as are drawn."""
     rng = np.random.default_rng(0)
     windows = beyond = alarmed = 0
     found: dict[str, int] = {}
     for _ in range(_DRAWS):
+        values, baseline = run(rng)
         watch = Watch(quantities, [baseline], settings)
         opened = False
-        for place in rng.permutation(len(values)):
+        for x, n in values:
             before = watch.windows
-            changes = watch.add(*values[place])
+            changes = watch.add(x, n)
             opened |= any(change.opened for change in changes)
             if watch.windows == before:
                 continue

@@ -1,6 +1,8 @@
 """A whole calibration, as a table of contents: score of outliers, probabilities, intervals, sets, thresholds.
 
-Fitted on cells that neither trained nor selected the weights. Everything but the thresholds goes into the graph.
+Fitted on cells that neither trained nor selected the weights. Everything but the thresholds goes into the graph. Where
+the cells are of several populations, what is promised is kept in each: every width and threshold is the widest that one
+of them asks for.
 """
 
 import logging
@@ -13,7 +15,7 @@ import torch
 from phenostream.engine.class_sets import class_members
 from phenostream.engine.errors import BadInput
 from phenostream.engine.manifest import Calibration, ClassSets, Prior
-from phenostream.engine.types import CLASSES, F32, MARKERS
+from phenostream.engine.types import CLASSES, F32, I32, MARKERS
 from phenostream.trainer.calibration.class_thresholds import fit_class_thresholds
 from phenostream.trainer.calibration.evidence import Evidence
 from phenostream.trainer.calibration.intervals import F64, fit_interval_scale, half_widths
@@ -49,6 +51,7 @@ def calibrate(
     train: CellSet,
     held_out: CellSet,
     settings: CalibrationSettings | None = None,
+    stratum: I32 | None = None,
 ) -> Calibration:
     """Fit the graph's calibration buffers in place.
 
@@ -57,6 +60,7 @@ def calibrate(
         train: Cells of the training set, for the feature's centres and spread.
         held_out: Other cells, for everything else.
         settings: What to promise; the defaults where None.
+        stratum: (N,) of the held-out cells, as `Evidence` has it; None: all are of one.
 
     Returns:
         The numbers for the manifest.
@@ -69,11 +73,16 @@ def calibrate(
     refuse_few(held_out)
     fit_outlier_score(graph, train)
     said = predict(graph, white)
-    thresholds = Thresholds(
-        outlier_threshold(graph, said.feature, settings.ood_quantile),
-        _reject_threshold(said.reject_logit, settings.white_kept),
-    )
-    calibration = fit_calibration(Evidence.of(graph, said, white), thresholds, settings)
+    evidence = Evidence.of(graph, said, white, None if stratum is None else stratum[held_out.white])
+    each = [
+        Thresholds(
+            outlier_threshold(graph, said.feature[rows], settings.ood_quantile),
+            _reject_threshold(said.reject_logit[rows], settings.white_kept),
+        )
+        for rows in evidence.strata()
+    ]
+    thresholds = Thresholds(max(one.ood for one in each), max(one.reject for one in each))
+    calibration = fit_calibration(evidence, thresholds, settings)
     fill(graph, calibration)
     return calibration
 
@@ -88,9 +97,24 @@ def fit_calibration(
     bias = bias + np.log(prior / shares)
     p = probabilities(evidence.class_logits, temperature, bias)
     weight: F64 = (prior / shares)[evidence.kind]
-    scale = fit_interval_scale(evidence, p, weight, settings.interval_coverage)
+    strata = evidence.strata()
+    scale = np.max(
+        [
+            fit_interval_scale(
+                evidence.select(rows), p[rows], weight[rows], settings.interval_coverage
+            )
+            for rows in strata
+        ],
+        axis=0,
+    )
     width = np.median(half_widths(evidence, p, scale), axis=0)
-    threshold = fit_class_thresholds(p, evidence.kind, settings.class_coverage)
+    threshold = np.min(
+        [
+            fit_class_thresholds(p[rows], evidence.kind[rows], settings.class_coverage)
+            for rows in strata
+        ],
+        axis=0,
+    )
     size = np.average(class_members(p, threshold.tolist()).sum(axis=1), weights=weight)
     logger.info(
         "calibrated on %d cells: temperature %.3f, bias %s, median half width in z %s, classes in a set %.2f",

@@ -27,6 +27,8 @@ _LARGEST_FILE: Final = 256 << 20
 class Evidence:
     """N white cells that neither trained nor selected the weights.
 
+    A promise is kept in every stratum: cells of an easier population do not make up for those of a harder one.
+
     Attributes:
         class_logits: (N, 3) float32, as the network gave them.
         kind: (N,) int32, true class.
@@ -34,6 +36,7 @@ class Evidence:
             floor counts as it was measured.
         log_sd: (N, 4) float32, logarithm of the spread in z that the network expects of each estimate.
         marker_mask: (N, 4) bool, True where the target may be used.
+        stratum: (N,) int32, any number for each of the populations that were put together.
     """
 
     class_logits: F32
@@ -41,10 +44,11 @@ class Evidence:
     residual_z: F32
     log_sd: F32
     marker_mask: Bool
+    stratum: I32
 
     def __post_init__(self) -> None:
         count = len(self.kind)
-        shapes = {"class_logits": (count, len(CLASSES)), "kind": (count,)}
+        shapes = {"class_logits": (count, len(CLASSES)), "kind": (count,), "stratum": (count,)}
         shapes |= dict.fromkeys(("residual_z", "log_sd", "marker_mask"), (count, len(MARKERS)))
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
@@ -58,9 +62,19 @@ class Evidence:
         """(N, 4), the spread in z that is expected of each estimate, as the graph computes it."""
         return np.exp(self.log_sd.astype(np.float64))
 
+    def strata(self) -> tuple[npt.NDArray[np.intp], ...]:
+        """The rows of each stratum."""
+        return tuple(np.flatnonzero(self.stratum == one) for one in np.unique(self.stratum))
+
+    def select(self, rows: npt.NDArray[np.intp]) -> "Evidence":
+        """Some of the cells."""
+        return Evidence(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
     @classmethod
-    def of(cls, graph: BundleGraph, said: Predictions, cells: CellSet) -> "Evidence":
-        """Of white cells, and what the graph, its marker transform set, said of them."""
+    def of(
+        cls, graph: BundleGraph, said: Predictions, cells: CellSet, stratum: I32 | None = None
+    ) -> "Evidence":
+        """Of white cells, and what the graph, its marker transform set, said of them; one stratum unless told."""
         target = graph.target_z(torch.from_numpy(cells.marker_log10)).numpy()
         estimate = np.clip(said.marker_z, -LARGEST_Z, LARGEST_Z)
         return cls(
@@ -69,13 +83,21 @@ class Evidence:
             np.abs(estimate - target),
             said.marker_log_sd,
             cells.marker_mask,
+            np.zeros(len(cells), np.int32) if stratum is None else stratum,
         )
 
 
-def observe(graph: BundleGraph, cells: CellSet) -> Evidence:
-    """Run the graph over the white ones of held-out cells."""
+def observe(graph: BundleGraph, cells: CellSet, stratum: I32 | None = None) -> Evidence:
+    """Run the graph over the white ones of held-out cells.
+
+    Args:
+        graph: Trained; its marker transform already set.
+        cells: N, of any kind.
+        stratum: (N,) as `Evidence` has it; None: all are of one.
+    """
     white = cells.select(cells.white)
-    return Evidence.of(graph, predict(graph, white), white)
+    own = None if stratum is None else stratum[cells.white]
+    return Evidence.of(graph, predict(graph, white), white, own)
 
 
 def save_evidence(evidence: Evidence, path: Path) -> None:
@@ -92,14 +114,20 @@ def save_evidence(evidence: Evidence, path: Path) -> None:
 
 
 def load_evidence(path: Path) -> Evidence:
-    """Read a file of `save_evidence`.
+    """Read a file of `save_evidence`; one of a version that knew no strata has one.
 
     Raises:
         BadInput: It is missing or not such a file.
     """
     try:
         with path.open("rb") as file, ArrayArchive(file, _LARGEST_FILE) as archive:
-            return Evidence(**{field.name: archive.read(field.name) for field in fields(Evidence)})
+            columns = {
+                field.name: archive.read(field.name)
+                for field in fields(Evidence)
+                if field.name != "stratum" or field.name in archive.sizes
+            }
+            columns.setdefault("stratum", np.zeros(len(columns["kind"]), np.int32))
+            return Evidence(**columns)
     except OSError as err:
         raise BadInput(f"{path}: cannot be read ({err.strerror})") from err
     except (KeyError, ValueError, BadInput) as err:

@@ -17,7 +17,7 @@ from phenostream.engine.drift.population import population_bytes
 from phenostream.engine.errors import BadInput
 from phenostream.engine.manifest import MarkerTransform, Metric
 from phenostream.engine.optics.presets import PRESETS
-from phenostream.engine.types import MARKERS
+from phenostream.engine.types import I32, MARKERS
 from phenostream.trainer.adaptation.reference import measure_reference
 from phenostream.trainer.calibration.calibrate import calibrate
 from phenostream.trainer.calibration.evidence import observe
@@ -85,6 +85,7 @@ class TrainingData:
         test: By name of what it holds, such as a preset.
         taught: The training cells with targets free of noise, where a simulator knows them; None where not.
         facts: For the card.
+        stratum: (N,) which of several populations each cell to calibrate on is of; None: there is one.
     """
 
     train: CellSet
@@ -93,6 +94,7 @@ class TrainingData:
     test: dict[str, CellSet]
     taught: CellSet | None = None
     facts: CardFacts = CardFacts()
+    stratum: I32 | None = None
 
 
 def train(settings: TrainSettings, seeds: int = 1) -> list[Path]:
@@ -173,7 +175,7 @@ def fresh_graph(settings: TrainSettings, cells: CellSet) -> tuple[BundleGraph, M
 def _checkpoint(
     graph: BundleGraph, transform: MarkerTransform, data: TrainingData, settings: TrainSettings
 ) -> Checkpoint:
-    calibration = calibrate(graph, data.train, data.calibrate)
+    calibration = calibrate(graph, data.train, data.calibrate, stratum=data.stratum)
     facts = data.facts
     card = Card(
         name=facts.name,
@@ -191,7 +193,7 @@ def _checkpoint(
     )
     card = card.model_copy(update={"metrics": measure_card(graph, card, data)})
     golden = golden_crops(data.calibrate, graph)
-    evidence = observe(graph, data.calibrate)
+    evidence = observe(graph, data.calibrate, data.stratum)
     reference = measure_reference(graph, data.calibrate)
     population = population_of_cells(graph, calibration, data.calibrate)
     if population is None:
@@ -233,12 +235,15 @@ def make_data(settings: TrainSettings) -> TrainingData:
     chosen_on, fewer = max(100, held_out // 6), max(50, few // 6)
     cells = concatenate(both("train", settings.crops // 2, settings.objects // 2))
     expected = settings.levels == "expected"
+    held_back = both("calibrate", held_out, few)
+    preset_of = np.repeat(np.arange(len(PRESETS)), [len(cells) for cells in held_back])
     return TrainingData(
         train=cells,
         taught=with_expected_levels(cells) if expected else None,
         facts=CardFacts(description=_DESCRIPTION + _EXPECTED if expected else _DESCRIPTION),
         select=concatenate(both("select", chosen_on, fewer)),
-        calibrate=concatenate(both("calibrate", held_out, few)),
+        calibrate=concatenate(held_back),
+        stratum=preset_of.astype(np.int32),
         test={
             f"synthetic cells, preset {preset}, held out": cells
             for preset, cells in zip(PRESETS, both("test", held_out, few), strict=True)

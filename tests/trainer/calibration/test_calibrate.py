@@ -1,6 +1,6 @@
 """The whole way on cells of which everything is known: fitted on some, judged on what the graph says of others."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +84,41 @@ def test_in_a_stated_population_the_graph_is_calibrated_and_elsewhere_it_is_not(
     probability, inside = said(cells, calibration)
     assert expected_calibration_error(probability, cells.kind) > 0.03
     assert inside.mean() < 0.88
+
+
+def harder(cells: Toy) -> Toy:
+    """Cells whose levels are twice as far from the estimate, and of which one in six has another class' name."""
+    target_z = cells.marker_z + 2 * (cells.target_z - cells.marker_z)
+    kind = np.where(np.arange(len(cells.kind)) % 6 == 0, (cells.kind + 1) % 3, cells.kind)
+    return replace(cells, target_z=target_z, kind=kind.astype(np.int32))
+
+
+def test_an_easy_population_does_not_make_up_for_a_hard_one() -> None:
+    easy, hard = toy(4_000, 0).evidence(), harder(toy(4_000, 2)).evidence()
+    both = {
+        field.name: np.concatenate([getattr(one, field.name) for one in (easy, hard)])
+        for field in fields(Evidence)
+    }
+    pooled = fit_calibration(Evidence(**both), THRESHOLDS, CalibrationSettings())
+    both["stratum"] = np.repeat(np.array([0, 1], np.int32), 4_000)
+    each = fit_calibration(Evidence(**both), THRESHOLDS, CalibrationSettings())
+    new = harder(toy(20_000, 3))
+    for calibration, kept in ((pooled, False), (each, True)):
+        probability, inside = said(new, calibration)
+        assert (inside.mean() > 0.89) == kept
+        assert calibration.class_sets is not None
+        members = class_members(probability, calibration.class_sets.threshold)
+        least = min(members[new.kind == label, label].mean() for label in range(3))
+        assert (least > 0.88) == kept
+    assert said(toy(20_000, 4), each)[1].mean() > 0.95
+
+
+def test_a_file_of_a_version_without_strata_has_one(tmp_path: Path, evidence: Evidence) -> None:
+    old = {f.name: getattr(evidence, f.name) for f in fields(Evidence) if f.name != "stratum"}
+    np.savez(tmp_path / "evidence.npz", **old)
+    kept = load_evidence(tmp_path / "evidence.npz")
+    assert len(kept.strata()) == 1
+    np.testing.assert_array_equal(kept.kind, evidence.kind)
 
 
 def test_without_a_stated_population_the_prior_is_what_the_cells_are(

@@ -57,6 +57,7 @@ class Toy:
             np.abs(self.marker_z - self.target_z).astype(np.float32),
             self.log_sd,
             np.ones((len(self.kind), len(MARKERS)), np.bool_),
+            np.zeros(len(self.kind), np.int32),
         )
 
 
