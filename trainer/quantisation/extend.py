@@ -16,6 +16,7 @@ from phenostream.engine.manifest import GoldenTolerance, Int8Facts, Precision
 from phenostream.engine.types import OUTPUT_SHAPES, Crops, Outputs
 from phenostream.trainer.data.cell_set import CellSet
 from phenostream.trainer.export import file_entries, refuse_foreign_folder, write_folder
+from phenostream.trainer.quantisation.bias import with_means_kept
 from phenostream.trainer.quantisation.cells import QuantisationCells
 from phenostream.trainer.quantisation.gate import Judge, refuse
 from phenostream.trainer.quantisation.placement import place
@@ -98,7 +99,8 @@ def quantise(content: bytes, cells: CellSet) -> bytes:
     placement = place(onnx.load_model_from_string(content))
     if not placement.nodes:
         raise EngineFault("int8: the graph has no wide convolution and no product to quantise")
-    return quantised(content, placement, measure_ranges(content, placement.values, cells))
+    rounded = quantised(content, placement, measure_ranges(content, placement.values, cells))
+    return with_means_kept(content, rounded, placement, cells)
 
 
 def _write(source: Bundle, graph: bytes, facts: Int8Facts, out_dir: Path) -> None:

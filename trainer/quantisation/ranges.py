@@ -1,6 +1,6 @@
 """How large values inside a graph become on cells: what the scales of int8 are fitted to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from phenostream.engine.types import F32
 from phenostream.trainer.data.cell_set import CellSet
 
 _BATCH: Final = 32
-KEPT: Final = 0.98
+KEPT: Final = 0.97
 """Share of the cells whose lowest, and whose highest, number lies within the range; the others are clipped a little.
 What each share gives: docs/measurements/int8.md."""
 
@@ -36,17 +36,23 @@ def measure_ranges(model: bytes, values: Sequence[str], cells: CellSet) -> dict[
     Returns:
         Ranges by name.
     """
-    session = _session(model, values)
     low: dict[str, list[F32]] = {name: [] for name in values}
     high: dict[str, list[F32]] = {name: [] for name in values}
-    for start in range(0, len(cells), _BATCH):
-        rows = slice(start, start + _BATCH)
-        feeds = {"images": cells.images[rows], "background": cells.background[rows]}
-        for name, found in zip(values, session.run(list(values), feeds), strict=True):
+    for batch in values_on(model, values, cells):
+        for name, found in zip(values, batch, strict=True):
             of_cells = found.reshape(len(found), -1)
             low[name].append(of_cells.min(axis=1))
             high[name].append(of_cells.max(axis=1))
     return {name: _range(np.concatenate(low[name]), np.concatenate(high[name])) for name in values}
+
+
+def values_on(model: bytes, values: Sequence[str], cells: CellSet) -> Iterator[list[F32]]:
+    """Run a graph on cells, some at a time, and give values inside it, each (cells, ...)."""
+    session = _session(model, values)
+    for start in range(0, len(cells), _BATCH):
+        rows = slice(start, start + _BATCH)
+        feeds = {"images": cells.images[rows], "background": cells.background[rows]}
+        yield session.run(list(values), feeds)
 
 
 def _range(lowest: F32, highest: F32) -> Range:

@@ -179,7 +179,7 @@ def _checkpoint(
     facts = data.facts
     card = Card(
         name=facts.name,
-        version="0.3.0",
+        version="0.3.1",
         synthetic=facts.synthetic,
         description=facts.description,
         marker_unit=facts.marker_unit,

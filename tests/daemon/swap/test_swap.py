@@ -57,7 +57,7 @@ def test_a_model_that_agrees_serves_from_one_frame_to_the_next(world: World) -> 
     [
         ("other", "the models decide alike for "),
         ("shifted", "CD45 is shifted by +0.250 standard deviations over "),
-        ("slow", "of the other model, allowed 1.5 times"),
+        ("slow", "of the other model, allowed 5 times"),
         ("fails", "fake: broken on live cells"),
     ],
 )

@@ -21,12 +21,17 @@ from phenostream.engine.manifest import JudgedInt8  # noqa: E402
 from phenostream.engine.types import F32, OUTPUT_SHAPES  # noqa: E402
 from phenostream.trainer.data.cell_set import CellSet, save_cells  # noqa: E402
 from phenostream.trainer.data.packed import save_packed  # noqa: E402
+from phenostream.trainer.quantisation.bias import with_means_kept  # noqa: E402
 from phenostream.trainer.quantisation.cells import QuantisationCells, quantisation_cells  # noqa: E402
 from phenostream.trainer.quantisation.extend import add_int8, quantise  # noqa: E402
 from phenostream.trainer.quantisation.gate import refuse  # noqa: E402
 from phenostream.trainer.quantisation.placement import Placement, place  # noqa: E402
 from phenostream.trainer.quantisation.qdq import quantised, scales  # noqa: E402
-from phenostream.trainer.quantisation.ranges import Range, measure_ranges  # noqa: E402
+from phenostream.trainer.quantisation.ranges import (  # noqa: E402
+    Range,
+    measure_ranges,
+    values_on,
+)
 from phenostream.trainer.quantisation.runtimes import RuntimeName, answers  # noqa: E402
 from tests.trainer.data.toy_packed import toy_packed  # noqa: E402
 
@@ -124,6 +129,28 @@ def test_concatenated_values_share_a_scale_and_a_gelu_needs_nothing_far_below() 
     placement = Placement((), ("a", "b", "c"), frozenset({"c"}), (("a", "b"),))
     found = scales(placement, {"a": Range(-1, 2), "b": Range(-6, 1), "c": Range(-90, 12)})
     assert found == pytest.approx({"a": 6 / 127, "b": 6 / 127, "c": 12 / 127})
+
+
+def test_rounding_does_not_shift_the_mean_of_a_plane(
+    bundle: Bundle, cells: QuantisationCells
+) -> None:
+    content, some = bundle.files["model.onnx"], cells.calibrate.select(np.arange(64))
+    placement = place(onnx.load_model_from_string(content))
+    shifted = quantised(content, placement, measure_ranges(content, placement.values, some))
+    kept = with_means_kept(content, shifted, placement, some)
+    nodes = onnx.load_model_from_string(content).graph.node
+    made = [n.output[0] for n in nodes if n.op_type == "Conv" and n.name in placement.nodes]
+    assert len(made) == 11
+
+    def means(graph: bytes) -> list[F32]:
+        batches = [[one.mean(axis=(2, 3)) for one in few] for few in values_on(graph, made, some)]
+        return [np.concatenate(parts).mean(axis=0) for parts in zip(*batches, strict=True)]
+
+    for before, rounded, mended in zip(means(content), means(shifted), means(kept), strict=True):
+        assert np.abs(mended - before).mean() < 0.2 * np.abs(rounded - before).mean()
+    assert len(onnx.load_model_from_string(kept).graph.initializer) == len(
+        onnx.load_model_from_string(shifted).graph.initializer
+    )
 
 
 def test_a_few_bright_cells_set_no_scale(bundle: Bundle, cells: QuantisationCells) -> None:
