@@ -55,7 +55,7 @@ def test_a_model_with_wrong_golden_outputs_is_refused_with_the_difference(
     assert load(daemon, wrong, "--now") == FAILED
     shown = capsys.readouterr().out
     assert shown.startswith(
-        "REFUSED: the new model does not serve, phenostream-demo 0.3.0 serves on"
+        "REFUSED: the new model does not serve, phenostream-demo 0.3.1 serves on"
     )
     assert "golden class_logits differs by 8" in shown
 
