@@ -1,12 +1,13 @@
 """Whether quantities lie further from what they are compared with than they may: a test of each, at one level.
 
 The claim is not that something differs (in the end everything does) but that it differs by more than its tolerance. A
-difference d with standard error e, from the spread between frames, is tested against the tolerance T: the tails of
-Welch's t beyond (|d| - T) / e on the one side and (|d| + T) / e on the other, which is how often a true difference of T
-looks as large. While the true difference is within T that alarms at most as often as the level says, whatever the
-number of frames, as far as t tests hold: of few frames, shares near 0 or 1 have an error that is small by chance where
-the share is (docs/measurements/drift.md). All tests of one comparison are adjusted together (Holm 1979). Frames are
-taken as independent.
+difference d with standard error e, from the spread between frames, is tested against the tolerance T: the tails of a t
+beyond (|d| - T) / e on the one side and (|d| + T) / e on the other, which is how often a true difference of T looks as
+large. While the true difference is within T that alarms at most as often as the level says, whatever the number of
+frames. The spread is taken in two ways, and the less sure answer counts: of each side by itself (Welch 1947), and of
+both together (Student), since a window in which a rare thing did not happen has no spread of its own and would be taken
+for sure (docs/measurements/drift.md). All tests of one comparison are adjusted together (Holm 1979). Frames are taken
+as independent.
 """
 
 from collections.abc import Sequence
@@ -80,9 +81,19 @@ def _beyond(before: Estimate, now: Estimate, tolerance: float) -> float:
     found = abs(now.value - before.value)
     if found <= tolerance:
         return 1.0
-    variance = before.variance + now.variance
-    if variance <= 0:
+    apart = before.variance + now.variance
+    if apart <= 0:
         return 0.0
-    error, freedom = sqrt(variance), welch_freedom(before, now)
-    near, far = (tails((found + side * tolerance) / error, freedom) for side in (-1, 1))
-    return (near + far) / 2
+    freedom = before.frames + now.frames - 2
+    of_a_frame = (
+        sum(one.variance * one.frames * (one.frames - 1) for one in (before, now)) / freedom
+    )
+    together = of_a_frame * (1 / before.frames + 1 / now.frames)
+
+    def chance(variance: float, freedom: float) -> float:
+        near, far = (
+            tails((found + side * tolerance) / sqrt(variance), freedom) for side in (-1, 1)
+        )
+        return (near + far) / 2
+
+    return max(chance(apart, welch_freedom(before, now)), chance(together, freedom))

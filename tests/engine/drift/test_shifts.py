@@ -71,6 +71,16 @@ def test_the_level_holds_with_frames_whose_cells_are_alike(
     assert alarms < 7, f"{alarms} of {pairs} comparisons at a level of {ALPHA}"
 
 
+def test_a_window_in_which_a_rare_thing_did_not_happen_is_not_taken_for_sure() -> None:
+    rare = Sample(shares=(0.595, 0.4, 0.005), cells=30)
+    before, alarms, windows = summed(rare, 120, 0), 0, 300
+    for seed in range(1, windows + 1):
+        shown = beyond(found(before, summed(rare, 20, seed), Tolerances(1e-9, 1e-9, 1e-9, 1e-9)))
+        alarms += "share/monocyte" in shown
+    # Clopper and Pearson: eight or more of 300 at a rate of 0.01 happen once in 90 times; Welch's test alone gives dozens
+    assert alarms < 8, f"{alarms} of {windows} windows"
+
+
 def test_cells_of_a_frame_that_are_alike_do_not_count_as_many() -> None:
     shared = Sample(between=1.0)
     before, now = summed(shared, 8, 1), summed(shared, 8, 2)
