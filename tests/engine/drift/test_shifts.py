@@ -77,7 +77,7 @@ def test_a_window_in_which_a_rare_thing_did_not_happen_is_not_taken_for_sure() -
     for seed in range(1, windows + 1):
         shown = beyond(found(before, summed(rare, 20, seed), Tolerances(1e-9, 1e-9, 1e-9, 1e-9)))
         alarms += "share/monocyte" in shown
-    # Clopper and Pearson: eight or more of 300 at a rate of 0.01 happen once in 90 times; Welch's test alone gives dozens
+    # eight or more of 300 at a rate of 0.01 happen once in 80 times
     assert alarms < 8, f"{alarms} of {windows} windows"
 
 
