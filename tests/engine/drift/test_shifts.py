@@ -1,5 +1,6 @@
 """A difference within the tolerance alarms as rarely as the level says, whatever the frames have in common."""
 
+from dataclasses import replace
 from math import log
 
 import numpy as np
@@ -12,6 +13,7 @@ from tests.engine.drift.toy_frames import CONTEXT, ROWS, Sample, stream_of, summ
 
 QUANTITIES = quantities_of(CONTEXT)
 TOLERANCES = Tolerances(0.1, 0.5, 0.5, 0.15)
+NOTHING = Tolerances(1e-9, 1e-9, 1e-9, 1e-9)
 
 
 def found(before: Sums, now: Sums, tolerances: Tolerances = TOLERANCES) -> dict[str, Shift]:
@@ -55,7 +57,7 @@ def test_a_difference_within_the_tolerance_is_not_beyond_it_however_certain() ->
 @pytest.mark.parametrize(
     ("tolerances", "planted"),
     [
-        (Tolerances(1e-9, 1e-9, 1e-9, 1e-9), Sample(cells=30)),
+        (NOTHING, Sample(cells=30)),
         (Tolerances(0.1, 0.3, 0.3, 0.15), Sample(cells=30, raised=0.3, feature=0.3)),
     ],
     ids=["no tolerance, no difference", "a difference of the tolerance in 20 quantities"],
@@ -71,12 +73,16 @@ def test_the_level_holds_with_frames_whose_cells_are_alike(
     assert alarms < 7, f"{alarms} of {pairs} comparisons at a level of {ALPHA}"
 
 
-def test_a_window_in_which_a_rare_thing_did_not_happen_is_not_taken_for_sure() -> None:
-    rare = Sample(shares=(0.595, 0.4, 0.005), cells=30)
-    before, alarms, windows = summed(rare, 120, 0), 0, 300
+@pytest.mark.parametrize(("cells_before", "cells", "frames"), [(30, 30, 20), (120, 6, 100)])
+def test_a_window_in_which_a_rare_thing_did_not_happen_is_not_taken_for_sure(
+    cells_before: int, cells: int, frames: int
+) -> None:
+    rare = Sample(shares=(0.595, 0.4, 0.005))
+    before = summed(replace(rare, cells=cells_before), 120, 0)
+    alarms, windows = 0, 300
     for seed in range(1, windows + 1):
-        shown = beyond(found(before, summed(rare, 20, seed), Tolerances(1e-9, 1e-9, 1e-9, 1e-9)))
-        alarms += "share/monocyte" in shown
+        now = summed(replace(rare, cells=cells), frames, seed)
+        alarms += "share/monocyte" in beyond(found(before, now, NOTHING))
     # eight or more of 300 at a rate of 0.01 happen once in 80 times
     assert alarms < 8, f"{alarms} of {windows} windows"
 
