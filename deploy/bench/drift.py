@@ -7,6 +7,7 @@ be in all of them. Everything is synthetic. Nothing here is timed.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -112,14 +113,10 @@ def measure_drift(
     def made(stream: StreamSettings) -> list[Values]:
         return frame_values_of(bundle, backend, cache, stream, plan.frames, on_frame)
 
-    unchanged, half = made(plan.unchanged), plan.frames // 2
+    unchanged = made(plan.unchanged)
     quantities = quantities_of(SummaryContext.of(bundle.manifest, simulated_cells=True))
     told = bundle.population
     training = None if told is None else DriftBaseline("training", "", told.sums)
-
-    def split(rng: np.random.Generator) -> Run:
-        order = _shuffled(unchanged, rng)
-        return order[half:], DriftBaseline("previous_run", "", summed(order[:half]))
 
     def rows_of(name: str, run: Callable[[np.random.Generator], Run]) -> list[DriftRow]:
         rows = [_row(name, run, quantities, plan.settings)]
@@ -128,16 +125,23 @@ def measure_drift(
             rows.append(_row(name, lambda rng: (run(rng)[0], against), quantities, plan.settings))
         return rows
 
-    earlier = DriftBaseline("previous_run", "", summed(unchanged[:half]))
+    earlier = DriftBaseline("previous_run", "", summed(unchanged[: plan.frames // 2]))
 
     def all_of(values: Sequence[Values]) -> Callable[[np.random.Generator], Run]:
         return lambda rng: (_shuffled(values, rng), earlier)
 
     strict = replace(plan.settings, tolerances=_NO_TOLERANCE)
-    rows = [_row("unchanged", split, quantities, strict), *rows_of("unchanged", split)]
+    halves = partial(drawn_halves, unchanged)
+    rows = [_row("unchanged", halves, quantities, strict), *rows_of("unchanged", halves)]
     for name, settings in plan.others.items():
         rows += rows_of(name, all_of(made(settings)))
     return rows
+
+
+def drawn_halves(values: Sequence[Values], rng: np.random.Generator) -> Run:
+    """Half of the frames, drawn at random, as an earlier run, and the others in random order."""
+    order, half = _shuffled(values, rng), len(values) // 2
+    return order[half:], DriftBaseline("previous_run", "", summed(order[:half]))
 
 
 def _shuffled(values: Sequence[Values], rng: np.random.Generator) -> list[Values]:

@@ -4,13 +4,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 pytestmark = [pytest.mark.trainer, pytest.mark.timeout(180)]
 
 from phenostream.deploy import population  # noqa: E402
-from phenostream.deploy.bench.drift import DriftPlan, DriftRow, measure_drift  # noqa: E402
+from phenostream.deploy.bench.drift import DriftPlan, DriftRow, drawn_halves, measure_drift  # noqa: E402
 from phenostream.deploy.cli import main  # noqa: E402
 from phenostream.deploy.model_frames import StreamSettings  # noqa: E402
 from phenostream.deploy.population import add_population  # noqa: E402
@@ -68,6 +69,19 @@ def test_a_planted_drift_is_found_and_an_unchanged_stream_is_not(
         f"brightness/{shot}" for shot in ("left", "right", "top", "bottom")
     }
     assert by_stream["gain", "training"].alarmed == by_stream["unchanged", "training"].alarmed
+
+
+def test_every_run_has_an_earlier_one_of_its_own() -> None:
+    frames = [(np.array([float(2**place)]), np.ones(1)) for place in range(10)]
+    rng, earlier = np.random.default_rng(0), set()
+    for _ in range(5):
+        later, baseline = drawn_halves(frames, rng)
+        assert baseline.sums is not None
+        part = float(baseline.sums.table[0, 0])
+        assert baseline.sums.frames == len(later) == 5
+        assert part + sum(float(x[0]) for x, _ in later) == 2**10 - 1
+        earlier.add(part)
+    assert len(earlier) == 5
 
 
 def test_a_checkpoint_or_another_option_beside_it_is_refused(

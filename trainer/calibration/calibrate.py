@@ -40,7 +40,7 @@ _REJECT_FROM, _REJECT_TO = 0.5, 0.999
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Beyond these a cell is flagged or rejected; they do not depend on the population."""
+    """Beyond these a cell is flagged or rejected; they do not depend on the stated shares."""
 
     ood: float
     reject: float
@@ -66,11 +66,11 @@ def calibrate(
         The numbers for the manifest.
 
     Raises:
-        BadInput: Fewer than 30 white cells to calibrate on, or too few of a class or marker.
+        BadInput: Fewer than 30 white cells of a stratum to calibrate on, or too few of a class or marker.
     """
     settings = settings or CalibrationSettings()
+    refuse_few(held_out, stratum)
     white = held_out.select(held_out.white)
-    refuse_few(held_out)
     fit_outlier_score(graph, train)
     said = predict(graph, white)
     evidence = Evidence.of(graph, said, white, None if stratum is None else stratum[held_out.white])
@@ -96,8 +96,11 @@ def fit_calibration(
     prior = shares if settings.prior is None else np.array(settings.prior) / sum(settings.prior)
     bias = bias + np.log(prior / shares)
     p = probabilities(evidence.class_logits, temperature, bias)
-    weight: F64 = (prior / shares)[evidence.kind]
-    strata = evidence.strata()
+    strata, weight = evidence.strata(), np.ones(len(evidence))
+    if settings.prior is not None:
+        for rows in strata:
+            own = evidence.kind[rows]
+            weight[rows] = (prior / class_shares(own))[own]
     scale = np.max(
         [
             fit_interval_scale(
@@ -180,23 +183,34 @@ def _reject_threshold(logit: F32, kept: float) -> float:
     return float(np.clip(np.quantile(probability, kept), _REJECT_FROM, _REJECT_TO))
 
 
-def refuse_few(held_out: CellSet) -> None:
-    """Look whether there are enough cells to calibrate on; worth asking before a training.
+def refuse_few(held_out: CellSet, stratum: I32 | None = None) -> None:
+    """Look whether there are enough cells of every stratum to calibrate on; worth asking before a training.
+
+    Args:
+        held_out: N cells, of any kind.
+        stratum: (N,) as `Evidence` has it; None: all are of one.
 
     Raises:
         BadInput: There are not.
     """
-    white = held_out.select(held_out.white)
+    strata = np.zeros(len(held_out), np.int32) if stratum is None else stratum
+    numbers = np.unique(strata).tolist() or [0]
+    for place, number in enumerate(numbers, start=1):
+        where = f", population {place} of {len(numbers)}" if len(numbers) > 1 else ""
+        _refuse_few(held_out.select(held_out.white & (strata == number)), f"calibration{where}")
+
+
+def _refuse_few(white: CellSet, what: str) -> None:
     counts = {name: n for name, n in white.counts().items() if name in CLASSES}
     if len(white) < _LEAST_CELLS or min(counts.values()) < _LEAST_OF_A_CLASS:
         said = ", ".join(f"{name} {count}" for name, count in counts.items())
         raise BadInput(
-            f"calibration: {said}: need {_LEAST_CELLS} white cells, {_LEAST_OF_A_CLASS} of each class"
+            f"{what}: {said}: need {_LEAST_CELLS} white cells, {_LEAST_OF_A_CLASS} of each class"
         )
     for marker, name in enumerate(MARKERS):
         targets = int(white.marker_mask[:, marker].sum())
         if targets < _LEAST_CELLS:
-            raise BadInput(f"calibration: {name}: {targets} cells, need {_LEAST_CELLS}")
+            raise BadInput(f"{what}: {name}: {targets} cells, need {_LEAST_CELLS}")
 
 
 def _short(values: F64) -> str:

@@ -63,11 +63,11 @@ class Evidence:
         return np.exp(self.log_sd.astype(np.float64))
 
     def strata(self) -> tuple[npt.NDArray[np.intp], ...]:
-        """The rows of each stratum."""
+        """The rows of each stratum, one array (n,) for each, in order of their numbers."""
         return tuple(np.flatnonzero(self.stratum == one) for one in np.unique(self.stratum))
 
     def select(self, rows: npt.NDArray[np.intp]) -> "Evidence":
-        """Some of the cells."""
+        """Some of the cells: `rows` are (M,) places."""
         return Evidence(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
     @classmethod

@@ -1,9 +1,9 @@
-"""Biases of the rounded convolutions, moved until each plane has the mean that it had before rounding.
+"""Biases of the rounded convolutions, moved so that each plane has the mean that it had before rounding.
 
 Rounding and clipping shift the mean of a plane, GELU makes more of it, and the shifts of many layers add up to a score
-that is off in one direction. Nagel et al. (2019, "Data-free quantization through weight equalization and bias
-correction", section 4.2) measure that shift on cells and take it out of the bias; layer after layer, since a layer's
-shift depends on what was mended before it.
+that is off in one direction. The shift is measured on cells and taken out of the bias (empirical bias correction:
+Nagel et al., "Data-free quantization through weight equalization and bias correction", ICCV 2019), layer after layer,
+since a layer's shift depends on what was mended before it. Products with a matrix have no bias of their own to move.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ F64 = npt.NDArray[np.float64]
 
 
 def with_means_kept(content: bytes, rounded: bytes, placement: Placement, cells: CellSet) -> bytes:
-    """The int8 graph with other biases; a convolution without a bias stays as it is.
+    """The int8 graph (ONNX bytes) with other biases; a convolution without a fixed bias stays as it is.
 
     Args:
         content: The float32 graph.
@@ -31,10 +31,11 @@ def with_means_kept(content: bytes, rounded: bytes, placement: Placement, cells:
         cells: That scales were fitted to.
     """
     model = onnx.load_model_from_string(rounded)
+    fixed = {one.name for one in model.graph.initializer}
     convolutions = [
         node
         for node in model.graph.node
-        if node.name in placement.nodes and node.op_type == "Conv" and len(node.input) > 2
+        if node.name in placement.nodes and node.op_type == "Conv" and fixed & set(node.input[2:])
     ]
     made = [node.output[0] for node in convolutions]
     wanted = dict(zip(made, _plane_means(content, made, cells), strict=True))

@@ -19,7 +19,7 @@ from phenostream.engine.manifest import MarkerTransform, Metric
 from phenostream.engine.optics.presets import PRESETS
 from phenostream.engine.types import I32, MARKERS
 from phenostream.trainer.adaptation.reference import measure_reference
-from phenostream.trainer.calibration.calibrate import calibrate
+from phenostream.trainer.calibration.calibrate import calibrate, refuse_few
 from phenostream.trainer.calibration.evidence import observe
 from phenostream.trainer.checkpoint import Card, Checkpoint, save_checkpoint
 from phenostream.trainer.data.cell_set import CellSet, concatenate
@@ -136,6 +136,7 @@ def train_on(data: TrainingData, settings: TrainSettings, out: Path) -> Path:
         OSError: A file cannot be written.
     """
     settings = settings.model_copy(update={"out": out})
+    refuse_few(data.calibrate, data.stratum)
     torch.set_num_threads(settings.threads)
     cv2.setNumThreads(settings.threads)
     torch.manual_seed(settings.seed)

@@ -113,6 +113,19 @@ def test_an_easy_population_does_not_make_up_for_a_hard_one() -> None:
     assert said(toy(20_000, 4), each)[1].mean() > 0.95
 
 
+def test_a_stated_population_is_the_same_for_every_stratum() -> None:
+    """Two strata of other shares, each calibrated for the stated ones as if it were alone."""
+    parts = [toy(4_000, 0, (0.6, 0.3, 0.1)).evidence(), toy(4_000, 2, (0.2, 0.3, 0.5)).evidence()]
+    both = {
+        f.name: np.concatenate([getattr(one, f.name) for one in parts]) for f in fields(Evidence)
+    }
+    both["stratum"] = np.repeat(np.array([0, 1], np.int32), 4_000)
+    each = fit_calibration(Evidence(**both), THRESHOLDS, CalibrationSettings(prior=ELSEWHERE))
+    for seed in (5, 6):
+        _, inside = said(toy(20_000, seed, ELSEWHERE), each)
+        assert inside.mean() == pytest.approx(0.905, abs=0.015)
+
+
 def test_a_file_of_a_version_without_strata_has_one(tmp_path: Path, evidence: Evidence) -> None:
     old = {f.name: getattr(evidence, f.name) for f in fields(Evidence) if f.name != "stratum"}
     np.savez(tmp_path / "evidence.npz", **old)

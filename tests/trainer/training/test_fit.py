@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,12 @@ import pytest
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.trainer
 
+from phenostream.engine.errors import BadInput  # noqa: E402
 from phenostream.engine.optics import symmetry  # noqa: E402
-from phenostream.trainer.calibration.calibrate import calibrate  # noqa: E402
-from phenostream.trainer.data.cell_set import CellSet  # noqa: E402
+from phenostream.engine.types import I32  # noqa: E402
+from phenostream.trainer.calibration.calibrate import calibrate, refuse_few  # noqa: E402
+from phenostream.trainer.calibration.evidence import observe  # noqa: E402
+from phenostream.trainer.data.cell_set import CellSet, concatenate  # noqa: E402
 from phenostream.trainer.network.graph import BundleGraph  # noqa: E402
 from phenostream.trainer.predict import predict  # noqa: E402
 from phenostream.trainer.training.augmentation import augment  # noqa: E402
@@ -17,7 +21,7 @@ from phenostream.trainer.training.fit import fit, measure  # noqa: E402
 from phenostream.trainer.training.progress import Score  # noqa: E402
 from phenostream.trainer.training.recipe import learning_rate  # noqa: E402
 from phenostream.trainer.training.settings import TrainSettings  # noqa: E402
-from phenostream.trainer.training.train import set_transform  # noqa: E402
+from phenostream.trainer.training.train import make_data, set_transform  # noqa: E402
 from tests.trainer.training.blob_cells import blobs  # noqa: E402
 
 
@@ -110,6 +114,50 @@ def test_the_learning_rate_rises_and_falls_once() -> None:
     assert rates[:11] == sorted(rates[:11])
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert rates[-1] < 3e-6
+
+
+def joined_at_random(one: CellSet, other: CellSet) -> tuple[CellSet, I32]:
+    """Cells of two populations in one set, in random order, and which of the two each is of."""
+    order = np.random.default_rng(0).permutation(len(one) + len(other))
+    stratum = np.repeat(np.array([0, 1], np.int32), [len(one), len(other)])
+    return concatenate([one, other]).select(order), stratum[order]
+
+
+def test_every_population_has_its_say_in_both_thresholds() -> None:
+    train, easy, hard = blobs(180, 0), blobs(180, 1), blobs(180, 2)
+    noise = np.random.default_rng(0).normal(0, 0.05, hard.images.shape).astype(np.float32)
+    hard = replace(hard, images=hard.images + noise)
+    graph = fresh(train)
+    alone = [calibrate(graph, train, cells) for cells in (easy, hard)]
+    both, stratum = joined_at_random(easy, hard)
+    each = calibrate(graph, train, both, stratum=stratum)
+    assert each.ood_threshold == pytest.approx(max(one.ood_threshold or 0 for one in alone))
+    assert each.reject_threshold == pytest.approx(max(one.reject_threshold or 0 for one in alone))
+    pooled = calibrate(graph, train, both)
+    assert (pooled.ood_threshold or 0) < (each.ood_threshold or 0)
+    evidence = observe(graph, both, stratum)
+    np.testing.assert_array_equal(evidence.stratum, stratum[both.white])
+    np.testing.assert_array_equal(evidence.kind, both.kind[both.white])
+
+
+def test_a_population_of_too_few_cells_is_refused_by_its_number() -> None:
+    both, stratum = joined_at_random(blobs(180, 1), blobs(12, 2))
+    refuse_few(both)
+    with pytest.raises(BadInput, match=r"calibration, population 2 of 2: .* need 30 white cells"):
+        refuse_few(both, stratum)
+
+
+def test_simulated_cells_are_calibrated_for_each_preset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = {"easy": 24, "hard": 36}
+    monkeypatch.setattr(
+        "phenostream.trainer.training.train.make_cells",
+        lambda part, cache: blobs(counts[part.preset], 0),
+    )
+    data = make_data(settings(tmp_path))
+    assert data.stratum is not None
+    assert data.stratum.tolist() == [0] * 24 + [1] * 36
 
 
 def test_calibration_fills_the_graph() -> None:
