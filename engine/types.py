@@ -31,8 +31,8 @@ REDUCED_PIXEL_UM: Final = 0.686
 """Pixel of the reduced frame, µm at the sample (96/28 of 0.2 µm: the BSCCMNIST pixel, SPEC a.3)."""
 SMALLEST_PIXEL_UM: Final = 0.05
 LARGEST_PIXEL_UM: Final = 0.9
-"""Larger camera pixels than the reduced one are interpolated and flagged, up to this: beyond it class accuracy falls
-by more than 3 points and red cells pass for white ones (docs/measurements/field.md)."""
+"""Larger camera pixels than the reduced one are interpolated and flagged, up to this; what they cost in class accuracy
+and in red cells that pass for white ones: docs/measurements/field.md."""
 RING_PX: Final = 2
 """Width of the crop's outer ring whose per-shot median is the background."""
 FEATURE_DIM: Final = 256

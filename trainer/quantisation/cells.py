@@ -89,7 +89,7 @@ def _simulated(crops: int, cache: Path) -> QuantisationCells:
         )
 
     return QuantisationCells(
-        calibrate=_at_most(part("calibrate", max(50, crops // 10)), CALIBRATED),
+        calibrate=_at_most(part("calibrate", max(50, crops // 10)), _SIMULATED_SEED),
         judge=part("test", max(50, crops // 2)),
         calibrated_on="synthetic cells, presets easy and hard",
         judged_on="other synthetic cells, presets easy and hard, held out",
@@ -104,7 +104,7 @@ def _parted(whole: CellSet, name: str, synthetic: bool | None) -> QuantisationCe
     drawn = np.random.default_rng(_SEED).permutation(fields)
     few = np.isin(whole.group, drawn[: max(1, len(fields) // 5)])
     return QuantisationCells(
-        calibrate=_at_most(whole.select(few), CALIBRATED),
+        calibrate=_at_most(whole.select(few), _SEED),
         judge=whole.select(~few),
         calibrated_on=f"{said}{name}, a fifth of its fields",
         judged_on=f"{said}{name}, its other fields",
@@ -112,8 +112,8 @@ def _parted(whole: CellSet, name: str, synthetic: bool | None) -> QuantisationCe
     )
 
 
-def _at_most(cells: CellSet, count: int) -> CellSet:
-    order = np.random.default_rng(_SEED).permutation(len(cells))[:count]
+def _at_most(cells: CellSet, seed: int) -> CellSet:
+    order = np.random.default_rng(seed).permutation(len(cells))[:CALIBRATED]
     return cells.select(np.sort(order))
 
 
