@@ -21,7 +21,7 @@ from phenostream.engine.manifest import JudgedInt8  # noqa: E402
 from phenostream.engine.types import F32, OUTPUT_SHAPES  # noqa: E402
 from phenostream.trainer.data.cell_set import CellSet, save_cells  # noqa: E402
 from phenostream.trainer.data.packed import save_packed  # noqa: E402
-from phenostream.trainer.quantisation.bias import with_means_kept  # noqa: E402
+from phenostream.trainer.quantisation.bias import _move_bias, with_means_kept  # noqa: E402
 from phenostream.trainer.quantisation.cells import QuantisationCells, quantisation_cells  # noqa: E402
 from phenostream.trainer.quantisation.extend import add_int8, quantise  # noqa: E402
 from phenostream.trainer.quantisation.gate import refuse  # noqa: E402
@@ -151,6 +151,17 @@ def test_rounding_does_not_shift_the_mean_of_a_plane(
     assert len(onnx.load_model_from_string(kept).graph.initializer) == len(
         onnx.load_model_from_string(shifted).graph.initializer
     )
+
+
+def test_a_bias_that_two_convolutions_read_is_moved_for_the_one_alone() -> None:
+    nodes = [onnx.helper.make_node("Conv", ["x", "w", "b"], [name], name) for name in "pq"]
+    bias = onnx.numpy_helper.from_array(np.ones(2, np.float32), "b")
+    graph = onnx.helper.make_graph(nodes, "two", [], [], [bias])
+    _move_bias(graph, graph.node[0], np.array([1.0, -1.0]))
+    fixed = {one.name: onnx.numpy_helper.to_array(one).tolist() for one in graph.initializer}
+    assert [fixed[node.input[2]] for node in graph.node] == [[2.0, 0.0], [1.0, 1.0]]
+    _move_bias(graph, graph.node[1], np.array([0.5, 0.5]))
+    assert [one.name for one in graph.initializer] == ["p_kept_mean", "q_kept_mean"]
 
 
 def test_a_few_bright_cells_set_no_scale(bundle: Bundle, cells: QuantisationCells) -> None:
