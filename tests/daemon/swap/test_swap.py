@@ -23,7 +23,7 @@ from phenostream.engine.backends.protocol import Backend
 from phenostream.engine.bundle import Bundle
 from phenostream.engine.errors import BadInput
 from tests.daemon.native_threads import native_thread
-from tests.daemon.swap.conftest import World
+from tests.daemon.swap.conftest import MAX_SLOWDOWN, World
 
 
 def test_a_model_that_agrees_serves_from_one_frame_to_the_next(world: World) -> None:
@@ -57,7 +57,7 @@ def test_a_model_that_agrees_serves_from_one_frame_to_the_next(world: World) -> 
     [
         ("other", "the models decide alike for "),
         ("shifted", "CD45 is shifted by +0.250 standard deviations over "),
-        ("slow", "of the other model, allowed 5 times"),
+        ("slow", "of the other model, allowed 1.5 times"),
         ("fails", "fake: broken on live cells"),
     ],
 )
@@ -65,7 +65,8 @@ def test_a_model_that_breaks_a_limit_on_live_cells_never_serves(
     world: World, odd: str, reason: str
 ) -> None:
     world.stream()
-    swap = world.swap(world.bundle(odd))
+    usual = SwapSettings(Path()).max_slowdown
+    swap = world.swap(world.bundle(odd), max_slowdown=usual if odd == "slow" else MAX_SLOWDOWN)
     assert swap.state == "refused"
     assert swap.reason is not None
     assert reason in swap.reason
