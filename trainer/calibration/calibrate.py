@@ -96,28 +96,13 @@ def fit_calibration(
     prior = shares if settings.prior is None else np.array(settings.prior) / sum(settings.prior)
     bias = bias + np.log(prior / shares)
     p = probabilities(evidence.class_logits, temperature, bias)
-    strata, weight = evidence.strata(), np.ones(len(evidence))
+    weight = np.ones(len(evidence))
     if settings.prior is not None:
-        for rows in strata:
+        for rows in evidence.strata():
             own = evidence.kind[rows]
             weight[rows] = (prior / class_shares(own))[own]
-    scale = np.max(
-        [
-            fit_interval_scale(
-                evidence.select(rows), p[rows], weight[rows], settings.interval_coverage
-            )
-            for rows in strata
-        ],
-        axis=0,
-    )
+    scale, threshold = _widest(evidence, p, weight, settings)
     width = np.median(half_widths(evidence, p, scale), axis=0)
-    threshold = np.min(
-        [
-            fit_class_thresholds(p[rows], evidence.kind[rows], settings.class_coverage)
-            for rows in strata
-        ],
-        axis=0,
-    )
     size = np.average(class_members(p, threshold.tolist()).sum(axis=1), weights=weight)
     logger.info(
         "calibrated on %d cells: temperature %.3f, bias %s, median half width in z %s, classes in a set %.2f",
@@ -141,6 +126,18 @@ def fit_calibration(
             "reject_threshold": thresholds.reject,
         }
     )
+
+
+def _widest(
+    evidence: Evidence, p: F64, weight: F64, settings: CalibrationSettings
+) -> tuple[F64, F64]:
+    """Factors of intervals (3, 4) and thresholds of sets (3,): of each the widest that a stratum asks for."""
+    scales, thresholds = [], []
+    for rows in evidence.strata():
+        own = evidence.select(rows)
+        scales.append(fit_interval_scale(own, p[rows], weight[rows], settings.interval_coverage))
+        thresholds.append(fit_class_thresholds(p[rows], own.kind, settings.class_coverage))
+    return np.max(scales, axis=0), np.min(thresholds, axis=0)
 
 
 def recalibrate(
