@@ -21,7 +21,7 @@ from phenostream.trainer.checkpoint import Checkpoint
 from phenostream.trainer.data.cell_set import CellSet
 from phenostream.trainer.evaluation.schema.figure import Closed, Figure
 from phenostream.trainer.evaluation.subject import graph_subject
-from phenostream.trainer.training.precision import has_amx
+from phenostream.trainer.training.precision import multiplies_bfloat16
 
 FIGURE: Final = "balanced accuracy"
 _JUDGED: Final = 150
@@ -83,7 +83,7 @@ def study_site(
     """
     judge = _evenly(parts.judge)
     rows = []
-    with torch.autocast("cpu", torch.bfloat16, enabled=has_amx()):
+    with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bfloat16()):
         before = _answers(checkpoint, judge)
         for mix in mixes:
             crops = _drawn(parts.fit, mix, cells)

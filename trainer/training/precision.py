@@ -59,7 +59,7 @@ def choose(settings: Asked, process: int = 0) -> Precision:
     if settings.device == "cuda" and process >= gpus:
         raise BadConfig(f"device cuda: process {process} found {gpus} GPUs; allowed cpu")
     device = torch.device("cuda", process) if process < gpus else torch.device("cpu")
-    native = torch.cuda.is_bf16_supported() if device.type == "cuda" else has_amx()
+    native = torch.cuda.is_bf16_supported() if device.type == "cuda" else multiplies_bfloat16()
     if settings.precision != "auto":
         if settings.precision == "bf16" and device.type == "cuda" and not native:
             raise BadConfig("precision bf16: this GPU has none; allowed fp16, fp32")
@@ -69,9 +69,10 @@ def choose(settings: Asked, process: int = 0) -> Precision:
     return Precision(device, torch.float16 if device.type == "cuda" else None)
 
 
-def has_amx(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """The CPU multiplies bfloat16 matrices natively."""
+def multiplies_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """The CPU multiplies bfloat16 natively: in tiles (AMX) or in vectors (AVX-512 BF16)."""
     try:
-        return " amx_bf16" in cpuinfo.read_text()
+        flags = cpuinfo.read_text()
     except OSError:
         return False
+    return " amx_bf16" in flags or " avx512_bf16" in flags

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.trainer
 
 from phenostream.engine.errors import BadConfig  # noqa: E402
 from phenostream.trainer.training import precision  # noqa: E402
-from phenostream.trainer.training.precision import choose, has_amx  # noqa: E402
+from phenostream.trainer.training.precision import choose, multiplies_bfloat16  # noqa: E402
 from phenostream.trainer.training.settings import TrainSettings  # noqa: E402
 
 
@@ -28,7 +28,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_a_cpu_computes_narrowly_only_where_that_is_native(
     amx: bool, narrow: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(precision, "has_amx", lambda: amx)
+    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: amx)
     assert choose(settings(device="cpu")).narrow == narrow
     assert choose(settings(device="cpu", precision="bf16")).narrow == torch.bfloat16
 
@@ -55,9 +55,10 @@ def test_only_float16_needs_its_gradients_scaled() -> None:
     assert not choose(settings(device="cpu", precision="bf16")).scaler().is_enabled()
 
 
-def test_amx_is_read_from_the_flags_of_the_cpu(tmp_path: Path) -> None:
-    (tmp_path / "with").write_text("flags : avx2 amx_bf16 amx_tile\n")
-    (tmp_path / "without").write_text("flags : avx2\n")
-    assert has_amx(tmp_path / "with")
-    assert not has_amx(tmp_path / "without")
-    assert not has_amx(tmp_path / "absent")
+@pytest.mark.parametrize("flag", ["amx_bf16", "avx512_bf16"])
+def test_bfloat16_is_read_from_the_flags_of_the_cpu(tmp_path: Path, flag: str) -> None:
+    (tmp_path / "with").write_text(f"flags : avx2 {flag} f16c\n")
+    (tmp_path / "without").write_text("flags : avx2 avx512_vnni\n")
+    assert multiplies_bfloat16(tmp_path / "with")
+    assert not multiplies_bfloat16(tmp_path / "without")
+    assert not multiplies_bfloat16(tmp_path / "absent")

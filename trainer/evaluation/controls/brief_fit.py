@@ -19,7 +19,7 @@ from phenostream.trainer.evaluation.schema.figure import Closed
 from phenostream.trainer.network.network_options import NetworkOptions
 from phenostream.trainer.predict import predict
 from phenostream.trainer.training.fit import fit
-from phenostream.trainer.training.precision import has_amx
+from phenostream.trainer.training.precision import multiplies_bfloat16
 from phenostream.trainer.training.settings import TrainSettings
 from phenostream.trainer.training.train import fresh_graph
 
@@ -94,7 +94,7 @@ def fit_briefly(
         torch.manual_seed(budget.seed)
         graph, _ = fresh_graph(settings, learn)
         fit(graph, learn, held_out, settings)
-    said = predict(graph, test, torch.bfloat16 if has_amx() else None)
+    said = predict(graph, test, torch.bfloat16 if multiplies_bfloat16() else None)
     return BriefAnswer(
         parameters=sum(p.numel() for p in graph.parameters()),
         called=said.class_logits.argmax(axis=1).astype(np.int32),
