@@ -1,4 +1,4 @@
-"""`phenostream evaluate --dataset bccd`: a classifier of stained white cells on a folder of pictures.
+"""`phenostream evaluate --dataset bccd`: a committee for stained white cells on a folder of pictures.
 
 Declares nothing of its own; `evaluate` hands over what was given. Without MODEL the model that comes with the program
 is judged.
@@ -62,7 +62,7 @@ def _as_json(found: "StainedEvaluation", files: dict[str, Path]) -> dict[str, ob
     everything = found.model_dump(mode="json")
     for part in everything["parts"]:
         del part["wrong"], part["right"]
-        for name in ("unseen", "recognised", "together"):
+        for name in ("unseen", "crossed", "together"):
             for view in ("by_picture", "by_original") if part[name] else ():
                 for one in part[name][view]["classes"]:
                     del one["roc"]
@@ -79,8 +79,7 @@ def _say(found: "StainedEvaluation") -> None:
         _say_part(part)
     say()
     for one in found.when_made:
-        if one.data == "held-out originals":
-            say(printable(f"when the model was made, {one.data}: {one.name} {one.figure.text()}"))
+        say(printable(f"when the model was made, {one.data}: {one.name} {one.figure.text()}"))
     say(found.published)
 
 
@@ -88,19 +87,12 @@ def _say_part(part: "PartJudged") -> None:
     labels = ", ".join(f"{name.lower()} {count}" for name, count in part.labels.items())
     say()
     say(printable(f"{part.part}: {labels}"))
-    if part.learnt_from:
-        say(f"{part.learnt_from} of these files the model was trained or chosen on; they are not judged")  # fmt: skip
     if part.unplaced:
         say(f"{part.unplaced} of these files match no original clearly; they are not judged")
-    if part.recognised is not None:
-        share = (
-            f"{part.recognised.pictures} other pictures of {part.recognised.originals} originals"
-        )
-        say(f"{share} that the model was trained or chosen on were recognised; judged apart")
     judged = {
-        "unseen originals": part.unseen,
-        "recognised originals, no test": part.recognised,
-        "both together, no test": part.together,
+        "originals that no member has seen, by all members": part.unseen,
+        "originals that the committee learnt from, each by the member that has not seen it": part.crossed,
+        "both together": part.together,
     }
     for name, figures in judged.items():
         if figures is not None:

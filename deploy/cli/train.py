@@ -83,6 +83,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--crop-px", type=int, choices=(28, 48, 64, 96, 128),
         help="side of what the network sees of a picture (not of simulated crops, which have 28)",
     )  # fmt: skip
+    parser.add_argument(
+        "--fold", type=int, metavar="K",
+        help="train only the member that does not see fold K (bccd), so that several can be trained at once; without it"
+        " those that are missing are trained, and all put together",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint folder")
     parser.add_argument(
         "--seeds",
@@ -130,6 +135,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.seeds < 1:
         raise BadConfig(f"--seeds {args.seeds}: allowed 1 or more")
+    if args.fold is not None and args.dataset != "bccd":
+        raise BadConfig(f"--fold {args.fold}: not allowed with --dataset {args.dataset}")
     need("torch", "trainer")
     if args.dataset in _OF_PICTURES:
         return _train_on_pictures(args)

@@ -1,14 +1,18 @@
-"""`phenostream train --dataset bccd`: the classifier of stained white cells, from a folder of pictures.
+"""`phenostream train --dataset bccd`: the committee for stained white cells, from a folder of pictures.
 
 Declares nothing of its own; `train` hands over what was given.
 """
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phenostream.deploy.cli.picture_steps import StepBar
 from phenostream.deploy.cli.terminal import note, say, say_json, say_table
 from phenostream.engine.errors import BadConfig
+
+if TYPE_CHECKING:
+    from phenostream.trainer.classifier.checkpoint import PictureCard
+    from phenostream.trainer.classifier.committee import CommitteeCard
 
 _CHOSEN = ("seed", "epochs", "batch", "peak_rate", "weight_decay", "threads")
 
@@ -21,18 +25,42 @@ def run(args: argparse.Namespace) -> int:
     if args.root is None:
         raise BadConfig("--root: needed with --dataset bccd")
     settings = _settings(args)
-    from phenostream.trainer.bccd.training import train_stained
+    from phenostream.trainer.bccd.recipe import FOLDS
+    from phenostream.trainer.bccd.training import prepare, train_stained
     from phenostream.trainer.data.bccd.smears import read_smears
 
+    if args.fold is not None and not 1 <= args.fold <= FOLDS:
+        raise BadConfig(f"--fold {args.fold}: allowed 1 to {FOLDS}")
     with StepBar() as bar:
         smears = read_smears(args.root, lambda: bar.step("read pictures", 1, None))
-        made = train_stained(smears, settings, args.out, bar.step)
-    card = made.card
+        training = prepare(smears, settings, args.out, bar.step)
+        if args.fold is None:
+            card = train_stained(training, bar.step).card
+        else:
+            member = training.member(args.fold - 1, bar.step)
     for left_out in smears.left_out:
         note(left_out.line())
+    if args.fold is not None:
+        _say_member(args, member.card)
+    else:
+        _say_committee(args, card)
+    return 0
+
+
+def _say_member(args: argparse.Namespace, card: "PictureCard") -> None:
     if args.json:
         say_json(card.model_dump(mode="json"))
-        return 0
+        return
+    say(f"{card.name} {card.version} in {args.out}: real stained cells, research use only")
+    say(
+        "one member; the same command without --fold trains those that are missing, and puts all together"
+    )
+
+
+def _say_committee(args: argparse.Namespace, card: "CommitteeCard") -> None:
+    if args.json:
+        say_json(card.model_dump(mode="json"))
+        return
     say(f"{card.name} {card.version} in {args.out}: real stained cells, research use only")
     say_table(
         ["figure", "value", "low", "high", "n", "measured on"],
@@ -41,7 +69,6 @@ def run(args: argparse.Namespace) -> int:
             for one in card.metrics
         ],
     )  # fmt: skip
-    return 0
 
 
 def _end(value: float | None) -> float | str:

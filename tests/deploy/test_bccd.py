@@ -20,15 +20,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Path:
-    """Trained for an instant: it knows nothing, and says what it learnt from."""
+    """Trained for an instant, its third member beforehand: it knows nothing, and says what it learnt from."""
     out = folder.parent / "model"
     words = ["train", "--dataset", "bccd", "--root", str(folder), "--out", str(out)]
-    assert main([*words, "--epochs", "1", "--crop-px", "28"]) == GOOD
+    words += ["--epochs", "1", "--crop-px", "28"]
+    assert main([*words, "--fold", "3"]) == GOOD
+    assert [one.name for one in out.iterdir() if one.is_dir()] == ["member-3"]
+    written = (out / "member-3" / "model.safetensors").read_bytes()
+    assert main(words) == GOOD
+    assert (out / "member-3" / "model.safetensors").read_bytes() == written
     return out
 
 
 @pytest.mark.timeout(240)
-def test_only_held_out_originals_of_what_it_learnt_from_are_judged(
+def test_what_the_committee_learnt_from_is_judged_by_the_member_that_has_not_seen_it(
     folder: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["evaluate", str(model), "--dataset", "bccd", "--root", str(folder)]
@@ -36,11 +41,14 @@ def test_only_held_out_originals_of_what_it_learnt_from_are_judged(
     said = json.loads(capsys.readouterr().out)
     (part,) = said["parts"]
     assert part["part"] == "TRAIN"
-    assert (part["unseen"]["pictures"], part["unseen"]["originals"]) == (12, 3)
-    assert part["learnt_from"] == 24
-    assert part["recognised"] is None
+    assert (part["crossed"]["pictures"], part["crossed"]["originals"]) == (36, 9)
+    assert part["unseen"] is part["together"] is None
     assert "2332 of 2487" in said["published"]
-    assert {one["data"] for one in said["when_made"]} >= {"held-out originals"}
+    crossed = "each original by the member that has not seen it"
+    assert {one["data"] for one in said["when_made"]} == {crossed}
+    (made,) = [one for one in said["when_made"] if one["name"] == "accuracy per picture"]
+    accuracy = part["crossed"]["by_picture"]["accuracy"]["value"]
+    assert made["figure"]["value"] == pytest.approx(accuracy)
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "Research use only" in page
     assert "data:image/png" in page
@@ -48,7 +56,7 @@ def test_only_held_out_originals_of_what_it_learnt_from_are_judged(
 
 
 @pytest.mark.timeout(240)
-def test_other_pictures_of_what_it_learnt_from_are_judged_apart(
+def test_new_originals_are_judged_by_all_members_and_recognised_ones_are_not_new(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     again, _ = toy_smears(originals=9, each=4, seed=1)
@@ -64,9 +72,10 @@ def test_other_pictures_of_what_it_learnt_from_are_judged_apart(
     said = capsys.readouterr().out
     assert "1 left out: damaged" in said
     test, simple = said.split("TEST_SIMPLE:")
-    assert "recognised" not in test
-    assert "24 other pictures of 6 originals" in simple
-    assert "no test" in simple
+    assert "originals that no member has seen, by all members" in test
+    assert "learnt from" not in test
+    assert "originals that the committee learnt from, each by the member that has not" in simple
+    assert "no member has seen" not in simple
 
 
 def test_a_folder_without_pictures_is_one_line(
@@ -84,10 +93,15 @@ def test_a_folder_without_pictures_is_one_line(
     ("words", "named"),
     [
         (["evaluate", "--dataset", "bccd"], "--root: needed"),
-        (["evaluate", "/nowhere", "--dataset", "bccd", "--root", "."], "not a picture classifier"),
+        (["evaluate", "/nowhere", "--dataset", "bccd", "--root", "."], "not a committee of"),
         (["evaluate", "--dataset", "bccd", "--root", ".", "--resamples", "1"], "--resamples: 1"),
         (["evaluate", "--dataset", "bccd", "--root", ".", "--threads", "0"], "--threads: 0"),
         (["train", "--dataset", "bccd", "--out", "x"], "--root: needed"),
+        (
+            ["train", "--dataset", "bccd", "--root", "x", "--out", "x", "--fold", "6"],
+            "--fold 6: allowed 1 to 5",
+        ),
+        (["train", "--out", "x", "--fold", "1"], "--fold 1: not allowed with --dataset simulated"),
         (["train", "--out", "x", "--crop-px", "48"], "--crop-px 48: not allowed"),
         (
             ["train", "--dataset", "bccd", "--root", "x", "--out", "x", "--epochs", "0"],

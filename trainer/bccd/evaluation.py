@@ -1,11 +1,11 @@
-"""A classifier of stained cells on a data set: what is new to it, what is not, and pictures of right and wrong.
+"""A committee of stained cells on a data set: what is new to it, what is not, and pictures of right and wrong.
 
-The headline is on originals that the model has neither learnt from nor been chosen on, part by part. Files that it
-learnt from are counted and not judged. Other files that show such an original are judged apart.
+Originals that no member has learnt from are judged by all of them. An original that the committee has learnt from, in
+files of its own or in others that show it, is judged by the one member that has not. The two are told apart, part by
+part.
 """
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -17,11 +17,11 @@ from pydantic import Field
 
 from phenostream.engine.errors import BadInput
 from phenostream.engine.types import CLASSES, F32, Bool
+from phenostream.trainer.bccd.answers import OnStep, answers
 from phenostream.trainer.bccd.feeding import feed
 from phenostream.trainer.bccd.judging import Judged, judge
-from phenostream.trainer.bccd.recipe import views
-from phenostream.trainer.classifier.checkpoint import Measured, PictureCheckpoint
-from phenostream.trainer.classifier.pictures import Pictures
+from phenostream.trainer.classifier.checkpoint import Measured
+from phenostream.trainer.classifier.committee import Committee
 from phenostream.trainer.data.bccd.placing import Placed, place
 from phenostream.trainer.data.bccd.register import UNPLACED, Register
 from phenostream.trainer.data.bccd.smears import Smears
@@ -29,7 +29,6 @@ from phenostream.trainer.evaluation.figures.bootstrap import BootstrapSettings
 from phenostream.trainer.evaluation.pictures import png
 from phenostream.trainer.evaluation.schema.comparisons import Picture
 from phenostream.trainer.evaluation.schema.figure import Closed, Count
-from phenostream.trainer.training.precision import Asked, choose
 
 PUBLISHED: Final = 0.9377
 PUBLISHED_WORDING: Final = (
@@ -37,9 +36,6 @@ PUBLISHED_WORDING: Final = (
     " its model; TEST is about 71 originals, so that one monocyte original is 155 pictures. No pass mark"
 )
 _PER_KIND: Final = 8
-_AT_ONCE: Final = 128
-OnStep = Callable[[str, int, int], None]
-"""Is told what is being done, how many more are done, and how many there are in all."""
 
 
 class EvaluationSettings(Closed):
@@ -62,21 +58,20 @@ class PartJudged(Closed):
     Attributes:
         part: TRAIN, TEST, TEST_SIMPLE, or ALL where there are no parts.
         labels: Pictures per folder.
-        learnt_from: Files that the model was trained or chosen on; not judged.
-        unplaced: Files of the same data set that may be of any original, so that they are neither; not judged.
-        unseen: Figures on originals that are new to the model; None where there are none.
-        recognised: Figures on other files that show an original that it learnt from; None where there are none.
+        unplaced: Files of the committee's data set that may be of any original; not judged.
+        unseen: Figures on originals that are new to every member, by all of them; None where there are none.
+        crossed: Figures on originals that the committee learnt from, each by the member that has not seen it; None
+            where there are none.
         together: Figures on both; None unless there are both.
-        wrong: Unseen pictures called wrong, the surest first, one per original as long as there are others.
-        right: Unseen pictures called right, drawn evenly over the classes.
+        wrong: Pictures called wrong, the surest first, one per original as long as there are others.
+        right: Pictures called right, drawn evenly over the classes.
     """
 
     part: str
     labels: dict[str, Count]
-    learnt_from: Count
     unplaced: Count
     unseen: Judged | None
-    recognised: Judged | None
+    crossed: Judged | None
     together: Judged | None
     wrong: tuple[Picture, ...]
     right: tuple[Picture, ...]
@@ -92,7 +87,7 @@ class StainedEvaluation(Closed):
         resampled: Of these, how many were of another size than 128 x 128.
         left_out: One line per reason.
         parts: In order of name.
-        when_made: Figures of the model's card.
+        when_made: Figures of the committee's card.
         published: With what it is.
     """
 
@@ -109,9 +104,9 @@ class StainedEvaluation(Closed):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The model that is judged, and the register of what it was made from."""
+    """The committee that is judged, and the register of what it was made from."""
 
-    checkpoint: PictureCheckpoint
+    committee: Committee
     register: Register
 
 
@@ -122,29 +117,30 @@ def evaluate(
     settings: EvaluationSettings,
     on_step: OnStep = lambda what, more, total: None,
 ) -> StainedEvaluation:
-    """Judge a model.
+    """Judge a committee.
 
     Raises:
-        BadInput: The model has learnt from every file there is.
+        BadInput: No picture is of a clear original.
     """
     torch.set_num_threads(settings.threads)
     bootstrap = BootstrapSettings(resamples=settings.resamples, seed=settings.seed)
     placed = place(
         smears, subject.register, lambda more: on_step("match originals", more, len(smears))
     )
-    rows = np.flatnonzero(placed.unseen | ~placed.by_hash)
+    rows = np.flatnonzero(placed.fold != UNPLACED)
     if not len(rows):
         raise BadInput(
-            f"{root}: {len(smears)} pictures, and the model has learnt from each of these files; nothing to judge"
+            f"{root}: {len(smears)} pictures, none of a clear original; nothing to judge"
         )
-    side = subject.checkpoint.card.settings.network.crop_px
+    card = subject.committee.card
+    side = subject.committee.members[0].model.options.crop_px
     pictures = feed(
         smears, rows, placed.original, side, lambda: on_step("cut out cells", 1, len(rows))
     )
-    probability = predicted(subject.checkpoint, pictures, on_step)
     said = np.zeros((len(smears), len(CLASSES)), np.float32)
     crops = np.zeros((len(smears), *pictures.images.shape[1:]), np.uint8)
-    said[rows], crops[rows] = probability, pictures.images
+    said[rows] = answers(subject.committee, pictures, placed.fold[rows], on_step)
+    crops[rows] = pictures.images
     parts = [
         _part(
             _Part(name, np.array([one == name for one in smears.part]), smears, placed),
@@ -154,7 +150,6 @@ def evaluate(
         )
         for name in sorted(set(smears.part))
     ]
-    card = subject.checkpoint.card
     return StainedEvaluation(
         model=f"{card.name} {card.version}",
         description=card.description,
@@ -167,18 +162,6 @@ def evaluate(
     )
 
 
-def predicted(checkpoint: PictureCheckpoint, pictures: Pictures, on_step: OnStep) -> F32:
-    """Calibrated probabilities (N, 3), the mean opinion on all views."""
-    asked: Asked = checkpoint.card.settings
-    narrow = choose(asked).narrow
-    parts = []
-    for start in range(0, len(pictures), _AT_ONCE):
-        some = pictures.select(np.arange(start, min(start + _AT_ONCE, len(pictures))))
-        parts.append(checkpoint.model.predict(some, views(), narrow).probability)
-        on_step("classify", len(some), len(pictures))
-    return np.concatenate(parts)
-
-
 @dataclass(frozen=True, slots=True)
 class _Part:
     name: str
@@ -188,29 +171,26 @@ class _Part:
 
 
 def _part(part: _Part, said: F32, crops: npt.NDArray[np.uint8], how: BootstrapSettings) -> PartJudged:  # fmt: skip
-    unseen = part.inside & part.placed.unseen
-    recognised = part.inside & ~part.placed.unseen & ~part.placed.by_hash
-    not_judged = part.inside & ~part.placed.unseen & part.placed.by_hash
-    stray = part.placed.slice == UNPLACED
+    unseen = part.inside & part.placed.new
+    crossed = part.inside & part.placed.crossed
+    judged = unseen | crossed
 
     def figures(chosen: Bool) -> Judged | None:
         if not chosen.any():
             return None
         return judge(part.smears.kind[chosen], part.placed.original[chosen], said[chosen], how)
 
-    both = unseen.any() and recognised.any()
     labels = Counter(one for one, here in zip(part.smears.label, part.inside, strict=True) if here)
     right = said.argmax(axis=1) == part.smears.kind
     return PartJudged(
         part=part.name,
         labels=dict(sorted(labels.items())),
-        learnt_from=int((not_judged & ~stray).sum()),
-        unplaced=int((not_judged & stray).sum()),
+        unplaced=int((part.inside & ~judged).sum()),
         unseen=figures(unseen),
-        recognised=figures(recognised),
-        together=figures(unseen | recognised) if both else None,
-        wrong=_shown(part, _surest(part, np.flatnonzero(unseen & ~right), said), said, crops),
-        right=_shown(part, _some_of_each(part, np.flatnonzero(unseen & right)), said, crops),
+        crossed=figures(crossed),
+        together=figures(judged) if unseen.any() and crossed.any() else None,
+        wrong=_shown(part, _surest(part, np.flatnonzero(judged & ~right), said), said, crops),
+        right=_shown(part, _some_of_each(part, np.flatnonzero(judged & right)), said, crops),
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from phenostream.engine.errors import BadInput
 from phenostream.engine.types import CLASSES, F32, I32
-from phenostream.trainer.data.bccd.slices import class_of_originals
+from phenostream.trainer.data.bccd.folds import class_of_originals
 from phenostream.trainer.evaluation.figures.bootstrap import BootstrapSettings, Resamples
 from phenostream.trainer.evaluation.figures.classification import CalledCells, classify
 from phenostream.trainer.evaluation.schema.figure import Closed, Count

@@ -12,6 +12,8 @@ from phenostream.trainer.network.network_options import NetworkOptions
 
 SIDE_PX: Final = 48
 """Side of the crop, for a CPU; 64, 96 and 128 are for a GPU."""
+FOLDS: Final = 5
+"""Members of the committee; each does not see one fold of the originals."""
 _AUGMENTATION: Final = AugmentationSettings(
     flips="both",
     turns=True,
@@ -32,7 +34,7 @@ _AUGMENTATION: Final = AugmentationSettings(
 
 
 def recipe(side_px: int = SIDE_PX) -> FitSettings:
-    """The settings that the model that comes with the program was trained with."""
+    """Settings of the first member of the committee that comes with the program; each further one has the next seed."""
     network = NetworkOptions.model_validate(
         {"tasks": "classes", "inputs": "rgb", "crop_px": side_px}
     )
@@ -50,18 +52,6 @@ def recipe(side_px: int = SIDE_PX) -> FitSettings:
     )
 
 
-def finishing(settings: FitSettings) -> FitSettings:
-    """The same, for a model that goes on learning with more originals: a quarter as long, at a third of the rate."""
-    return settings.model_copy(
-        update={"epochs": max(1, settings.epochs // 4), "peak_rate": settings.peak_rate / 3}
-    )
-
-
 def views() -> tuple[View, ...]:
-    """A picture as it is, and under the three flips: the logits of four opinions are averaged."""
-    return (
-        as_it_is,
-        lambda images: images.flip(2),
-        lambda images: images.flip(3),
-        lambda images: images.flip((2, 3)),
-    )
+    """A picture as it is, and turned by half: each member has two opinions, whose logits are averaged."""
+    return (as_it_is, lambda images: images.flip((2, 3)))

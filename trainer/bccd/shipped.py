@@ -1,11 +1,12 @@
-"""A classifier of stained cells with its register, from a folder; and the one that comes with the program."""
+"""A committee of stained cells with its register, from a folder; and the one that comes with the program."""
 
 from pathlib import Path
 from typing import Final
 
+from phenostream.engine.errors import BadInput
 from phenostream.trainer.bccd.evaluation import Subject
 from phenostream.trainer.bccd.training import REGISTER
-from phenostream.trainer.classifier.checkpoint import load_classifier
+from phenostream.trainer.classifier.committee import load_committee
 from phenostream.trainer.data.bccd.register import load_register
 
 SHIPPED: Final = Path(__file__).parents[1] / "weights" / "bccd"
@@ -17,4 +18,9 @@ def load_subject(folder: Path) -> Subject:
     Raises:
         BadInput: A file is missing, altered or of something else.
     """
-    return Subject(load_classifier(folder, "bccd"), load_register(folder / REGISTER))
+    committee, register = load_committee(folder, "bccd"), load_register(folder / REGISTER)
+    if len(committee.members) != register.folds:
+        raise BadInput(
+            f"{folder}: {len(committee.members)} members, {REGISTER} has {register.folds} folds"
+        )
+    return Subject(committee, register)

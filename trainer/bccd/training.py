@@ -1,8 +1,8 @@
-"""Training the classifier of stained cells from a folder of pictures, from originals to a saved model.
+"""Training the committee of stained cells from a folder of pictures, from originals to saved members.
 
-Originals are found without looking at labels and split; a model that learnt from the training slice alone is measured
-on the selection slice, which is where settings were chosen and the temperature comes from. It then goes on learning
-from both, and what is kept is measured once on the held-out slice.
+Originals are found without looking at labels and dealt into folds. Each member learns from all folds but one, so that
+every original is judged by a member that has not seen it, and the committee has learnt from all of them. No picture
+has a say in how long a member learns.
 """
 
 from dataclasses import dataclass
@@ -11,111 +11,204 @@ from typing import Final
 
 import numpy as np
 
-from phenostream.engine.types import I32, U8
-from phenostream.trainer.bccd.evaluation import OnStep, predicted
+from phenostream.engine.errors import BadInput
+from phenostream.engine.types import CLASSES, F32, I32, U8
+from phenostream.trainer.bccd.answers import CROSSED, OnStep, logits
 from phenostream.trainer.bccd.feeding import feed
 from phenostream.trainer.bccd.judging import Judged, judge
-from phenostream.trainer.bccd.recipe import finishing, views
+from phenostream.trainer.bccd.recipe import FOLDS
 from phenostream.trainer.bccd.simple_trees import simple_probability
+from phenostream.trainer.calibration.probabilities import probabilities
 from phenostream.trainer.classifier.checkpoint import (
     Measured,
     PictureCard,
     PictureCheckpoint,
     TrainedOn,
+    load_classifier,
     save_classifier,
 )
+from phenostream.trainer.classifier.committee import (
+    COMMITTEE,
+    Committee,
+    CommitteeCard,
+    member_folder,
+    save_committee,
+)
 from phenostream.trainer.classifier.fit import fit
-from phenostream.trainer.classifier.model import PictureClassifier, fit_temperature
+from phenostream.trainer.classifier.model import fit_temperature
 from phenostream.trainer.classifier.pictures import Pictures
 from phenostream.trainer.classifier.scaling import Scaling
 from phenostream.trainer.classifier.settings import FitSettings
+from phenostream.trainer.data.bccd.folds import fold_originals
 from phenostream.trainer.data.bccd.landmarks import LandmarkFinder
 from phenostream.trainer.data.bccd.originals import original_of
 from phenostream.trainer.data.bccd.register import (
-    SLICES,
     UNKNOWN,
+    UNPLACED,
     Register,
     load_register,
     make_register,
     save_register,
 )
-from phenostream.trainer.data.bccd.slices import slice_originals
 from phenostream.trainer.data.bccd.smears import Smears
 from phenostream.trainer.evaluation.figures.bootstrap import BootstrapSettings
-from phenostream.trainer.training.precision import choose
 
 REGISTER: Final = "originals.npz"
-"""File beside the weights that says which originals the model has seen."""
-_SLICE_SEED: Final = 9
-"""Of the split, whatever the seed of a training: seeds are compared on the same originals."""
+"""File beside the members that says which of them has not seen an original."""
+_FOLD_SEED: Final = 9
+"""Of the folds, whatever the seed of a training: seeds are compared on the same originals."""
 _NAME: Final = "phenostream-bccd"
 _DESCRIPTION: Final = (
     "White cells on stained smears in three classes, from the TRAIN folder of the BCCD pictures (Kaggle, blood-cells)."
     " Research use only; it says nothing about label-free cells."
 )
+_LICENCE: Final = "Apache-2.0; trained on pictures published on Kaggle under MIT"
 
 
 @dataclass(frozen=True, slots=True)
-class _Slices:
-    """Crops of each slice."""
+class StainedTraining:
+    """What members learn from, and how.
 
-    training: Pictures
-    selection: Pictures
-    held_out: Pictures
-    both: Pictures
+    Attributes:
+        pictures: N crops, without strays; groups are originals.
+        fold: (N,) number of the member that does not see it.
+        settings: Of the first member; each further one has the next seed.
+        out: Folder of the committee.
+    """
+
+    pictures: Pictures
+    fold: U8
+    settings: FitSettings
+    out: Path
+
+    def member(self, number: int, on_step: OnStep = lambda what, more, total: None) -> PictureCheckpoint:  # fmt: skip
+        """Train one and put it into the folder; one that is there with the same pictures and settings is kept.
+
+        Args:
+            number: From 0.
+            on_step: For a progress bar.
+
+        Raises:
+            BadInput: A class has no picture in the other folds.
+            EngineFault: The loss is no longer finite.
+            OSError: The folder cannot be written.
+        """
+        folder = self.out / member_folder(number)
+        card = self._card(number)
+        try:
+            there = load_classifier(folder, "bccd")
+        except BadInput:
+            there = None
+        if there and (there.card.settings, there.card.trained_on[:1]) == (card.settings, card.trained_on):  # fmt: skip
+            return there
+        what = f"member {number + 1} of {FOLDS}"
+        model = fit(
+            self.pictures.select(self.fold != number),
+            card.settings,
+            card.scaling,
+            lambda epoch, loss, model: on_step(f"{what}, loss {loss:.3f}", 1, card.settings.epochs),
+        )
+        save_classifier(PictureCheckpoint(model, card), folder)
+        return load_classifier(folder, "bccd")  # with its weights rounded as they are kept
+
+    def _card(self, number: int) -> PictureCard:
+        settings = self.settings.model_copy(update={"seed": self.settings.seed + number})
+        learnt = self.pictures.select(self.fold != number)
+        return PictureCard(
+            name=_NAME,
+            version=f"{settings.network.crop_px}px-seed{settings.seed}-without-fold{number + 1}",
+            task="bccd",
+            synthetic=False,
+            description=_DESCRIPTION,
+            trained_on=(TrainedOn.of(f"originals without fold {number + 1}", "training", learnt),),
+            settings=settings,
+            scaling=Scaling.of(learnt.images),
+            temperature=1.0,
+            licence=_LICENCE,
+        )
 
 
-def train_stained(
+def prepare(
     smears: Smears,
     settings: FitSettings,
     out: Path,
     on_step: OnStep = lambda what, more, total: None,
-) -> PictureCheckpoint:
-    """Train, measure and save a model.
+) -> StainedTraining:
+    """Find originals and cut out cells; the register is kept in the folder.
 
     Args:
         smears: All pictures that may be used, of whatever part.
-        settings: Of the training; `recipe.finishing` makes those of its end.
-        out: Folder for the checkpoint and its register.
+        settings: Of the first member.
+        out: Folder for members and register.
         on_step: For a progress bar.
 
     Raises:
-        BadInput: A class has too few originals.
+        BadInput: A class has too few originals, or the seed leaves none for the last member.
+        OSError: The folder cannot be written.
+    """
+    last = 2**31 - FOLDS
+    if settings.seed > last:
+        raise BadInput(f"seed: {settings.seed}, allowed 0 to {last}: each of {FOLDS} members has one")  # fmt: skip
+    register, original = _originals(smears, out / REGISTER, on_step)
+    fold = register.fold[original]
+    rows = np.flatnonzero(fold != UNPLACED)
+    side, total = settings.network.crop_px, len(rows)
+    pictures = feed(smears, rows, original, side, lambda: on_step("cut out cells", 1, total))
+    return StainedTraining(pictures, fold[rows], settings, out)
+
+
+def train_stained(
+    training: StainedTraining, on_step: OnStep = lambda what, more, total: None
+) -> Committee:
+    """Train the members that are not there yet, set their temperature, measure, and save the committee.
+
+    Raises:
+        BadInput: A class has no picture in the other folds.
         EngineFault: The loss is no longer finite.
         OSError: The folder cannot be written.
     """
-    register, original = _originals(smears, out / REGISTER, on_step)
-    slices = _cut(smears, register.slice[original], original, settings, on_step)
-    scaling = Scaling.of(slices.training.images)
-    narrow = choose(settings).narrow
-    first = _fit(slices.training, settings, scaling, "training", on_step)
-    logits = first.predict(slices.selection, views(), narrow).logits
-    temperature = fit_temperature(logits, slices.selection.kind)
-    last = _fit(
-        slices.both, finishing(settings), scaling, "training with both slices", on_step, first
+    members = [training.member(number, on_step) for number in range(FOLDS)]
+    pictures = training.pictures
+    said = np.zeros((len(pictures), len(CLASSES)), np.float32)
+    for number, one in enumerate(members):
+        own = np.flatnonzero(training.fold == number)
+        said[own] = logits(one, pictures.select(own), len(pictures), on_step)
+    temperature = fit_temperature(said, pictures.kind)
+    probability = probabilities(said, temperature, 0.0).astype(np.float32)
+    metrics = (
+        *_figures(pictures, probability, ""),
+        *_figures(pictures, _simple(training, on_step), "colours, edges and trees: "),
     )
-    last.temperature = first.temperature = temperature
-    card = _card(slices, settings, scaling, temperature)
-    selected = PictureCheckpoint(first, card)
-    made = PictureCheckpoint(last, card)
-    metrics = [
-        *_measured(
-            "before it learnt from them, selection originals", selected, slices.selection, on_step
+    committee = Committee(
+        tuple(_settled(one, temperature, pictures) for one in members),
+        CommitteeCard(
+            name=_NAME,
+            version=f"{pictures.side_px}px-seed{training.settings.seed}-folds{FOLDS}",
+            task="bccd",
+            synthetic=False,
+            description=_DESCRIPTION,
+            metrics=metrics,
+            licence=_LICENCE,
         ),
-        *_measured("held-out originals", made, slices.held_out, on_step),
-        *_baseline(slices, settings.seed),
-    ]
-    checkpoint = PictureCheckpoint(last, card.model_copy(update={"metrics": tuple(metrics)}))
-    save_classifier(checkpoint, out)
-    return checkpoint
+    )
+    save_committee(committee, training.out)
+    return committee
+
+
+def _settled(member: PictureCheckpoint, temperature: float, pictures: Pictures) -> PictureCheckpoint:  # fmt: skip
+    """The member with the temperature of all, which these pictures had a say in."""
+    member.model.temperature = temperature
+    crossed = TrainedOn.of(CROSSED, "temperature", pictures)
+    told = {"temperature": temperature, "trained_on": (member.card.trained_on[0], crossed)}
+    return PictureCheckpoint(member.model, member.card.model_copy(update=told))
 
 
 def _originals(smears: Smears, path: Path, on_step: OnStep) -> tuple[Register, I32]:
-    """Found, and kept beside the model; what is there already is used again where it knows every file."""
+    """Found, and kept beside the members; what is there already is used again where it knows every file."""
     if path.exists():
         register = load_register(path)
         original = register.known(smears.sha256)
-        if (original != UNKNOWN).all():
+        if (original != UNKNOWN).all() and register.folds == FOLDS:
             return register, original
     finder, landmarks = LandmarkFinder(), []
     for image in smears.images:
@@ -124,82 +217,29 @@ def _originals(smears: Smears, path: Path, on_step: OnStep) -> tuple[Register, I
     original = original_of(
         landmarks, on_done=lambda more: on_step("match originals", more, len(smears))
     )
-    slice_of: U8 = slice_originals(smears.kind, original, _SLICE_SEED)
-    register = make_register(smears.sha256, original, slice_of, landmarks)
+    fold = fold_originals(smears.kind, original, FOLDS, _FOLD_SEED)
+    register = make_register(smears.sha256, original, fold, landmarks)
     path.parent.mkdir(parents=True, exist_ok=True)
+    (path.parent / COMMITTEE).unlink(missing_ok=True)  # its members have seen other folds
     save_register(register, path)
     return register, original
 
 
-def _cut(
-    smears: Smears, slice_of: U8, original: I32, settings: FitSettings, on_step: OnStep
-) -> _Slices:
-    side, total = settings.network.crop_px, len(smears)
-    everything = feed(
-        smears, np.arange(total), original, side, lambda: on_step("cut out cells", 1, total)
-    )
-    training, selection, held_out = (
-        everything.select(slice_of == SLICES.index(name)) for name in SLICES[:3]
-    )
-    both = everything.select(slice_of < SLICES.index("held-out"))
-    return _Slices(training, selection, held_out, both)
+def _simple(training: StainedTraining, on_step: OnStep) -> F32:
+    """What trees on colours and edges say of every picture, taught as the members were."""
+    pictures = training.pictures
+    said = np.zeros((len(pictures), len(CLASSES)), np.float32)
+    for number in range(FOLDS):
+        own = training.fold == number
+        said[own] = simple_probability(
+            pictures.select(~own), pictures.select(own), training.settings.seed
+        )
+        on_step("trees to compare with", 1, FOLDS)
+    return said
 
 
-def _fit(
-    pictures: Pictures,
-    settings: FitSettings,
-    scaling: Scaling,
-    what: str,
-    on_step: OnStep,
-    start: PictureClassifier | None = None,
-) -> PictureClassifier:
-    return fit(
-        pictures,
-        settings,
-        scaling,
-        lambda epoch, loss, model: on_step(f"{what}, loss {loss:.3f}", 1, settings.epochs),
-        start,
-    )
-
-
-def _card(
-    slices: _Slices, settings: FitSettings, scaling: Scaling, temperature: float
-) -> PictureCard:
-    return PictureCard(
-        name=_NAME,
-        version=f"{settings.network.crop_px}px-seed{settings.seed}",
-        task="bccd",
-        synthetic=False,
-        description=_DESCRIPTION,
-        trained_on=(
-            TrainedOn.of("training and selection originals", "training", slices.both),
-            TrainedOn.of("selection originals", "selection", slices.selection),
-            TrainedOn.of("selection originals", "temperature", slices.selection),
-        ),
-        settings=settings,
-        scaling=scaling,
-        temperature=temperature,
-        licence="Apache-2.0; trained on pictures published on Kaggle under MIT",
-    )
-
-
-def _measured(
-    data: str, checkpoint: PictureCheckpoint, pictures: Pictures, on_step: OnStep
-) -> list[Measured]:
-    probability = predicted(checkpoint, pictures, on_step)
-    return _figures(
-        data, judge(pictures.kind, pictures.group, probability, BootstrapSettings()), ""
-    )
-
-
-def _baseline(slices: _Slices, seed: int) -> list[Measured]:
-    probability = simple_probability(slices.both, slices.held_out, seed)
-    held_out = slices.held_out
-    judged = judge(held_out.kind, held_out.group, probability, BootstrapSettings())
-    return _figures("held-out originals", judged, "colours, edges and trees: ")
-
-
-def _figures(data: str, judged: Judged, prefix: str) -> list[Measured]:
+def _figures(pictures: Pictures, probability: F32, prefix: str) -> list[Measured]:
+    judged: Judged = judge(pictures.kind, pictures.group, probability, BootstrapSettings())
     picture, original = judged.by_picture, judged.by_original
     named = {
         "accuracy per picture": picture.accuracy,
@@ -207,4 +247,6 @@ def _figures(data: str, judged: Judged, prefix: str) -> list[Measured]:
         "accuracy per original": original.accuracy,
         "balanced accuracy per original": original.balanced_accuracy,
     }
-    return [Measured(name=f"{prefix}{name}", data=data, figure=one) for name, one in named.items()]
+    return [
+        Measured(name=f"{prefix}{name}", data=CROSSED, figure=one) for name, one in named.items()
+    ]

@@ -98,6 +98,11 @@ def pooled(opinions: Sequence[PicturePredictions]) -> PicturePredictions:
     return PicturePredictions(logits, probability, reject)
 
 
+def member_folder(number: int) -> str:
+    """Name of a member's folder in the committee's; the first number is 0."""
+    return f"member-{number + 1}"
+
+
 def save_committee(committee: Committee, folder: Path) -> Path:
     """Write every member, then the list of them, without which the folder is no committee. Returns `folder`.
 
@@ -109,8 +114,8 @@ def save_committee(committee: Committee, folder: Path) -> Path:
     for earlier in (COMMITTEE, CARD):  # a card in the folder itself would make it another model
         (folder / earlier).unlink(missing_ok=True)
     members = []
-    for number, one in enumerate(committee.members, start=1):
-        name = f"member-{number}"
+    for number, one in enumerate(committee.members):
+        name = member_folder(number)
         save_classifier(one, folder / name)
         written = json.loads((folder / name / CARD).read_text())
         members.append(Member(folder=name, weights_sha256=written["weights_sha256"]))

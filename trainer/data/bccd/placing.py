@@ -1,4 +1,4 @@
-"""Which original each picture of a data set is of, and whether a model has learnt from it."""
+"""Which original each picture of a data set is of, and which member of a committee has not learnt from it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ import numpy as np
 from phenostream.engine.types import I32, U8, Bool
 from phenostream.trainer.data.bccd.landmarks import LandmarkFinder, Landmarks
 from phenostream.trainer.data.bccd.originals import matches, original_of
-from phenostream.trainer.data.bccd.register import HELD_OUT, SLICES, UNKNOWN, Register
+from phenostream.trainer.data.bccd.register import UNKNOWN, UNPLACED, Register
 from phenostream.trainer.data.bccd.smears import Smears
 
-NEW: Final = len(SLICES)
-"""Slice of an original that the register does not know."""
+NEW: Final = 254
+"""Fold of an original that the register does not know: no member has seen it."""
 _TRIED: Final = 4
 """Pictures of an original that are held against the register."""
 OnDone = Callable[[int], None]
@@ -25,19 +25,23 @@ class Placed:
 
     Attributes:
         original: (N,) int32; below the register's number of originals they are its own, above they are new.
-        slice: (N,) uint8, index in `register.SLICES`, or `NEW`.
-        by_hash: (N,) True where the file itself is in the register.
+        fold: (N,) uint8, the member that has not seen the original, from 0; `NEW`: none has; or `UNPLACED`.
     """
 
     original: I32
-    slice: U8
-    by_hash: Bool
+    fold: U8
 
     @property
-    def unseen(self) -> Bool:
-        """(N,) True where the model has neither learnt from the original nor been chosen on it."""
-        unseen: Bool = (self.slice == NEW) | (self.slice == HELD_OUT)
-        return unseen
+    def new(self) -> Bool:
+        """(N,) True where no member has learnt from the original."""
+        new: Bool = self.fold == NEW
+        return new
+
+    @property
+    def crossed(self) -> Bool:
+        """(N,) True where all members but one have learnt from the original."""
+        crossed: Bool = ~self.new & (self.fold != UNPLACED)
+        return crossed
 
 
 def place(smears: Smears, register: Register, on_done: OnDone = lambda count: None) -> Placed:
@@ -45,12 +49,11 @@ def place(smears: Smears, register: Register, on_done: OnDone = lambda count: No
 
     Args:
         smears: The pictures.
-        register: Of the model.
+        register: Of the committee.
         on_done: Is told how many more pictures have been dealt with, N in all.
     """
     original = register.known(smears.sha256)
-    by_hash = original != UNKNOWN
-    others = np.flatnonzero(~by_hash)
+    others = np.flatnonzero(original == UNKNOWN)
     on_done(len(smears) - len(others))
     if len(others):
         finder = LandmarkFinder()
@@ -58,10 +61,10 @@ def place(smears: Smears, register: Register, on_done: OnDone = lambda count: No
         families = original_of(landmarks, on_done=on_done)
         known = _recognised(landmarks, families, register)
         original[others] = np.where(
-            known[families] == UNKNOWN, len(register.slice) + families, known[families]
+            known[families] == UNKNOWN, len(register.fold) + families, known[families]
         )
-    slices = np.append(register.slice, NEW).astype(np.uint8)
-    return Placed(original, slices[np.minimum(original, len(register.slice))], by_hash)
+    folds = np.append(register.fold, NEW).astype(np.uint8)
+    return Placed(original, folds[np.minimum(original, len(register.fold))])
 
 
 def _recognised(landmarks: list[Landmarks], families: I32, register: Register) -> I32:

@@ -1,8 +1,8 @@
 """The originals of one data set, known again by the hashes of its files; and examples by which others are recognised.
 
-A model travels with the register of the pictures that it was trained on. Pictures of the same files then need no
-matching, and it is known of each whether the model learnt from its original; pictures of other files are matched to
-one example of each original, which is landmarks and no picture. One array file.
+A committee travels with the register of the pictures that it was trained on. Pictures of the same files then need no
+matching, and it is known of each which member has not seen its original; pictures of other files are matched to one
+example of each original, which is landmarks and no picture. One array file.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,12 @@ from phenostream.engine.types import I32, U8
 from phenostream.trainer.data.bccd.landmarks import Landmarks
 from phenostream.trainer.written_whole import opened_whole
 
-SLICES: Final = ("training", "selection", "held-out", "unplaced")
-"""What an original was used for: learnt from, chosen on, neither; a stray, which may be of any other, is left out."""
-HELD_OUT: Final = SLICES.index("held-out")
-UNPLACED: Final = SLICES.index("unplaced")
+UNPLACED: Final = 255
+"""Fold of a stray: it may be of any other original, so nothing learns from it and it judges nothing."""
+MOST_FOLDS: Final = 32
 UNKNOWN: Final = -1
 _LARGEST: Final = 64 << 20
-_COLUMNS: Final = ("prefix", "original", "slice", "owner", "place", "descriptor")
+_COLUMNS: Final = ("prefix", "original", "fold", "owner", "place", "descriptor")
 
 U64 = npt.NDArray[np.uint64]
 
@@ -37,7 +36,7 @@ class Register:
     Attributes:
         prefix: (N,) uint64, first eight bytes of each file's SHA-256, ascending.
         original: (N,) int32, 0 to G - 1.
-        slice: (G,) uint8, index in `SLICES`.
+        fold: (G,) uint8, number of the member that has not seen it, from 0; or `UNPLACED`.
         owner: (P,) int32, original of each landmark, ascending.
         place: (P, 2) float32, of each landmark in a picture of 128 px.
         descriptor: (P, 128) uint8.
@@ -45,13 +44,13 @@ class Register:
 
     prefix: U64
     original: I32
-    slice: U8
+    fold: U8
     owner: I32
     place: npt.NDArray[np.float32]
     descriptor: U8
 
     def __post_init__(self) -> None:
-        count, points = len(self.slice), len(self.owner)
+        count, points = len(self.fold), len(self.owner)
         shapes = {
             "prefix": (len(self.prefix),),
             "original": (len(self.prefix),),
@@ -68,8 +67,15 @@ class Register:
                 raise BadInput(f"{name}: allowed 0 to {count - 1}")
         if (self.prefix[1:] < self.prefix[:-1]).any():
             raise BadInput("prefix: not ascending")
-        if len(self.slice) and self.slice.max() >= len(SLICES):
-            raise BadInput(f"slice: {self.slice.max()}, allowed 0 to {len(SLICES) - 1}")
+        placed = self.fold[self.fold != UNPLACED]
+        if len(placed) and placed.max() >= MOST_FOLDS:
+            raise BadInput(f"fold: {placed.max()}, allowed 0 to {MOST_FOLDS - 1}")
+
+    @property
+    def folds(self) -> int:
+        """How many members it needs."""
+        placed = self.fold[self.fold != UNPLACED]
+        return int(placed.max()) + 1 if len(placed) else 0
 
     def known(self, sha256: Sequence[str]) -> I32:
         """(len(sha256),) original of each file, or `UNKNOWN`."""
@@ -83,27 +89,27 @@ class Register:
 
     def examples(self) -> list[Landmarks]:
         """(G,) landmarks by which each original is recognised; none of the unplaced, which may be of any other."""
-        rows = [np.flatnonzero(self.owner == index) for index in range(len(self.slice))]
+        rows = [np.flatnonzero(self.owner == index) for index in range(len(self.fold))]
         return [Landmarks(self.place[row], self.descriptor[row]) for row in rows]
 
 
 def make_register(
-    sha256: Sequence[str], original: I32, slice_of: U8, landmarks: Sequence[Landmarks]
+    sha256: Sequence[str], original: I32, fold: U8, landmarks: Sequence[Landmarks]
 ) -> Register:
     """Register these files; the example of an original is its picture with the most landmarks.
 
     Args:
         sha256: (N,) of each file.
         original: (N,) 0 to G - 1.
-        slice_of: (G,) index in `SLICES`.
+        fold: (G,) of each original.
         landmarks: (N,) of each picture.
     """
     points = np.array([len(one) for one in landmarks])
     owners, kept = [], []
-    for index in range(len(slice_of)):
+    for index in range(len(fold)):
         rows = np.flatnonzero(original == index)
         best = landmarks[int(rows[points[rows].argmax()])]
-        if slice_of[index] == UNPLACED:
+        if fold[index] == UNPLACED:
             continue
         owners.append(np.full(len(best), index, np.int32))
         kept.append(best)
@@ -112,7 +118,7 @@ def make_register(
     return Register(
         prefix[order],
         original[order].astype(np.int32),
-        slice_of,
+        fold,
         np.concatenate(owners),
         np.concatenate([one.place for one in kept]),
         np.concatenate([one.descriptor for one in kept]),
@@ -154,7 +160,7 @@ def load_register(path: Path) -> Register:
         return Register(
             columns["prefix"].astype(np.uint64),
             columns["original"].astype(np.int32),
-            columns["slice"].astype(np.uint8),
+            columns["fold"].astype(np.uint8),
             columns["owner"].astype(np.int32),
             columns["place"].astype(np.float32),
             columns["descriptor"].astype(np.uint8),

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from phenostream.engine.errors import BadInput
+from phenostream.trainer.data.bccd.folds import fold_originals
 from phenostream.trainer.data.bccd.landmarks import LandmarkFinder, Landmarks, agreement
 from phenostream.trainer.data.bccd.originals import original_of, strays
 from phenostream.trainer.data.bccd.placing import NEW, place
 from phenostream.trainer.data.bccd.register import (
-    SLICES,
     UNKNOWN,
+    UNPLACED,
     load_register,
     make_register,
     save_register,
 )
-from phenostream.trainer.data.bccd.slices import slice_originals
 from tests.trainer.data.bccd.toy_smears import changed, field, toy_smears
 
 pytestmark = pytest.mark.trainer
@@ -69,21 +69,21 @@ def test_other_pictures_of_a_registered_original_are_recognised() -> None:
     smears, whose = toy_smears(originals=5, each=6)
     finder = LandmarkFinder()
     landmarks = [finder.find(image) for image in smears.images]
-    slices = np.array([0, 1, 2, 0, 0], np.uint8)
+    folds = np.array([0, 1, 2, 0, 0], np.uint8)
     first = np.array([number % 6 < 3 and one < 4 for number, one in enumerate(whose)])
     rows = np.flatnonzero(first)
     register = make_register(
         [smears.sha256[row] for row in rows],
         np.array(whose, np.int32)[rows],
-        slices[:4],
+        folds[:4],
         [landmarks[row] for row in rows],
     )
     placed = place(smears, register)
-    assert placed.by_hash.tolist() == first.tolist()
     known = np.array(whose) < 4
     assert placed.original[known].tolist() == [one for one in whose if one < 4]
-    assert (placed.slice[~known] == NEW).all()
-    assert placed.unseen.tolist() == [one in (2, 4) for one in whose]
+    assert placed.fold[known].tolist() == [folds[one] for one in whose if one < 4]
+    assert (placed.fold[~known] == NEW).all()
+    assert placed.new.tolist() == (~placed.crossed).tolist() == [one == 4 for one in whose]
 
 
 def test_a_register_is_read_as_written_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
@@ -100,27 +100,39 @@ def test_a_register_is_read_as_written_and_a_damaged_one_is_refused(tmp_path: Pa
     again = load_register(path)
     assert again.known(smears.sha256).tolist() == whose
     assert again.known(["0" * 64]).tolist() == [UNKNOWN]
-    with pytest.raises(BadInput, match="slice: 9, allowed 0 to 3"):
-        replace(register, slice=np.full(3, 9, np.uint8))
+    assert again.folds == 1
+    with pytest.raises(BadInput, match="fold: 32, allowed 0 to 31"):
+        replace(register, fold=np.full(3, 32, np.uint8))
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(BadInput, match="no register of originals"):
         load_register(path)
 
 
-def test_every_class_has_originals_in_every_slice_and_none_is_in_two() -> None:
-    original = np.repeat(np.arange(30), 12).astype(np.int32)
+def test_folds_have_as_many_originals_of_a_class_each_and_none_is_in_two() -> None:
+    original = np.repeat(np.arange(36), 12).astype(np.int32)
     kind = (original % 3).astype(np.int32)
-    slices = slice_originals(kind, original, seed=1)
+    folds = fold_originals(kind, original, 5, seed=1)
     for index in range(3):
-        own = slices[np.arange(30) % 3 == index]
-        assert np.bincount(own, minlength=4).tolist() == [6, 2, 2, 0]
-    assert not np.array_equal(slices, slice_originals(kind, original, seed=2))
-    assert SLICES[3] == "unplaced"
+        own = folds[np.arange(36) % 3 == index]
+        assert sorted(np.bincount(own, minlength=5).tolist()) == [2, 2, 2, 3, 3]
+    assert sorted(np.bincount(folds).tolist()) == [7, 7, 7, 7, 8]
+    assert not np.array_equal(folds, fold_originals(kind, original, 5, seed=2))
 
 
-def test_a_stray_is_in_no_slice_and_too_few_originals_are_refused() -> None:
+def test_a_stray_is_in_no_fold_and_too_few_originals_are_refused() -> None:
     original = np.append(np.repeat(np.arange(9), 12), 9).astype(np.int32)
     kind = (original % 3).astype(np.int32)
-    assert slice_originals(kind, original, seed=1)[9] == SLICES.index("unplaced")
-    with pytest.raises(BadInput, match="monocyte: 2 originals"):
-        slice_originals(kind[:90], original[:90].clip(max=7), seed=1)
+    assert fold_originals(kind, original, 5, seed=1)[9] == UNPLACED
+    with pytest.raises(BadInput, match="monocyte: 1 originals"):
+        fold_originals(kind[:60], original[:60], 5, seed=1)
+
+
+def test_a_stray_of_the_register_is_neither_new_nor_judged_by_a_member() -> None:
+    smears, whose = toy_smears(originals=3, each=2)
+    finder = LandmarkFinder()
+    folds = np.array([0, UNPLACED, 1], np.uint8)
+    landmarks = [finder.find(image) for image in smears.images]
+    register = make_register(smears.sha256, np.array(whose, np.int32), folds, landmarks)
+    placed = place(smears, register)
+    assert not placed.new.any()
+    assert placed.crossed.tolist() == [one != 1 for one in whose]

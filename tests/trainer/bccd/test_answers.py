@@ -1,0 +1,69 @@
+"""Who of a committee is asked about a picture."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from phenostream.trainer.bccd.answers import answers
+from phenostream.trainer.bccd.recipe import recipe
+from phenostream.trainer.classifier.checkpoint import PictureCard, PictureCheckpoint
+from phenostream.trainer.classifier.committee import Committee, CommitteeCard
+from phenostream.trainer.classifier.model import PictureClassifier
+from phenostream.trainer.classifier.pictures import Pictures
+from phenostream.trainer.classifier.pyramid import PyramidOptions
+from phenostream.trainer.classifier.scaling import Scaling
+from phenostream.trainer.data.bccd.placing import NEW
+
+pytestmark = pytest.mark.trainer
+
+
+class _Sure(PictureClassifier):
+    """Says one class of every picture, whatever it shows."""
+
+    def __init__(self, kind: int) -> None:
+        super().__init__(NETWORK, Scaling())
+        last = self.phenotyper.classes
+        assert isinstance(last, nn.Linear)
+        last.weight.data.zero_()
+        last.bias.data = 20.0 * torch.eye(3)[kind]
+
+
+NETWORK = PyramidOptions(widths=(8, 16), inputs="rgb", crop_px=28)
+
+
+def committee() -> Committee:
+    """Two members: the first calls everything a lymphocyte, the second a monocyte."""
+    settings = recipe(48).model_copy(update={"network": NETWORK, "precision": "fp32"})
+    card = PictureCard(
+        name="toy",
+        version="1",
+        task="bccd",
+        synthetic=False,
+        description="",
+        licence="",
+        trained_on=(),
+        settings=settings,
+        scaling=Scaling(),
+        temperature=1,
+    )
+    members = tuple(PictureCheckpoint(_Sure(kind), card) for kind in (0, 2))
+    about = CommitteeCard(
+        name="toy", version="1", task="bccd", synthetic=False, description="", licence=""
+    )
+    return Committee(members, about)
+
+
+def test_all_are_asked_about_what_is_new_and_one_about_what_the_others_have_seen() -> None:
+    images = np.zeros((3, 3, 28, 28), np.uint8)
+    none = np.zeros(3, np.int32)
+    pictures = Pictures(images, none, none, ("a", "b", "c"))
+    steps: list[int] = []
+    said = answers(
+        committee(),
+        pictures,
+        np.array([0, NEW, 1], np.uint8),
+        lambda what, more, total: steps.append(more) if total == 4 else None,
+    )
+    assert said == pytest.approx(np.array([[1, 0, 0], [0.5, 0, 0.5], [0, 0, 1]]), abs=1e-6)
+    assert sum(steps) == 4  # of the new picture both members were asked
