@@ -91,7 +91,7 @@ def _say_part(part: "PartJudged") -> None:
         say(f"{part.unplaced} of these files match no original clearly; they are not judged")
     judged = {
         "originals that no member has seen, by all members": part.unseen,
-        "originals that the committee learnt from, each by the member that has not seen it": part.crossed,
+        "originals that the committee learnt from, each by the members that have not seen it": part.crossed,
         "both together": part.together,
     }
     for name, figures in judged.items():

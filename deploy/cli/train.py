@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--fold", type=int, metavar="K",
-        help="train only the member that does not see fold K (bccd), so that several can be trained at once; without it"
+        help="train only the members that do not see fold K (bccd), so that several can be trained at once; without it"
         " those that are missing are trained, and all put together",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoint folder")

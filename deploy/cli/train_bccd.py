@@ -11,8 +11,11 @@ from phenostream.deploy.cli.terminal import note, say, say_json, say_table
 from phenostream.engine.errors import BadConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from phenostream.trainer.classifier.checkpoint import PictureCard
     from phenostream.trainer.classifier.committee import CommitteeCard
+    from phenostream.trainer.classifier.settings import FitSettings
 
 _CHOSEN = ("seed", "epochs", "batch", "peak_rate", "weight_decay", "threads")
 
@@ -37,23 +40,25 @@ def run(args: argparse.Namespace) -> int:
         if args.fold is None:
             card = train_stained(training, bar.step).card
         else:
-            member = training.member(args.fold - 1, bar.step)
+            own = [one for one in training.numbers if one % FOLDS == args.fold - 1]
+            cards = [training.member(number, bar.step).card for number in own]
     for left_out in smears.left_out:
         note(left_out.line())
     if args.fold is not None:
-        _say_member(args, member.card)
+        _say_members(args, cards)
     else:
         _say_committee(args, card)
     return 0
 
 
-def _say_member(args: argparse.Namespace, card: "PictureCard") -> None:
+def _say_members(args: argparse.Namespace, cards: "Sequence[PictureCard]") -> None:
     if args.json:
-        say_json(card.model_dump(mode="json"))
+        say_json([card.model_dump(mode="json") for card in cards])
         return
-    say(f"{card.name} {card.version} in {args.out}: real stained cells, research use only")
+    for card in cards:
+        say(f"{card.name} {card.version} in {args.out}: real stained cells, research use only")
     say(
-        "one member; the same command without --fold trains those that are missing, and puts all together"
+        "one fold; the same command without --fold trains those that are missing, and puts all together"
     )
 
 
@@ -75,18 +80,28 @@ def _end(value: float | None) -> float | str:
     return "none" if value is None else value
 
 
-def _settings(args: argparse.Namespace) -> Any:
+def _settings(args: argparse.Namespace) -> "tuple[FitSettings, ...]":
     """Raises `BadConfig` for an impossible choice, naming the option."""
     from pydantic import ValidationError
 
     from phenostream.daemon.wire.validation import describe
-    from phenostream.trainer.bccd.recipe import SIDE_PX, recipe
+    from phenostream.trainer.bccd.recipe import FOLDS, SIDE_PX, recipes
     from phenostream.trainer.classifier.settings import FitSettings
 
     chosen = {name: getattr(args, name) for name in _CHOSEN if getattr(args, name) is not None}
+    ours = recipes(args.crop_px or SIDE_PX)
+    last = 2**31 - 1 - FOLDS * len(ours)
+    if chosen.get("seed", 0) > last:
+        raise BadConfig(f"--seed: {chosen['seed']}, allowed 0 to {last}: each member has one")
     try:
-        ours = recipe(args.crop_px or SIDE_PX)
-        return FitSettings.model_validate(ours.model_dump() | chosen)
+        return tuple(
+            FitSettings.model_validate(one.model_dump() | chosen | _seed(chosen, FOLDS * number))
+            for number, one in enumerate(ours)
+        )
     except ValidationError as err:
         option, _, rest = describe(err, FitSettings).partition(":")
         raise BadConfig(f"--{option.replace('_', '-')}:{rest}") from err
+
+
+def _seed(chosen: dict[str, Any], later: int) -> dict[str, Any]:
+    return {"seed": chosen["seed"] + later} if "seed" in chosen else {}

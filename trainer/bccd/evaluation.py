@@ -1,7 +1,7 @@
 """A committee of stained cells on a data set: what is new to it, what is not, and pictures of right and wrong.
 
 Originals that no member has learnt from are judged by all of them. An original that the committee has learnt from, in
-files of its own or in others that show it, is judged by the one member that has not. The two are told apart, part by
+files of its own or in others that show it, is judged by the members that have not. The two are told apart, part by
 part.
 """
 
@@ -60,7 +60,7 @@ class PartJudged(Closed):
         labels: Pictures per folder.
         unplaced: Files of the committee's data set that may be of any original; not judged.
         unseen: Figures on originals that are new to every member, by all of them; None where there are none.
-        crossed: Figures on originals that the committee learnt from, each by the member that has not seen it; None
+        crossed: Figures on originals that the committee learnt from, each by the members that have not seen it; None
             where there are none.
         together: Figures on both; None unless there are both.
         wrong: Pictures called wrong, the surest first, one per original as long as there are others.
@@ -139,7 +139,9 @@ def evaluate(
     )
     said = np.zeros((len(smears), len(CLASSES)), np.float32)
     crops = np.zeros((len(smears), *pictures.images.shape[1:]), np.uint8)
-    said[rows] = answers(subject.committee, pictures, placed.fold[rows], on_step)
+    said[rows] = answers(
+        subject.committee.members, pictures, placed.fold[rows], subject.register.folds, on_step
+    )
     crops[rows] = pictures.images
     parts = [
         _part(

@@ -7,13 +7,15 @@ class. The crop has no up and no light from a side: all flips and turns show the
 from typing import Final
 
 from phenostream.trainer.classifier.model import View, as_it_is
+from phenostream.trainer.classifier.pyramid import PyramidOptions
 from phenostream.trainer.classifier.settings import AugmentationSettings, FitSettings
 from phenostream.trainer.network.network_options import NetworkOptions
 
 SIDE_PX: Final = 48
 """Side of the crop, for a CPU; 64, 96 and 128 are for a GPU."""
 FOLDS: Final = 5
-"""Members of the committee; each does not see one fold of the originals."""
+"""Of the originals; each member of the committee does not see one of them."""
+_WIDTHS: Final = (16, 32, 64, 128)
 _AUGMENTATION: Final = AugmentationSettings(
     flips="both",
     turns=True,
@@ -33,12 +35,15 @@ _AUGMENTATION: Final = AugmentationSettings(
 )
 
 
-def recipe(side_px: int = SIDE_PX) -> FitSettings:
-    """Settings of the first member of the committee that comes with the program; each further one has the next seed."""
+def recipes(side_px: int = SIDE_PX) -> tuple[FitSettings, ...]:
+    """The settings of the networks that judge one fold together: the published one, and a small pyramid.
+
+    Each further fold has the next seed. The two go wrong on different cells (docs/measurements/real-cells.md).
+    """
     network = NetworkOptions.model_validate(
         {"tasks": "classes", "inputs": "rgb", "crop_px": side_px}
     )
-    return FitSettings(
+    published = FitSettings(
         epochs=30,
         pictures_per_epoch=1536,
         batch=16,
@@ -50,8 +55,17 @@ def recipe(side_px: int = SIDE_PX) -> FitSettings:
         augmentation=_AUGMENTATION,
         network=network,
     )
+    pyramid = {
+        "epochs": 24,
+        "pictures_per_epoch": 2048,
+        "batch": 32,
+        "peak_rate": 2e-3,
+        "seed": published.seed + FOLDS,
+        "network": PyramidOptions(widths=_WIDTHS, inputs="rgb", crop_px=network.crop_px),
+    }
+    return published, published.model_copy(update=pyramid)
 
 
 def views() -> tuple[View, ...]:
-    """A picture as it is, and turned by half: each member has two opinions, whose logits are averaged."""
+    """A picture as it is, and turned by half: each network has two opinions, whose logits are averaged."""
     return (as_it_is, lambda images: images.flip((2, 3)))

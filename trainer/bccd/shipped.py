@@ -19,8 +19,7 @@ def load_subject(folder: Path) -> Subject:
         BadInput: A file is missing, altered or of something else.
     """
     committee, register = load_committee(folder, "bccd"), load_register(folder / REGISTER)
-    if len(committee.members) != register.folds:
-        raise BadInput(
-            f"{folder}: {len(committee.members)} members, {REGISTER} has {register.folds} folds"
-        )
+    members = len(committee.members)
+    if not register.folds or members % register.folds:
+        raise BadInput(f"{folder}: {members} members, {REGISTER} has {register.folds} folds")
     return Subject(committee, register)

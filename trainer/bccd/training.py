@@ -1,10 +1,11 @@
 """Training the committee of stained cells from a folder of pictures, from originals to saved members.
 
-Originals are found without looking at labels and dealt into folds. Each member learns from all folds but one, so that
-every original is judged by a member that has not seen it, and the committee has learnt from all of them. No picture
-has a say in how long a member learns.
+Originals are found without looking at labels and dealt into folds. Each member, one per fold and kind of network,
+learns from all folds but one, so that every original is judged by members that have not seen it, and the committee has
+learnt from all of them. No picture has a say in how long a member learns.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,12 +14,11 @@ import numpy as np
 
 from phenostream.engine.errors import BadInput
 from phenostream.engine.types import CLASSES, F32, I32, U8
-from phenostream.trainer.bccd.answers import CROSSED, OnStep, logits
+from phenostream.trainer.bccd.answers import CROSSED, OnStep, answers, logits
 from phenostream.trainer.bccd.feeding import feed
 from phenostream.trainer.bccd.judging import Judged, judge
 from phenostream.trainer.bccd.recipe import FOLDS
 from phenostream.trainer.bccd.simple_trees import simple_probability
-from phenostream.trainer.calibration.probabilities import probabilities
 from phenostream.trainer.classifier.checkpoint import (
     Measured,
     PictureCard,
@@ -71,21 +71,27 @@ class StainedTraining:
 
     Attributes:
         pictures: N crops, without strays; groups are originals.
-        fold: (N,) number of the member that does not see it.
-        settings: Of the first member; each further one has the next seed.
+        fold: (N,) its fold, from 0.
+        settings: Per kind of network, of the member that does not see the first fold; those of further folds have the
+            next seeds.
         out: Folder of the committee.
     """
 
     pictures: Pictures
     fold: U8
-    settings: FitSettings
+    settings: tuple[FitSettings, ...]
     out: Path
+
+    @property
+    def numbers(self) -> range:
+        """Of all members: those of the first kind of network by fold, then those of the next."""
+        return range(FOLDS * len(self.settings))
 
     def member(self, number: int, on_step: OnStep = lambda what, more, total: None) -> PictureCheckpoint:  # fmt: skip
         """Train one and put it into the folder; one that is there with the same pictures and settings is kept.
 
         Args:
-            number: From 0.
+            number: Of `numbers`.
             on_step: For a progress bar.
 
         Raises:
@@ -101,9 +107,9 @@ class StainedTraining:
             there = None
         if there and (there.card.settings, there.card.trained_on[:1]) == (card.settings, card.trained_on):  # fmt: skip
             return there
-        what = f"member {number + 1} of {FOLDS}"
+        what = f"member {number + 1} of {len(self.numbers)}"
         model = fit(
-            self.pictures.select(self.fold != number),
+            self.pictures.select(self.fold != number % FOLDS),
             card.settings,
             card.scaling,
             lambda epoch, loss, model: on_step(f"{what}, loss {loss:.3f}", 1, card.settings.epochs),
@@ -112,15 +118,17 @@ class StainedTraining:
         return load_classifier(folder, "bccd")  # with its weights rounded as they are kept
 
     def _card(self, number: int) -> PictureCard:
-        settings = self.settings.model_copy(update={"seed": self.settings.seed + number})
-        learnt = self.pictures.select(self.fold != number)
+        kind, fold = divmod(number, FOLDS)
+        first = self.settings[kind]
+        settings = first.model_copy(update={"seed": first.seed + fold})
+        learnt = self.pictures.select(self.fold != fold)
         return PictureCard(
             name=_NAME,
-            version=f"{settings.network.crop_px}px-seed{settings.seed}-without-fold{number + 1}",
+            version=f"{settings.network.crop_px}px-seed{settings.seed}-without-fold{fold + 1}",
             task="bccd",
             synthetic=False,
             description=_DESCRIPTION,
-            trained_on=(TrainedOn.of(f"originals without fold {number + 1}", "training", learnt),),
+            trained_on=(TrainedOn.of(f"originals without fold {fold + 1}", "training", learnt),),
             settings=settings,
             scaling=Scaling.of(learnt.images),
             temperature=1.0,
@@ -130,7 +138,7 @@ class StainedTraining:
 
 def prepare(
     smears: Smears,
-    settings: FitSettings,
+    settings: tuple[FitSettings, ...],
     out: Path,
     on_step: OnStep = lambda what, more, total: None,
 ) -> StainedTraining:
@@ -138,21 +146,18 @@ def prepare(
 
     Args:
         smears: All pictures that may be used, of whatever part.
-        settings: Of the first member.
+        settings: Per kind of network, as `StainedTraining.settings`.
         out: Folder for members and register.
         on_step: For a progress bar.
 
     Raises:
-        BadInput: A class has too few originals, or the seed leaves none for the last member.
+        BadInput: A class has too few originals.
         OSError: The folder cannot be written.
     """
-    last = 2**31 - FOLDS
-    if settings.seed > last:
-        raise BadInput(f"seed: {settings.seed}, allowed 0 to {last}: each of {FOLDS} members has one")  # fmt: skip
     register, original = _originals(smears, out / REGISTER, on_step)
     fold = register.fold[original]
     rows = np.flatnonzero(fold != UNPLACED)
-    side, total = settings.network.crop_px, len(rows)
+    side, total = settings[0].network.crop_px, len(rows)
     pictures = feed(smears, rows, original, side, lambda: on_step("cut out cells", 1, total))
     return StainedTraining(pictures, fold[rows], settings, out)
 
@@ -160,30 +165,30 @@ def prepare(
 def train_stained(
     training: StainedTraining, on_step: OnStep = lambda what, more, total: None
 ) -> Committee:
-    """Train the members that are not there yet, set their temperature, measure, and save the committee.
+    """Train the members that are not there yet, set their temperatures, measure, and save the committee.
 
     Raises:
         BadInput: A class has no picture in the other folds.
         EngineFault: The loss is no longer finite.
         OSError: The folder cannot be written.
     """
-    members = [training.member(number, on_step) for number in range(FOLDS)]
+    members = [training.member(number, on_step) for number in training.numbers]
     pictures = training.pictures
-    said = np.zeros((len(pictures), len(CLASSES)), np.float32)
-    for number, one in enumerate(members):
-        own = np.flatnonzero(training.fold == number)
-        said[own] = logits(one, pictures.select(own), len(pictures), on_step)
-    temperature = fit_temperature(said, pictures.kind)
-    probability = probabilities(said, temperature, 0.0).astype(np.float32)
+    members = [
+        one
+        for kind in range(len(training.settings))
+        for one in _warmed(members[kind * FOLDS :][:FOLDS], training, on_step)
+    ]
+    probability = answers(members, pictures, training.fold, FOLDS, on_step)
     metrics = (
         *_figures(pictures, probability, ""),
         *_figures(pictures, _simple(training, on_step), "colours, edges and trees: "),
     )
     committee = Committee(
-        tuple(_settled(one, temperature, pictures) for one in members),
+        tuple(members),
         CommitteeCard(
             name=_NAME,
-            version=f"{pictures.side_px}px-seed{training.settings.seed}-folds{FOLDS}",
+            version=f"{pictures.side_px}px-seed{training.settings[0].seed}-folds{FOLDS}",
             task="bccd",
             synthetic=False,
             description=_DESCRIPTION,
@@ -195,12 +200,23 @@ def train_stained(
     return committee
 
 
-def _settled(member: PictureCheckpoint, temperature: float, pictures: Pictures) -> PictureCheckpoint:  # fmt: skip
-    """The member with the temperature of all, which these pictures had a say in."""
-    member.model.temperature = temperature
+def _warmed(
+    members: Sequence[PictureCheckpoint], training: StainedTraining, on_step: OnStep
+) -> list[PictureCheckpoint]:
+    """Members of one kind, by fold, with the temperature under which their answers on their folds are likeliest."""
+    pictures = training.pictures
+    said = np.zeros((len(pictures), len(CLASSES)), np.float32)
+    for fold, one in enumerate(members):
+        own = np.flatnonzero(training.fold == fold)
+        said[own] = logits(one, pictures.select(own), "fit temperature", len(pictures), on_step)
+    temperature = fit_temperature(said, pictures.kind)
     crossed = TrainedOn.of(CROSSED, "temperature", pictures)
-    told = {"temperature": temperature, "trained_on": (member.card.trained_on[0], crossed)}
-    return PictureCheckpoint(member.model, member.card.model_copy(update=told))
+    warmed = []
+    for one in members:
+        one.model.temperature = temperature
+        told = {"temperature": temperature, "trained_on": (one.card.trained_on[0], crossed)}
+        warmed.append(PictureCheckpoint(one.model, one.card.model_copy(update=told)))
+    return warmed
 
 
 def _originals(smears: Smears, path: Path, on_step: OnStep) -> tuple[Register, I32]:
@@ -232,7 +248,7 @@ def _simple(training: StainedTraining, on_step: OnStep) -> F32:
     for number in range(FOLDS):
         own = training.fold == number
         said[own] = simple_probability(
-            pictures.select(~own), pictures.select(own), training.settings.seed
+            pictures.select(~own), pictures.select(own), training.settings[0].seed
         )
         on_step("trees to compare with", 1, FOLDS)
     return said

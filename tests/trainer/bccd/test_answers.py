@@ -6,9 +6,8 @@ import torch
 from torch import nn
 
 from phenostream.trainer.bccd.answers import answers
-from phenostream.trainer.bccd.recipe import recipe
+from phenostream.trainer.bccd.recipe import recipes
 from phenostream.trainer.classifier.checkpoint import PictureCard, PictureCheckpoint
-from phenostream.trainer.classifier.committee import Committee, CommitteeCard
 from phenostream.trainer.classifier.model import PictureClassifier
 from phenostream.trainer.classifier.pictures import Pictures
 from phenostream.trainer.classifier.pyramid import PyramidOptions
@@ -32,9 +31,9 @@ class _Sure(PictureClassifier):
 NETWORK = PyramidOptions(widths=(8, 16), inputs="rgb", crop_px=28)
 
 
-def committee() -> Committee:
-    """Two members: the first calls everything a lymphocyte, the second a monocyte."""
-    settings = recipe(48).model_copy(update={"network": NETWORK, "precision": "fp32"})
+def members() -> tuple[PictureCheckpoint, ...]:
+    """Two kinds of network, two folds: for the first fold two that say lymphocyte, else monocyte and granulocyte."""
+    settings = recipes()[0].model_copy(update={"network": NETWORK, "precision": "fp32"})
     card = PictureCard(
         name="toy",
         version="1",
@@ -47,23 +46,21 @@ def committee() -> Committee:
         scaling=Scaling(),
         temperature=1,
     )
-    members = tuple(PictureCheckpoint(_Sure(kind), card) for kind in (0, 2))
-    about = CommitteeCard(
-        name="toy", version="1", task="bccd", synthetic=False, description="", licence=""
-    )
-    return Committee(members, about)
+    return tuple(PictureCheckpoint(_Sure(kind), card) for kind in (0, 2, 0, 1))
 
 
-def test_all_are_asked_about_what_is_new_and_one_about_what_the_others_have_seen() -> None:
+def test_all_are_asked_about_what_is_new_and_some_about_what_the_others_have_seen() -> None:
     images = np.zeros((3, 3, 28, 28), np.uint8)
     none = np.zeros(3, np.int32)
     pictures = Pictures(images, none, none, ("a", "b", "c"))
     steps: list[int] = []
     said = answers(
-        committee(),
+        members(),
         pictures,
         np.array([0, NEW, 1], np.uint8),
-        lambda what, more, total: steps.append(more) if total == 4 else None,
+        2,
+        lambda what, more, total: steps.append(more) if total == 8 else None,
     )
-    assert said == pytest.approx(np.array([[1, 0, 0], [0.5, 0, 0.5], [0, 0, 1]]), abs=1e-6)
-    assert sum(steps) == 4  # of the new picture both members were asked
+    expected = np.array([[1, 0, 0], [0.5, 0.25, 0.25], [0, 0.5, 0.5]])
+    assert said == pytest.approx(expected, abs=1e-6)
+    assert sum(steps) == 8  # of the new picture all four were asked, of the others two

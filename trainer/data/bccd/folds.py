@@ -1,4 +1,4 @@
-"""Originals into folds, each of which one member of a committee does not see; never one original in two."""
+"""Originals into folds, each of which some members of a committee do not see; never one original in two."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Which original each picture of a data set is of, and which member of a committee has not learnt from it."""
+"""Which original each picture of a data set is of, and which members of a committee have not learnt from it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,8 @@ class Placed:
 
     Attributes:
         original: (N,) int32; below the register's number of originals they are its own, above they are new.
-        fold: (N,) uint8, the member that has not seen the original, from 0; `NEW`: none has; or `UNPLACED`.
+        fold: (N,) uint8, fold of the original, which members of that fold have not seen; `NEW`: none has; or
+            `UNPLACED`.
     """
 
     original: I32
@@ -39,7 +40,7 @@ class Placed:
 
     @property
     def crossed(self) -> Bool:
-        """(N,) True where all members but one have learnt from the original."""
+        """(N,) True where all members but those of one fold have learnt from the original."""
         crossed: Bool = ~self.new & (self.fold != UNPLACED)
         return crossed
 

@@ -1,7 +1,7 @@
 """The originals of one data set, known again by the hashes of its files; and examples by which others are recognised.
 
 A committee travels with the register of the pictures that it was trained on. Pictures of the same files then need no
-matching, and it is known of each which member has not seen its original; pictures of other files are matched to one
+matching, and it is known of each which members have not seen its original; pictures of other files are matched to one
 example of each original, which is landmarks and no picture. One array file.
 """
 
@@ -36,7 +36,7 @@ class Register:
     Attributes:
         prefix: (N,) uint64, first eight bytes of each file's SHA-256, ascending.
         original: (N,) int32, 0 to G - 1.
-        fold: (G,) uint8, number of the member that has not seen it, from 0; or `UNPLACED`.
+        fold: (G,) uint8, its fold, from 0: members of that fold have not seen it; or `UNPLACED`.
         owner: (P,) int32, original of each landmark, ascending.
         place: (P, 2) float32, of each landmark in a picture of 128 px.
         descriptor: (P, 128) uint8.
@@ -73,7 +73,7 @@ class Register:
 
     @property
     def folds(self) -> int:
-        """How many members it needs."""
+        """How many there are."""
         placed = self.fold[self.fold != UNPLACED]
         return int(placed.max()) + 1 if len(placed) else 0
 
