@@ -14,7 +14,7 @@ def opened_whole(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: It cannot be written, named in the error; what was there before is there still, and nothing beside it.
     """
-    partial = path.with_name(f"{path.name}.partial")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
             yield file

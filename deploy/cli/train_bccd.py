@@ -4,6 +4,7 @@ Declares nothing of its own; `train` hands over what was given.
 """
 
 import argparse
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from phenostream.deploy.cli.picture_steps import StepBar
@@ -28,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
     if args.root is None:
         raise BadConfig("--root: needed with --dataset bccd")
     settings = _settings(args)
+    from phenostream.trainer.bccd.members import train_member
     from phenostream.trainer.bccd.recipe import FOLDS
     from phenostream.trainer.bccd.training import prepare, train_stained
     from phenostream.trainer.data.bccd.smears import read_smears
@@ -38,16 +40,14 @@ def run(args: argparse.Namespace) -> int:
         smears = read_smears(args.root, lambda: bar.step("read pictures", 1, None))
         training = prepare(smears, settings, args.out, bar.step)
         if args.fold is None:
-            card = train_stained(training, bar.step).card
+            told = partial(_say_committee, args, train_stained(training, bar.step).card)
         else:
             own = [one for one in training.numbers if one % FOLDS == args.fold - 1]
-            cards = [training.member(number, bar.step).card for number in own]
+            cards = [train_member(training, number, bar.step).card for number in own]
+            told = partial(_say_members, args, cards)
     for left_out in smears.left_out:
         note(left_out.line())
-    if args.fold is not None:
-        _say_members(args, cards)
-    else:
-        _say_committee(args, card)
+    told()
     return 0
 
 

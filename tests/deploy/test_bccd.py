@@ -1,11 +1,18 @@
 """`train` and `evaluate` with `--dataset bccd`: pictures in, a model, figures by original."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from phenostream.deploy.cli.main import BAD_USAGE, GOOD, main
+from phenostream.engine.errors import BadInput
+from phenostream.trainer.bccd.recipe import recipes
+from phenostream.trainer.bccd.shipped import SHIPPED, load_subject
+from phenostream.trainer.data.bccd.register import load_register, save_register
 from tests.trainer.data.bccd.toy_smears import toy_smears, write_folder
 
 pytestmark = pytest.mark.trainer
@@ -26,9 +33,7 @@ def model(folder: Path) -> Path:
     words += ["--epochs", "1", "--crop-px", "28"]
     assert main([*words, "--fold", "3"]) == GOOD
     assert {one.name for one in out.iterdir() if one.is_dir()} == {"member-3", "member-8"}
-    written = (out / "member-3" / "model.safetensors").read_bytes()
     assert main(words) == GOOD
-    assert (out / "member-3" / "model.safetensors").read_bytes() == written
     return out
 
 
@@ -87,6 +92,34 @@ def test_a_folder_without_pictures_is_one_line(
         told = capsys.readouterr().err
         assert told.count("\n") == 1
         assert named in told
+
+
+def test_a_register_of_another_training_is_one_line(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(model, tmp_path / "model"))
+    register = load_register(copy / "originals.npz")
+    shifted = ((register.fold + 1) % 5).astype(np.uint8)
+    save_register(replace(register, fold=shifted), copy / "originals.npz")
+    words = ["evaluate", str(copy), "--dataset", "bccd", "--root", str(tmp_path)]
+    with pytest.raises(BadInput, match=r"originals\.npz: sha256 .*, committee\.json says"):
+        load_subject(copy)
+    (copy / "originals.npz").unlink()
+    with pytest.raises(BadInput, match="no register of originals"):
+        load_subject(copy)
+    (tmp_path / "LYMPHOCYTE").mkdir()
+    (tmp_path / "LYMPHOCYTE" / "one.png").write_bytes(b"no picture")
+    assert main(words) == BAD_USAGE
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_committee_that_comes_with_the_program_is_whole() -> None:
+    subject = load_subject(SHIPPED)
+    folds = subject.register.folds
+    assert folds == 5
+    for number, one in enumerate(subject.committee.members):
+        assert one.card.trained_on[0].name == f"originals without fold {number % folds + 1}"
+    assert len(subject.committee.members) == folds * len(recipes())
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from phenostream.trainer.written_whole import write_whole
 
 _TITLE: Final = "White cells on stained smears"
 _SUBTITLE: Final = (
-    "A classifier of single stained cells, judged on originals that it has not seen. Pictures of one original are not"
-    " independent: every interval is from resampling originals, not pictures or fields."
+    "Networks for single stained cells; each judges only originals that it has not seen. Pictures of one original are"
+    " not independent: every interval is from resampling originals, not pictures or fields."
 )
 
 

@@ -38,7 +38,7 @@ _AUGMENTATION: Final = AugmentationSettings(
 def recipes(side_px: int = SIDE_PX) -> tuple[FitSettings, ...]:
     """The settings of the networks that judge one fold together: the published one, and a small pyramid.
 
-    Each further fold has the next seed. The two go wrong on different cells (docs/measurements/real-cells.md).
+    Each further fold has the next seed. The two go wrong on different cells (decision 0049).
     """
     network = NetworkOptions.model_validate(
         {"tasks": "classes", "inputs": "rgb", "crop_px": side_px}

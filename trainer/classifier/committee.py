@@ -52,6 +52,7 @@ class CommitteeCard(Closed):
         synthetic: Its members learnt from simulated cells only.
         description: For a person; one or two sentences.
         metrics: Of all members together.
+        register_sha256: Of the file beside them that says what each has not seen, where there is one.
     """
 
     format: Literal["picture-committee-1"] = "picture-committee-1"
@@ -62,6 +63,7 @@ class CommitteeCard(Closed):
     description: str
     members: Annotated[tuple[Member, ...], Field(max_length=_MOST_MEMBERS)] = ()
     metrics: tuple[Measured, ...] = ()
+    register_sha256: Sha256 | None = None
     licence: str
 
 

@@ -24,11 +24,11 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-@pytest.mark.parametrize(("amx", "narrow"), [(True, torch.bfloat16), (False, None)])
+@pytest.mark.parametrize(("native", "narrow"), [(True, torch.bfloat16), (False, None)])
 def test_a_cpu_computes_narrowly_only_where_that_is_native(
-    amx: bool, narrow: object, monkeypatch: pytest.MonkeyPatch
+    native: bool, narrow: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: amx)
+    monkeypatch.setattr(precision, "multiplies_bfloat16", lambda: native)
     assert choose(settings(device="cpu")).narrow == narrow
     assert choose(settings(device="cpu", precision="bf16")).narrow == torch.bfloat16
 

@@ -50,10 +50,11 @@ class Register:
     descriptor: U8
 
     def __post_init__(self) -> None:
-        count, points = len(self.fold), len(self.owner)
+        count, points = self.fold.size, self.owner.size
         shapes = {
-            "prefix": (len(self.prefix),),
-            "original": (len(self.prefix),),
+            "prefix": (self.prefix.size,),
+            "original": (self.prefix.size,),
+            "fold": (self.fold.size,),
             "owner": (points,),
             "place": (points, 2),
             "descriptor": (points, 128),
@@ -160,10 +161,16 @@ def load_register(path: Path) -> Register:
         return Register(
             columns["prefix"].astype(np.uint64),
             columns["original"].astype(np.int32),
-            columns["fold"].astype(np.uint8),
+            _narrow(columns["fold"]),
             columns["owner"].astype(np.int32),
             columns["place"].astype(np.float32),
             columns["descriptor"].astype(np.uint8),
         )
     except BadInput as err:
         raise BadInput(f"{path}: no register of originals ({err})") from err
+
+
+def _narrow(fold: npt.NDArray[Any]) -> U8:
+    if fold.size and int(fold.max()) > UNPLACED:
+        raise BadInput(f"fold: {fold.max()}, allowed 0 to {UNPLACED}")
+    return fold.astype(np.uint8)
