@@ -78,8 +78,10 @@ def _say(found: "StainedEvaluation") -> None:
     for part in found.parts:
         _say_part(part)
     say()
-    for one in found.when_made:
-        say(printable(f"when the model was made, {one.data}: {one.name} {one.figure.text()}"))
+    say_table(
+        ["when the model was made", "value", "measured on"],
+        [(one.name, one.figure.text(), one.data) for one in found.when_made],
+    )
     say(found.published)
 
 
